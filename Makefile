@@ -1,0 +1,47 @@
+# The ways into the project. `make check` all day, `make test` before a change is called done.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+UV = $(shell tests/machine.sh | tail -n 1)
+RUN = $(UV) run --frozen --all-extras
+PYTEST = $(RUN) pytest
+
+.PHONY: help
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: demo
+demo: ## a cluster, horos with a local model, and an agent that answers: examples/demo.sh
+	@examples/demo.sh
+
+.PHONY: format
+format: ## put all Python in order
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+.PHONY: crds
+crds: ## write crds/ and the chart's copy anew from the pydantic models
+	$(RUN) python -m horos_api.crd
+
+.PHONY: static
+static: ## format, lint, types
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) mypy
+
+.PHONY: check
+check: static ## lint, types, imports, unit, Redis: all that is quick and needs no cluster
+	$(PYTEST) -n 3 -m "not cluster" --ignore=tests/protocol
+
+.PHONY: test
+test: static ## everything; brings the cluster up first
+	tests/with-cluster.sh $(PYTEST)
+
+.PHONY: cluster
+cluster: ## bring the test cluster up and load the images
+	tests/cluster/up.sh
+	tests/cluster/images.sh
+
+.PHONY: cluster-down
+cluster-down: ## remove the test cluster, stop the engine that it started
+	tests/cluster/down.sh

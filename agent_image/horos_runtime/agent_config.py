@@ -1,0 +1,58 @@
+"""What the operator projects of an Agent: read from Redis, checked, and kept until its version changes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from horos_api.conditions import Reason
+from horos_api.resources import AgentSpec
+from horos_runtime.model_errors import ModelRefusedError
+
+ReadConfig: TypeAlias = Callable[[], Awaitable[bytes]]
+"""Reads the text that lies in Redis: `MessageService.config`."""
+
+NEVER_READ: Final = -1
+
+
+class StoredConfig(BaseModel):
+    """The JSON that `configure` stores."""
+
+    model_config = ConfigDict(frozen=True)
+
+    generation: int
+    spec: AgentSpec
+
+    def encoded(self) -> bytes:
+        """Encode as Redis stores it, defaults filled in, what is None left out."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class AgentConfig:
+    """The agent's spec, read again when `version` differs."""
+
+    def __init__(self, read: ReadConfig) -> None:
+        self._read = read
+        self._version = NEVER_READ
+        self._spec = AgentSpec()
+
+    async def spec(self, version: int) -> AgentSpec:
+        """Return the spec of this version or a newer one.
+
+        Raises ModelRefusedError when there is none, or none that this runtime understands.
+        """
+        if version != self._version:
+            text = await self._read()
+            try:
+                self._spec = StoredConfig.model_validate_json(text).spec
+            except ValidationError as error:
+                raise ModelRefusedError(Reason.MODEL_MISCONFIGURED, _explain(text, error)) from error
+            self._version = version
+        return self._spec
+
+
+def _explain(text: bytes, error: ValidationError) -> str:
+    if not text:
+        return "the agent has no configuration yet"
+    problems = [f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors()]
+    return "the configuration is not one that this runtime understands: " + "; ".join(problems)

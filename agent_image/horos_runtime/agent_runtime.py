@@ -1,0 +1,242 @@
+"""The agent while it is awake: claims its inbox, takes turn after turn, retires."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Final
+
+from horos_api.agent_state import AgentState, AgentStateMachine
+from horos_api.conditions import Reason
+from horos_api.messages import NewMessage
+from horos_api.names import DEFAULT_THREAD
+from horos_api.resources import AgentSpec
+from horos_bus.connection import Bus, BusError
+from horos_bus.message_service import MessageService
+from horos_bus.records import Identity, Leave, Next, Turn
+from horos_runtime.agent_config import AgentConfig
+from horos_runtime.builtin_tools import builtin_tools
+from horos_runtime.context_manager import ContextManager
+from horos_runtime.delta_publisher import DeltaPublisher
+from horos_runtime.health import HealthServer, Pulse
+from horos_runtime.lifetime import ExitCode, Lifetime
+from horos_runtime.llm_client import LLMClient
+from horos_runtime.local import ask, introduce, local_settings
+from horos_runtime.model_errors import ModelRefusedError
+from horos_runtime.model_round import ModelRound
+from horos_runtime.pace import Pace
+from horos_runtime.patience import Patience
+from horos_runtime.settings import RuntimeSettings
+from horos_runtime.tool_registry import ToolRegistry
+from horos_runtime.turn import Desk, InterruptedTurnError, TurnRun
+
+log: Final = logging.getLogger(__name__)
+
+
+class AgentRuntime:
+    """One incarnation of one agent; `run` is its whole life.
+
+    `tools` are offered to the model beside the built-ins that the spec names. Make it and run it in the same
+    event loop.
+    """
+
+    def __init__(
+        self, settings: RuntimeSettings, tools: ToolRegistry | None = None, pace: Pace | None = None
+    ) -> None:
+        self._settings = settings
+        self._tools = tools or ToolRegistry()
+        self._pace = pace or Pace()
+        self._machine = AgentStateMachine()
+        self._pulse = Pulse()
+        self._patience = Patience(self._pace, self._pulse)
+        self._bus = Bus.open(settings.redis_url, settings.prefix)
+        self._messages = MessageService(self._bus, Identity(settings.agent, settings.uid, settings.token))
+        self._config = AgentConfig(lambda: self._patience(self._messages.config))
+        self._client = LLMClient(settings.model_api_key)
+        self._publisher = DeltaPublisher(
+            lambda turn, events: self._patience(lambda: self._messages.emit(turn, events)),
+            self._pace.coalesce,
+        )
+        self._lifetime = Lifetime(self._pace.grace, self._publisher.flush)
+        self._desk = Desk(
+            messages=self._messages,
+            patience=self._patience,
+            contexts=ContextManager(self._messages.context),
+            model=ModelRound(self._client, self._publisher, self._pace.model, self._pulse),
+            publisher=self._publisher,
+            pulse=self._pulse,
+            stopping=self._lifetime.stopping,
+            token=settings.token,
+        )
+        self._awake = asyncio.Event()
+        self._retired = self._over = False
+        self._refused_before = ""
+        self._error_waits: Iterator[float] | None = None
+
+    @classmethod
+    def local(
+        cls,
+        *,
+        name: str,
+        spec: AgentSpec,
+        redis_url: str,
+        tools: ToolRegistry | None = None,
+        api_key: str = "",
+    ) -> "AgentRuntime":
+        """Make a runtime that needs no operator: it creates and configures the agent itself.
+
+        All local agents of one Redis can talk to each other; a name that runs already is taken over.
+        """
+        return cls(local_settings(name, spec, redis_url, api_key), tools)
+
+    @property
+    def state(self) -> AgentState:
+        """What the agent is doing, as far as this process knows."""
+        return self._machine.state
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["AgentRuntime"]:
+        """Run beside the block, which starts when the agent can be asked; stop when it ends."""
+        # Not a task group, which would wrap the block's own errors; `run` raises none.
+        life = asyncio.create_task(self.run())
+        try:
+            await self._awake.wait()
+            yield self
+        finally:
+            self.stop()
+            await life
+
+    async def ask(self, text: str, thread: str = DEFAULT_THREAD) -> str:
+        """Ask the agent as a person does, and wait for its answer; raises UnansweredError."""
+        message = NewMessage(to=self._settings.agent, body=text, mid=str(uuid.uuid4()), thread=thread)
+        return await ask(self._bus, message, lambda: not self._over)
+
+    def stop(self) -> None:
+        """Ask `run` to end: a turn gets its grace period, what is open goes to the next incarnation."""
+        self._lifetime.stop()
+
+    async def run(self) -> ExitCode:
+        """Live until told to leave; returns why it ended."""
+        async with self._connections(), self._lifetime.around(*self._aside()):
+            unread = await self._start()  # subscribe, claim with a token; an open turn comes back
+            while not self._leaving:
+                if isinstance(unread, Turn):
+                    unread = await self._take_turn(
+                        unread
+                    )  # rounds of model and tools, then one atomic commit
+                elif isinstance(unread, Leave):
+                    unread = await self._retire()
+                else:
+                    await self._wait_for_wake(self._pace.poll)
+                    unread = await self._all_unread()
+        return self._lifetime.exit_code
+
+    @property
+    def _leaving(self) -> bool:
+        return self._retired or self._lifetime.stopping.is_set()
+
+    def _aside(self) -> Iterator[Coroutine[None, None, None]]:
+        yield self._publisher.run()
+        if self._settings.health_port is not None:
+            yield HealthServer(self._pulse).serve(self._settings.health_host, self._settings.health_port)
+
+    async def _start(self) -> Next:
+        settings = self._settings
+        if (spec := settings.spec) is not None:
+            await self._patience(lambda: introduce(self._bus, settings.agent, settings.uid, spec))
+        await self._patience(self._messages.subscribe)
+        claimed = await self._patience(lambda: self._messages.claim(settings.ticket))
+        log.info("claimed, epoch %d", claimed.epoch)
+        self._awake.set()
+        self._refused_before = claimed.reason
+        if claimed.reason:
+            self._machine = AgentStateMachine(AgentState.ERROR)
+        return await self._all_unread()
+
+    async def _all_unread(self) -> Next:
+        return self._seen(await self._patience(self._messages.all_unread))
+
+    async def _wait_for_wake(self, seconds: float) -> None:
+        self._pulse.beat(seconds)
+        await self._messages.wait_for_wake(seconds)
+
+    async def _take_turn(self, turn: Turn) -> Next:
+        self._lifetime.busy = True
+        log.info(
+            "turn begins, attempt %d", turn.attempt, extra={"about": {"turn": turn.id, "thread": turn.thread}}
+        )
+        try:
+            spec = await self._config.spec(turn.version)
+            run = TurnRun(self._desk, turn, spec, self._registry(spec))
+            answer = await run.take()
+            following = await run.commit(answer)
+        except (BusError, InterruptedTurnError):
+            raise
+        except ModelRefusedError as error:
+            return await self._wait_in_error(turn, error.reason, str(error))
+        except Exception as error:
+            log.exception("the turn failed", extra={"about": {"turn": turn.id, "thread": turn.thread}})
+            return await self._wait_in_error(turn, Reason.TURN_FAILED, f"{type(error).__name__}: {error}")
+        finally:
+            self._lifetime.busy = False
+        self._refused_before, self._error_waits = "", None
+        return self._seen(following)
+
+    def _registry(self, spec: AgentSpec) -> ToolRegistry:
+        builtin = builtin_tools(spec.tools.builtin, lambda: self._patience(self._messages.agents))
+        return ToolRegistry(*builtin, *self._tools)
+
+    async def _wait_in_error(self, turn: Turn, reason: Reason, message: str) -> Next:
+        """Tell everybody, keep the turn open, and look again later, on a wake, or in a new pod."""
+        log.error("error: %s", message, extra={"about": {"turn": turn.id, "reason": reason}})
+        await self._patience(lambda: self._messages.fail(turn.id, reason, message))
+        self._machine.to(AgentState.ERROR)
+        self._lifetime.busy = False
+        if reason == Reason.MODEL_REFUSES_KEY and self._settings.ticket is not None:
+            # A pod reads its key once. The first refusal asks for a new pod at once: the key may have been
+            # rotated since this one started. When that was tried, only after a while, or when woken.
+            if self._refused_before == reason:
+                await self._wait_for_wake(self._pace.new_key)
+            return await self._retire(force=True)
+        self._error_waits = self._error_waits or self._pace.error.waits()
+        await self._wait_for_wake(next(self._error_waits))
+        return await self._all_unread()
+
+    async def _retire(self, *, force: bool = False) -> Next:
+        self._retired = await self._patience(lambda: self._messages.retire(force))
+        log.info("retired" if self._retired else "stays, there is work")
+        return await self._all_unread() if not self._retired else Leave("evict")
+
+    def _seen(self, unread: Next) -> Next:
+        """Follow the state that Redis tells."""
+        if isinstance(unread, Turn):
+            self._machine.to(AgentState.RUNNING)
+        elif isinstance(unread, Leave):
+            if unread.reason == "paused":
+                self._machine.to(AgentState.PAUSED)
+        else:
+            self._machine.to(AgentState.IDLE)
+        return unread
+
+    @contextlib.asynccontextmanager
+    async def _connections(self) -> AsyncIterator[None]:
+        """Close everything at the end; before that hand over what is open when somebody stopped us."""
+        try:
+            yield
+            if self._lifetime.stopping.is_set() and not self._retired:
+                await self._say_farewell()
+        finally:
+            self._over = True
+            self._awake.set()
+            await self._messages.unsubscribe()
+            await self._client.aclose()
+            await self._bus.aclose()
+
+    async def _say_farewell(self) -> None:
+        try:
+            async with asyncio.timeout(self._pace.farewell):
+                await self._messages.retire(force=True)
+            log.info("retired, since it was told to stop")
+        except (BusError, TimeoutError) as error:
+            log.warning("could not retire: %s", error or "no time left")

@@ -1,0 +1,96 @@
+"""The tools of horos itself: what an agent can do on the bus."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from horos_api.messages import MessageKind, SendOutcome
+from horos_api.names import BODY_BYTES, agent_name_error
+from horos_api.resources import BuiltinTool
+from horos_bus.records import Effect
+from horos_runtime.records import dump, tool_record
+from horos_runtime.tool_registry import AnyTool, BusTool, EffectCall, Tool
+
+
+def _agent_name(name: str) -> str:
+    if error := agent_name_error(name):
+        raise ValueError(error)
+    return name
+
+
+def _fits(text: str) -> str:
+    if not text.strip():
+        raise ValueError("expected a text that is not empty")
+    if (size := len(text.encode(errors="replace"))) > BODY_BYTES:
+        raise ValueError(f"expected at most {BODY_BYTES} bytes, got {size}")
+    return text
+
+
+class SendArguments(BaseModel):
+    """Arguments of `send`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: Annotated[str, AfterValidator(_agent_name)] = Field(description="Name of the agent.")
+    text: Annotated[str, AfterValidator(_fits)] = Field(description="What to tell it.")
+
+
+class NoArguments(BaseModel):
+    """A tool without arguments."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def send_effect(call: EffectCall) -> Effect:
+    """Build the notice, and the result the model reads for each outcome."""
+    assert isinstance(call.arguments, SendArguments)
+    to = call.arguments.to
+    texts = {
+        SendOutcome.OK: f"delivered to {to}; nothing comes back unless {to} sends a message itself",
+        SendOutcome.FULL: f"error: not delivered, the inbox of {to} is full; try again later",
+        SendOutcome.NO_AGENT: f"error: not delivered, there is no agent named {to!r}",
+    }
+    return Effect(
+        kind="send",
+        to=to,
+        thread=call.thread,
+        message_kind=MessageKind.NOTICE,
+        body=call.arguments.text,
+        results={
+            str(outcome): dump(tool_record(call.id, text, call.run, call.by))
+            for outcome, text in texts.items()
+        },
+    )
+
+
+SEND = BusTool(
+    name=BuiltinTool.SEND,
+    description="Send a message to another agent, exactly once. No answer comes back by itself.",
+    arguments=SendArguments,
+    effect=send_effect,
+)
+
+
+def list_agents_tool(agents: Callable[[], Awaitable[list[str]]]) -> Tool:
+    """Build `list_agents` on top of whatever knows the namespace's agents."""
+
+    async def run(_: BaseModel) -> list[str]:
+        return sorted(await agents())
+
+    return Tool(
+        name=BuiltinTool.LIST_AGENTS,
+        description="List the names of all agents that messages can be sent to.",
+        arguments=NoArguments,
+        run=run,
+        idempotent=True,
+    )
+
+
+def builtin_tools(names: Iterable[BuiltinTool], agents: Callable[[], Awaitable[list[str]]]) -> list[AnyTool]:
+    """Build the built-ins that the spec asks for."""
+    known: dict[BuiltinTool, AnyTool] = {
+        BuiltinTool.SEND: SEND,
+        BuiltinTool.LIST_AGENTS: list_agents_tool(agents),
+    }
+    return [known[name] for name in names]

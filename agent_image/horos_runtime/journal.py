@@ -1,0 +1,76 @@
+"""The journal of an open turn as this runtime knows it: what Redis has, and what goes with the next step."""
+
+from collections.abc import Sequence
+
+from horos_api.messages import Message
+from horos_bus.records import Appended, Turn
+from horos_runtime.records import Record, ToolCall, load, missing_calls, user_record
+
+
+class Journal:
+    """Follows one turn's records; `records` starts with what was committed before it."""
+
+    def __init__(self, turn: Turn, records: list[Record]) -> None:
+        self._turn = turn
+        self._records = records
+        self._inputs = list(turn.inputs)
+        noted = {record.get("mid") for record in records[turn.base :]}
+        self._unsaved = [user_record(message, turn.id) for message in turn.inputs if message.mid not in noted]
+
+    @property
+    def records(self) -> list[Record]:
+        """What the model is shown: the whole thread, with the messages not stored yet."""
+        return self._records + self._unsaved
+
+    @property
+    def unsaved(self) -> list[Record]:
+        """User records that go with the next step."""
+        return self._unsaved
+
+    @property
+    def inputs(self) -> list[Message]:
+        """All messages that this turn answers."""
+        return self._inputs
+
+    @property
+    def length(self) -> int:
+        """The absolute index of the next record."""
+        return len(self._records)
+
+    @property
+    def next_message_id(self) -> str:
+        """The id of the assistant's next message: turn and absolute index of its record."""
+        return f"{self._turn.id}/{self.length + len(self._unsaved)}"
+
+    @property
+    def rounds(self) -> int:
+        """How many steps of this turn asked for tools."""
+        return sum(1 for record in self._own() if record.get("tool_calls"))
+
+    def missing(self) -> list[ToolCall]:
+        """List the calls of the last step that have no result."""
+        return missing_calls(self._own())
+
+    def usage(self, closing: Sequence[Record]) -> tuple[int, int]:
+        """Add up the prompt and completion tokens of all steps, those of `closing` included."""
+        used = [record["usage"] for record in [*self._own(), *closing] if "usage" in record]
+        return sum(each["prompt"] for each in used), sum(each["completion"] for each in used)
+
+    def appended(self, appended: Appended) -> None:
+        """Take in what Redis stored, and the messages that joined the turn."""
+        self.saved([load(entry) for entry in appended.stored])
+        known = {record.get("mid") for record in self._unsaved}
+        for message in appended.joined:
+            if message.mid not in known:
+                self._unsaved.append(user_record(message, self._turn.id))
+        inputs = {message.mid for message in self._inputs}
+        self._inputs += [message for message in appended.joined if message.mid not in inputs]
+
+    def saved(self, records: Sequence[Record]) -> None:
+        """Note that Redis has these records."""
+        self._records.extend(records)
+        stored = {record.get("mid") for record in records if record["role"] == "user"}
+        self._unsaved = [record for record in self._unsaved if record["mid"] not in stored]
+
+    def _own(self) -> list[Record]:
+        return self._records[self._turn.base :]

@@ -1,0 +1,86 @@
+{{/* Labels of everything; call with (dict "root" $ "component" "gateway"). */}}
+{{- define "horos.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{ include "horos.selector" . }}
+{{- end -}}
+
+{{/* The labels that select a component's pods; they never change in the life of a release. */}}
+{{- define "horos.selector" -}}
+app.kubernetes.io/name: horos
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* The name of cluster-wide objects: two releases never share one. */}}
+{{- define "horos.clusterName" -}}
+{{ printf "horos-%s-%s" .Release.Namespace .Release.Name }}
+{{- end -}}
+
+{{- define "horos.install" -}}
+{{ .Values.install | default (printf "%s-%s" .Release.Namespace .Release.Name) }}
+{{- end -}}
+
+{{/* "true" when the chart brings its own Redis, else empty. */}}
+{{- define "horos.redis.bundled" -}}
+{{- if not (or .Values.redis.external.url .Values.redis.external.secretName) }}true{{ end -}}
+{{- end -}}
+
+{{- define "horos.redis.address" -}}
+horos-redis.{{ .Release.Namespace }}.svc:6379
+{{- end -}}
+
+{{/* The address of Redis for the operator, as an environment variable's value; it adds the password by itself. */}}
+{{- define "horos.redis.externalSource" -}}
+{{- if .Values.redis.external.secretName -}}
+valueFrom:
+  secretKeyRef: {name: {{ .Values.redis.external.secretName }}, key: url}
+{{- else -}}
+value: {{ .Values.redis.external.url | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- define "horos.model.baseUrl" -}}
+{{- if .Values.model.baseUrl -}}
+{{ .Values.model.baseUrl }}
+{{- else if .Values.localModel.enabled -}}
+http://horos-model.{{ .Release.Namespace }}.svc:8080/v1
+{{- end -}}
+{{- end -}}
+
+{{/* "true" when the local model is the default model, else empty. */}}
+{{- define "horos.model.isLocal" -}}
+{{- if and .Values.localModel.enabled (not .Values.model.baseUrl) }}true{{ end -}}
+{{- end -}}
+
+{{/* What every pod of the chart has; call with (dict "root" $ "of" .Values.gateway). */}}
+{{- define "horos.pod" -}}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- with .of.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .of.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What every container of the chart has, so that the namespace may enforce Pod Security `restricted`. */}}
+{{- define "horos.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end -}}

@@ -1,0 +1,156 @@
+"""The `horos` command: each function parses, calls and prints; everything else lives behind it.
+
+What a command works with is imported by the command, so that `horos --help` is quick.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from horos.errors import EXIT_CODES
+from horos.options import (
+    Lines,
+    Output,
+    Place,
+    Question,
+    Watch,
+    checked_key,
+    checked_names,
+    checked_text,
+    spread,
+    text_from,
+)
+from horos.session import exit_codes, run
+from horos_api.names import DEFAULT_THREAD
+
+app = typer.Typer(
+    name="horos",
+    help="Talk to agents on Kubernetes and see what they do.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AgentName = Annotated[str, typer.Argument(help="Name of the agent.")]
+AsTable = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
+AsLines = Annotated[Lines, typer.Option("--output", "-o", help="How to print.")]
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def agents(place: Place, output: AsTable = Output.TABLE) -> None:
+    """List the agents of a namespace.
+
+    One line each: what it is doing and, if it is not, why not.
+    """
+    from horos.commands import list_agents  # noqa: PLC0415
+
+    run(place, lambda session: list_agents(session, output))
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def send(
+    question: Question,
+    place: Place,
+    wait: Annotated[bool, typer.Option("--wait", help="Stream the answer and end with it.")] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="With --wait: give up after so many seconds; 0: never.")
+    ] = 0,
+    output: AsLines = Lines.TEXT,
+) -> None:
+    """Send a message to an agent.
+
+    The answer goes to standard output; tools, errors and the message's id go to standard error.
+    """
+    from horos.commands import ask, send_message  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(question.agent, question.thread)
+        checked_key(question.key)
+        said = text_from(sys.stdin) if question.text == "-" else question.text
+        question = replace(question, text=checked_text(said))
+    if wait:
+        run(place, lambda session: ask(session, question, timeout, output))
+    else:
+        run(place, lambda session: send_message(session, question, output))
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def chat(
+    agent: AgentName,
+    place: Place,
+    thread: Annotated[str, typer.Option(help="The conversation to go on with or to begin.")] = DEFAULT_THREAD,
+) -> None:
+    """Talk to an agent, line by line.
+
+    Ctrl-C leaves an answer, Ctrl-D or a second Ctrl-C the chat.
+    """
+    from horos.chat import Chat  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(agent, thread)
+        Chat(agent, thread).run(place)
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def events(watch: Watch, place: Place, output: AsLines = Lines.TEXT) -> None:
+    """Watch what an agent does, event by event.
+
+    Text as it is written, tools, states: AG-UI events, with `-o json` each as it is.
+    """
+    from horos.commands import print_events  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(watch.agent, watch.thread)
+    run(place, lambda session: print_events(session, watch, output))
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def describe(agent: AgentName, place: Place, output: AsTable = Output.TABLE) -> None:
+    """Show all that is known of an agent.
+
+    Its spec and conditions, what it does now, what happened last.
+    """
+    from horos.commands import describe_agent  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(agent, None)
+    run(place, lambda session: describe_agent(session, agent, output))
+
+
+@app.command("model-script", epilog=EXIT_CODES)
+def model_script(
+    file: Annotated[Path, typer.Argument(help="The script, YAML or JSON.", exists=True, dir_okay=False)],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8090,
+) -> None:
+    """Serve a scripted model to test agents with.
+
+    OpenAI-compatible; it answers what the file says, as slowly and as badly as you want.
+    """
+    from horos.model_script import serve_file  # noqa: PLC0415
+
+    with exit_codes():
+        serve_file(file, host, port)
+
+
+@app.command(epilog=EXIT_CODES)
+def version() -> None:
+    """Print the version of horos."""
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    typer.echo(f"horos {installed('horos')}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,172 @@
+"""What a person asks of the gateway, over either transport: agents, messages, replies, events."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from horos.errors import CannotReachError, NotFoundError
+from horos.sse import Comment, SseParser
+from horos.transport import Transport
+
+UNREACHABLE_SECONDS: Final = 60.0
+"""How long a broken connection is tried again before the command gives up."""
+SILENT_SECONDS: Final = 50.0
+"""How long a stream may be silent; the gateway gives a sign of life every 15 s."""
+CAUGHT_UP: Final = "caught up"
+"""The gateway's comment where the events of the past end."""
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that the gateway took: `after` is the last event before it, to watch from."""
+
+    id: str
+    thread: str
+    duplicate: bool
+    after: str
+
+
+@dataclass(frozen=True)
+class WatchedEvent:
+    """One event of an agent's stream with its id."""
+
+    id: str
+    event: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """The gateway's sign of life while nothing happens; `caught_up` where the events of the past end."""
+
+    caught_up: bool = False
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """The connection broke or was ended by the server; the stream goes on after `seconds`, without a gap."""
+
+    cause: str
+    seconds: float
+
+
+class GatewayClient:
+    """One namespace of a gateway. Every method raises a HorosError when it cannot do its work."""
+
+    def __init__(self, transport: Transport, namespace: str) -> None:
+        self._transport = transport
+        self._agents = f"/namespaces/{quote(namespace, safe='')}/agents"
+
+    async def agents(self) -> list[dict[str, Any]]:
+        """List the agents of the namespace."""
+        listed = await self._transport.request("GET", self._agents, None, {})
+        items: list[dict[str, Any]] = listed["items"]
+        return items
+
+    async def agent(self, name: str) -> dict[str, Any]:
+        """Get one agent with its threads."""
+        found: dict[str, Any] = await self._transport.request("GET", self._of(name), None, {})
+        return found
+
+    async def send(self, name: str, text: str, thread: str | None, key: str) -> Sent:
+        """Send a message. `key` makes it safe to repeat, which is done when the connection breaks."""
+        body = {"text": text, **({"thread": thread} if thread else {})}
+        path = self._of(name) + "/messages"
+        for pause in _PAUSES[:3]:
+            try:
+                return _sent(await self._transport.request("POST", path, body, {"Idempotency-Key": key}))
+            except CannotReachError:
+                await asyncio.sleep(pause)
+        return _sent(await self._transport.request("POST", path, body, {"Idempotency-Key": key}))
+
+    async def reply(self, name: str, message: str) -> str | None:
+        """Get the text of the reply to a message, or None while there is none.
+
+        Raises RefusedError when there will be none, because the agent was deleted.
+        """
+        path = f"{self._of(name)}/messages/{quote(message, safe='')}/reply"
+        try:
+            reply = await self._transport.request("GET", path, None, {})
+        except NotFoundError:
+            return None
+        return str(reply["text"])
+
+    async def events(
+        self, name: str, thread: str | None = None, after: str | None = None
+    ) -> AsyncGenerator[WatchedEvent | Quiet | Interruption]:
+        """Watch an agent, of one thread or all; `after` None means from now on, `"0"` from the oldest kept.
+
+        A broken connection is resumed after the last event seen, and told as an Interruption. Ends when
+        the agent is gone; raises CannotReachError after a minute without a connection.
+        """
+        last, failures, down_since = after, 0, 0.0
+        now = asyncio.get_running_loop().time
+        while True:
+            cause = "the server ended the stream"
+            try:
+                async with aclosing(self._connection(name, thread, last)) as stream:
+                    async for event in stream:
+                        failures = 0
+                        if isinstance(event, WatchedEvent):
+                            last = event.id or last
+                        yield event
+                        if isinstance(event, WatchedEvent) and event.event.get("name") == "deleted":
+                            return
+            except CannotReachError as error:
+                cause = str(error)
+                if failures and now() - down_since > UNREACHABLE_SECONDS:
+                    raise
+            down_since = down_since if failures else now()
+            seconds = _PAUSES[min(failures, len(_PAUSES) - 1)]
+            failures += 1
+            yield Interruption(cause, seconds)
+            await asyncio.sleep(seconds)
+
+    async def kept_events(
+        self, name: str, thread: str | None = None, after: str = "0"
+    ) -> AsyncGenerator[WatchedEvent]:
+        """Yield the events that are there and end. Raises CannotReachError when the connection breaks."""
+        async with aclosing(self._connection(name, thread, after)) as stream:
+            async for seen in stream:
+                if isinstance(seen, WatchedEvent):
+                    yield seen
+                elif seen.caught_up:
+                    return
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()
+
+    async def _connection(
+        self, name: str, thread: str | None, after: str | None
+    ) -> AsyncGenerator[WatchedEvent | Quiet]:
+        asked = {key: value for key, value in (("thread", thread), ("after", after)) if value is not None}
+        path = self._of(name) + "/events" + (f"?{urlencode(asked)}" if asked else "")
+        parser = SseParser()
+        async with aclosing(self._transport.stream(path, {"Accept": "text/event-stream"})) as chunks:
+            while chunk := await _next_chunk(chunks):
+                for part in parser.feed(chunk):
+                    if isinstance(part, Comment):
+                        yield Quiet(caught_up=part.text == CAUGHT_UP)
+                    else:
+                        yield WatchedEvent(part.id, json.loads(part.data))
+
+    def _of(self, name: str) -> str:
+        return f"{self._agents}/{quote(name, safe='')}"
+
+
+async def _next_chunk(chunks: AsyncGenerator[bytes]) -> bytes:
+    """Wait for more bytes, b"" at the end; a gateway that gives no sign of life for long is gone."""
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            return await anext(chunks, b"")
+    except TimeoutError as error:
+        raise CannotReachError(f"the gateway was silent for {SILENT_SECONDS:.0f} s") from error
+
+
+def _sent(answer: dict[str, Any]) -> Sent:
+    return Sent(answer["id"], answer["thread"], answer["duplicate"], answer["after"])

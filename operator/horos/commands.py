@@ -1,0 +1,113 @@
+"""What the commands do once they are connected: ask the gateway and print."""
+
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any
+
+from horos.client import Interruption, Sent, WatchedEvent
+from horos.conversation import follow, new_key
+from horos.errors import NotFoundError
+from horos.event_lines import event_line, worth_telling
+from horos.options import Lines, Output, Question, Watch
+from horos.readiness import known_agent, manifests_of, why_waiting
+from horos.session import Session
+from horos.tables import agents_table, description
+from horos.terminal import Terminal
+
+_EVENTS_DESCRIBED = 10
+
+
+async def list_agents(session: Session, output: Output) -> None:
+    """Print the agents of the session's namespace."""
+    terminal = Terminal()
+    found = await session.client.agents()
+    if output == Output.JSON:
+        terminal.json(found)
+        return
+    manifests = await manifests_of(session)
+    if found or manifests:
+        terminal.table(agents_table(found, manifests))
+    else:
+        terminal.note(f"no agents in namespace {session.namespace}")
+
+
+async def send_message(session: Session, question: Question, output: Lines) -> None:
+    """Send a message and say how to find its answer."""
+    terminal = Terminal()
+    live, sent = await _hand_in(session, question)
+    if output == Lines.JSON:
+        terminal.json(asdict(sent))
+        return
+    again = " (again: it was taken before)" if sent.duplicate else ""
+    terminal.note(f"{question.agent} has message {sent.id} in thread {sent.thread}{again}")
+    await _tell_why_waiting(session, live, terminal)
+
+
+async def ask(session: Session, question: Question, seconds: float, output: Lines) -> None:
+    """Send a message, show the answer while it is made, and end with it."""
+    terminal = Terminal()
+    live, sent = await _hand_in(session, question)
+    await _tell_why_waiting(session, live, terminal)
+    show = terminal.show if output == Lines.TEXT else lambda piece: None
+    reply = await follow(session.client, question.agent, sent, show, seconds)
+    terminal.end_line()
+    if output == Lines.JSON:
+        terminal.json({**asdict(sent), "text": reply})
+
+
+async def print_events(session: Session, watch: Watch, output: Lines) -> None:
+    """Print the events of an agent, those that are there or all that come, one per line."""
+    terminal = Terminal()
+    await known_agent(session, watch.agent)  # a name that is wrong is told at once
+    if watch.follow:
+        stream: Any = session.client.events(watch.agent, watch.thread, watch.after)
+    else:
+        stream = session.client.kept_events(watch.agent, watch.thread, watch.after or "0")
+    async with aclosing(stream) as events:
+        async for seen in events:
+            if isinstance(seen, Interruption):
+                terminal.note(f"{seen.cause}; trying again in {seen.seconds:g} s")
+            elif isinstance(seen, WatchedEvent) and output == Lines.JSON:
+                terminal.json({**seen.event, "eventId": seen.id}, indent=None)
+            elif isinstance(seen, WatchedEvent):
+                terminal.line(event_line(seen.id, seen.event))
+
+
+async def describe_agent(session: Session, agent: str, output: Output) -> None:
+    """Print what is asked for (from the API server, if there is one), what it does, what happened last."""
+    terminal = Terminal()
+    manifest = await _manifest(session, agent)
+    live, events = None, []
+    try:
+        live = await session.client.agent(agent)
+        async with aclosing(session.client.kept_events(agent)) as stream:
+            events = worth_telling([(seen.id, seen.event) async for seen in stream], _EVENTS_DESCRIBED)
+    except NotFoundError:
+        # An Agent that is new, or that the operator cannot carry out, has only its conditions to tell.
+        if manifest is None:
+            raise
+    if output == Output.JSON:
+        told = [{**event, "eventId": at} for at, event in events]
+        terminal.json({"agent": manifest, "live": live, "events": told})
+        return
+    terminal.table(description(live, manifest, [event_line(at, event) for at, event in events]))
+
+
+async def _hand_in(session: Session, question: Question) -> tuple[dict[str, Any], Sent]:
+    live = await known_agent(session, question.agent)
+    key = question.key or new_key()
+    return live, await session.client.send(question.agent, question.text, question.thread, key)
+
+
+async def _tell_why_waiting(session: Session, live: dict[str, Any], terminal: Terminal) -> None:
+    if why := await why_waiting(session, live):
+        terminal.note(f"{live['name']} cannot answer yet: {why}")
+
+
+async def _manifest(session: Session, agent: str) -> dict[str, Any] | None:
+    if session.kube is None:
+        return None
+    # Only needed on the way that has loaded the Kubernetes client already.
+    from horos.proxy import read_agent  # noqa: PLC0415
+
+    return await read_agent(session.kube, session.namespace, agent)

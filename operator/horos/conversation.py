@@ -1,0 +1,82 @@
+"""One message and the way to its answer: send, watch, and look for the reply when watching fails."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import aclosing
+
+from horos.client import GatewayClient, Interruption, Sent, WatchedEvent
+from horos.errors import CannotReachError, RefusedError, TimedOutError
+from horos.transcript import Piece, PieceKind, Transcript, state_pieces
+
+
+def new_key() -> str:
+    """Make the idempotency key of a message that its sender did not name."""
+    return uuid.uuid4().hex
+
+
+async def follow(
+    client: GatewayClient,
+    agent: str,
+    sent: Sent,
+    show: Callable[[Piece], None],
+    seconds: float = 0,
+) -> str:
+    """Show what happens with a message until its reply is there, and return the reply.
+
+    Errors of the agent are shown and waited out, since a person may repair them meanwhile. Raises
+    TimedOutError after `seconds` (0: never) and RefusedError when nobody can answer any more.
+    """
+    try:
+        async with asyncio.timeout(seconds or None):
+            return await _follow(client, agent, sent, show)
+    except TimeoutError as error:
+        message = f"{agent} has not answered within {seconds:g} s and goes on: see `horos events {agent}`"
+        raise TimedOutError(message) from error
+
+
+async def _follow(client: GatewayClient, agent: str, sent: Sent, show: Callable[[Piece], None]) -> str:
+    transcript = Transcript(sent.id)
+    for piece in state_pieces(await client.agent(agent)):
+        show(piece)
+    # A message sent again may have been answered before the events that are still kept.
+    found = await _asked_reply(client, agent, transcript) if sent.duplicate else None
+    for piece in transcript.answered(found) if found is not None else []:
+        show(piece)
+    if _is_over(transcript):
+        return transcript.reply or ""
+    async with aclosing(client.events(agent, sent.thread, sent.after or "0")) as stream:
+        async for seen in stream:
+            if isinstance(seen, WatchedEvent):
+                pieces = transcript.feed(seen.event)
+            else:
+                pieces = _told(seen) if isinstance(seen, Interruption) else []
+                # Its event may be on the way behind the last tokens: only a reply found before counts.
+                if found is not None:
+                    pieces += transcript.answered(found)
+                found = await _asked_reply(client, agent, transcript)
+            for piece in pieces:
+                show(piece)
+            if _is_over(transcript):
+                return transcript.reply or ""
+    raise RefusedError("the agent was deleted; nobody will answer this message")
+
+
+def _is_over(transcript: Transcript) -> bool:
+    if transcript.refused:
+        raise RefusedError(f"{transcript.refused}; nobody will answer this message")
+    return transcript.reply is not None
+
+
+async def _asked_reply(client: GatewayClient, agent: str, transcript: Transcript) -> str | None:
+    """Ask for the reply itself, in case the event that tells it was missed; RefusedError = never."""
+    try:
+        return await client.reply(agent, transcript.message)
+    except CannotReachError:
+        return None
+
+
+def _told(interruption: Interruption) -> list[Piece]:
+    if interruption.seconds < 1:
+        return []  # a short break is nobody's business
+    return [Piece(PieceKind.NOTE, f"{interruption.cause}; trying again in {interruption.seconds:g} s")]

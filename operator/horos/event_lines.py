@@ -1,0 +1,68 @@
+"""Events as lines for a person: time, type and the few words that matter."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from typing import Any
+
+from horos_api.events import EventType
+
+_SHOWN = 100
+_FIELDS: dict[str, tuple[str, ...]] = {
+    EventType.RUN_STARTED: ("threadId", "runId"),
+    EventType.RUN_FINISHED: ("threadId", "runId"),
+    EventType.RUN_ERROR: ("code", "message"),
+    EventType.TEXT_MESSAGE_START: ("messageId",),
+    EventType.TEXT_MESSAGE_CONTENT: ("delta",),
+    EventType.TEXT_MESSAGE_END: ("messageId",),
+    EventType.TOOL_CALL_START: ("toolCallName", "toolCallId"),
+    EventType.TOOL_CALL_ARGS: ("delta",),
+    EventType.TOOL_CALL_END: ("toolCallId",),
+    EventType.TOOL_CALL_RESULT: ("toolCallId", "content"),
+    EventType.STATE_SNAPSHOT: ("snapshot",),
+    EventType.CUSTOM: ("name", "value"),
+}
+
+
+def event_line(event_id: str, event: dict[str, Any], zone: tzinfo | None = None) -> str:
+    """Tell one event in one line; `zone` is the person's time zone (None: the machine's)."""
+    kind = str(event.get("type", "?"))
+    fields = _FIELDS.get(kind, ())
+    words = " ".join(_word(field, event[field]) for field in fields if event.get(field) not in (None, ""))
+    return f"{_time(event_id, zone)}  {kind:<20}  {_short(words)}".rstrip()
+
+
+def worth_telling(
+    events: Iterable[tuple[str, dict[str, Any]]], count: int
+) -> list[tuple[str, dict[str, Any]]]:
+    """Pick the last events that say what happened: fragments of text and arguments do not."""
+    fragments = {
+        EventType.TEXT_MESSAGE_START,
+        EventType.TEXT_MESSAGE_CONTENT,
+        EventType.TEXT_MESSAGE_END,
+        EventType.TOOL_CALL_ARGS,
+        EventType.TOOL_CALL_END,
+    }
+    return [(at, event) for at, event in events if event.get("type") not in fragments][-count:]
+
+
+def _time(event_id: str, zone: tzinfo | None) -> str:
+    milliseconds = event_id.partition("-")[0]
+    if not milliseconds.isdigit():
+        return "-" * 12
+    moment = datetime.fromtimestamp(int(milliseconds) / 1000, tz=zone).astimezone(zone)
+    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+
+
+def _word(field: str, value: object) -> str:
+    # Of a fragment the spaces matter, too.
+    if isinstance(value, str) and field != "delta":
+        return value
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_word(name, part)}" for name, part in value.items())
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split("\n"))
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"

@@ -1,0 +1,157 @@
+"""What several commands take, as dataclasses, and the decorator that spreads them into options."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
+from functools import wraps
+from typing import Annotated, Any, TextIO, get_type_hints
+
+import typer
+
+from horos.errors import UsageError
+from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
+
+
+class Output(StrEnum):
+    """How a command prints what it found."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Lines(StrEnum):
+    """How a command prints a stream."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which namespace of which gateway is meant, and how to get there."""
+
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="Namespace of the agents; default: that of the context."),
+    ] = None
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig; default: the current.")] = (
+        None
+    )
+    release_namespace: Annotated[
+        str | None,
+        typer.Option(envvar="HOROS_RELEASE_NAMESPACE", help="Where horos is installed; default: search."),
+    ] = None
+    gateway: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HOROS_GATEWAY",
+            help="URL of a gateway to use without a cluster; HOROS_TOKEN is its token.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is said to an agent."""
+
+    agent: Annotated[str, typer.Argument(help="Name of the agent.")]
+    text: Annotated[str, typer.Argument(help="What to say; `-` reads it from standard input.")]
+    thread: Annotated[str | None, typer.Option(help="The conversation it belongs to; default: main.")] = None
+    key: Annotated[
+        str | None,
+        typer.Option("--id", help="Your name for the message: sent again, it is the same message."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Which events of an agent are wanted."""
+
+    agent: Annotated[str, typer.Argument(help="Name of the agent.")]
+    thread: Annotated[str | None, typer.Option(help="Only this conversation; default: all.")] = None
+    after: Annotated[
+        str | None,
+        typer.Option(help="Begin behind this event id; 0: the oldest kept; default: from now on."),
+    ] = None
+    follow: Annotated[
+        bool, typer.Option(help="Go on with what comes, or end after the events that are there.")
+    ] = True
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Give typer the fields of a command's dataclass parameters as options of the command itself."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: kind for name, kind in hints.items() if is_dataclass(kind) and isinstance(kind, type)}
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in groups:
+            parameters += _options_of(groups[parameter.name])
+        else:
+            parameters.append(
+                parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+            )
+
+    @wraps(command)
+    def spread_command(**values: Any) -> None:
+        made = {
+            name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+            for name, kind in groups.items()
+        }
+        command(**values, **made)
+
+    spread_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spread_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return spread_command
+
+
+def _options_of(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    signature = inspect.signature(group)
+    return [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+        for parameter in signature.parameters.values()
+    ]
+
+
+def checked_names(agent: str, thread: str | None) -> None:
+    """Refuse names that no agent and no thread can have. Raises UsageError."""
+    error = agent_name_error(agent) or (thread_name_error(thread) if thread is not None else None)
+    if error:
+        raise UsageError(error)
+
+
+def checked_namespaces(place: Place) -> None:
+    """Refuse names that no namespace can have. Raises UsageError."""
+    for name in (place.namespace, place.release_namespace):
+        if name and (error := namespace_name_error(name)):
+            raise UsageError(error)
+
+
+def checked_key(key: str | None) -> str | None:
+    """Refuse an id that the gateway cannot take as Idempotency-Key. Raises UsageError."""
+    if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
+        raise UsageError(f"--id {key!r}: expected 1 to 255 visible ASCII characters")
+    return key
+
+
+def text_from(stream: TextIO) -> str:
+    """Read a whole stream as UTF-8, whatever the locale says. Raises UsageError."""
+    try:
+        return stream.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def checked_text(text: str) -> str:
+    """Refuse a text that no gateway takes. Raises UsageError."""
+    if not text.strip():
+        raise UsageError("the message is empty; say something")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise UsageError("the message is not UTF-8") from None
+    if size > BODY_BYTES:
+        raise UsageError(f"the message has {size} bytes; a message may have {BODY_BYTES}")
+    return text

@@ -1,0 +1,122 @@
+"""What is known about agents as tables and texts: pure functions of what the servers said."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from horos.readiness import why_not_ready
+
+DEFAULT = "the installation's default"
+_STATE_STYLES = {"running": "cyan", "error": "bold red", "paused": "yellow", "terminated": "dim"}
+
+
+def agents_table(agents: Sequence[dict[str, Any]], manifests: Sequence[dict[str, Any]] = ()) -> Table:
+    """List agents, one per line: what each is doing, and why it is not.
+
+    Why one has no pod, and which ones the gateway does not know yet, is told by the Agents themselves.
+    """
+    table = Table(box=None, pad_edge=False, header_style="")
+    for title in ("NAME", "STATE", "RESIDENT", "WAITING", "TURNS", "TOKENS", "REASON"):
+        table.add_column(title, no_wrap=title != "REASON", justify="left")
+    why = {each["metadata"]["name"]: why_not_ready(each) for each in manifests}
+    for agent in agents:
+        usage, waiting_for = agent["usage"], why.pop(agent["name"], "")
+        table.add_row(
+            Text(agent["name"]),
+            Text(agent["state"], style=_STATE_STYLES.get(agent["state"], "")),
+            "yes" if agent["resident"] else "no",
+            str(agent["waiting"]),
+            str(usage["turns"]),
+            str(usage["promptTokens"] + usage["completionTokens"]),
+            Text(reason_of(agent) or ("" if agent["resident"] else waiting_for) or "-"),
+        )
+    for name, reason in sorted(why.items()):
+        table.add_row(Text(name), "-", "no", "-", "-", "-", Text(reason or "-"))
+    return table
+
+
+def reason_of(agent: dict[str, Any]) -> str:
+    """Join a reason with its message, as far as there are any."""
+    return ": ".join(part for part in (agent.get("reason"), agent.get("message")) if part)
+
+
+def description(live: dict[str, Any] | None, manifest: dict[str, Any] | None, events: Sequence[str]) -> Text:
+    """Describe one agent: what is asked for, what holds, what it does now, what happened last.
+
+    `live` is None when the gateway does not know the agent, `manifest` when there is no cluster to ask.
+    """
+    text = Text()
+    if manifest is not None:
+        _section(text, "", _asked_for(manifest))
+        _section(text, "Conditions", _conditions(manifest))
+    if live is None:
+        text.append("Now:", style="bold")
+        text.append(" takes no messages yet")
+        return text
+    _section(text, "Now", _now(live))
+    _section(text, "Last events", [("", line) for line in events])
+    text.rstrip()
+    return text
+
+
+def _section(text: Text, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    indent = "  " if title else ""
+    if title:
+        text.append(f"{title}:\n" if rows else f"{title}: none\n", style="bold")
+    width = max((len(key) for key, _ in rows), default=0) + 2
+    for key, value in rows:
+        text.append(indent + f"{key}:".ljust(width) if key else indent)
+        text.append(value.replace("\n", "\n" + " " * (len(indent) + width)) + "\n")
+
+
+def _asked_for(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    spec, meta = manifest.get("spec", {}), manifest["metadata"]
+    model = spec.get("model") or {}
+    rows = [
+        ("Name", meta["name"]),
+        ("Namespace", meta["namespace"]),
+        ("Created", meta.get("creationTimestamp", "")),
+        ("Mode", spec.get("operatingMode", "Running")),
+        ("Model", " at ".join(part for part in (model.get("name"), model.get("baseUrl")) if part) or DEFAULT),
+        ("Tools", ", ".join((spec.get("tools") or {}).get("builtin", []))),
+        ("Pod", (manifest.get("status") or {}).get("podName", "")),
+        ("Instructions", spec.get("instructions", "")),
+    ]
+    if meta.get("deletionTimestamp"):
+        rows.insert(3, ("Deleted", f"{meta['deletionTimestamp']} (its pod and keys are being removed)"))
+    return [(key, value or "-") for key, value in rows]
+
+
+def _conditions(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    conditions = (manifest.get("status") or {}).get("conditions") or []
+    return [
+        (
+            one["type"],
+            f"{one['status']}  {one['reason']}"
+            + (f": {one['message']}" if one.get("message") else "")
+            + f" (since {one.get('lastTransitionTime', 'unknown')})",
+        )
+        for one in conditions
+    ]
+
+
+def _now(live: dict[str, Any]) -> list[tuple[str, str]]:
+    usage = live["usage"]
+    turn = f"{live['turn']} in thread {live['thread']}" if live["turn"] else "none"
+    tokens = f"{usage['promptTokens']} read, {usage['completionTokens']} written"
+    rows = [
+        ("State", live["state"]),
+        ("Reason", reason_of(live)),
+        ("Resident", "yes" if live["resident"] else "no"),
+        ("Turn", turn),
+        ("Waiting", _count(live["waiting"], "message")),
+        ("Threads", ", ".join(live.get("threads", [])) or "none"),
+        ("Usage", f"{_count(usage['turns'], 'turn')}; tokens: {tokens}"),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,184 @@
+"""Events of an agent in, what a person reads out: a pure step between the stream and the terminal."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from horos_api.events import EventType
+
+_LINE = 72
+"""The longest summary of a tool call or a result, in characters."""
+
+
+class PieceKind(StrEnum):
+    """What a piece of output is."""
+
+    TEXT = "text"
+    """Streamed text of the agent; `text` may be any fragment."""
+    END = "end"
+    """The agent's message is complete."""
+    CALL = "call"
+    """A tool was asked for; `key` is the call."""
+    RESULT = "result"
+    """The tool answered; `key` is the call."""
+    NOTE = "note"
+    """Something beside the answer."""
+    ERROR = "error"
+    """Something that somebody may have to repair."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One thing to show."""
+
+    kind: PieceKind
+    text: str = ""
+    key: str = ""
+
+
+class Transcript:
+    """Follows one message of a person until its reply.
+
+    Events before the message was taken into a turn are not shown: they belong to somebody else's.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        self.reply: str | None = None
+        """The text of the reply, once it is there."""
+        self.refused = ""
+        """Why there will be no reply, once that is known."""
+        self._taken = False
+        self._told_busy = False
+        self._texts: dict[str, str] = {}
+        self._last = ""
+        self._calls: dict[str, _Call] = {}
+        self._state: list[Piece] = []
+
+    def feed(self, event: dict[str, Any]) -> list[Piece]:
+        """Take the next event and return what it adds to the picture."""
+        kind = event.get("type")
+        if kind == EventType.STATE_SNAPSHOT:
+            return self._new(state_pieces(event.get("snapshot") or {}))
+        if kind == EventType.CUSTOM:
+            return self._custom(str(event.get("name")), event.get("value") or {})
+        if kind == EventType.RUN_STARTED:
+            return self._started(event)
+        return self._of_turn(event) if self._taken else []
+
+    def answered(self, text: str) -> list[Piece]:
+        """Take the reply; shows its text unless that is what was streamed last."""
+        self.reply = text
+        if text == self._last:
+            return []
+        return [Piece(PieceKind.TEXT, text), Piece(PieceKind.END)]
+
+    def _of_turn(self, event: dict[str, Any]) -> list[Piece]:
+        kind = str(event.get("type"))
+        if kind.startswith("TEXT_MESSAGE_"):
+            return self._text(event)
+        if kind == EventType.RUN_ERROR:
+            return self._new([Piece(PieceKind.ERROR, _reason(event.get("code"), event.get("message")))])
+        return self._tool(event)
+
+    def _new(self, pieces: list[Piece]) -> list[Piece]:
+        """Drop what was said last already: a failed turn tells its reason as an event and as a state."""
+        if pieces == self._state:
+            return []
+        self._state = pieces
+        return pieces
+
+    def _started(self, event: dict[str, Any]) -> list[Piece]:
+        if self.message in (event.get("metadata") or {}).get("mids", ()):
+            self._taken = True
+        elif not self._taken and not self._told_busy:
+            self._told_busy = True
+            return [Piece(PieceKind.NOTE, "the agent is busy with an earlier message; yours is next")]
+        return []
+
+    def _custom(self, name: str, value: dict[str, Any]) -> list[Piece]:
+        if name == "joined" and self.message in value.get("mids", ()):
+            self._taken = True
+        elif name == "reply" and value.get("re") == self.message:
+            return self.answered(str(value.get("text", "")))
+        elif name == "deleted":
+            self.refused = "the agent was deleted"
+        elif name == "gap":
+            return [Piece(PieceKind.NOTE, "some events are gone; the reply will be shown whole")]
+        elif self._taken and name == "discard":
+            self._texts.pop(str(value.get("messageId")), None)
+            return [Piece(PieceKind.NOTE, "the model was cut off and starts its answer over")]
+        elif self._taken and name == "retry":
+            return [Piece(PieceKind.NOTE, f"{value.get('reason')}; next try in {value.get('seconds')} s")]
+        elif self._taken and name == "resumed":
+            return [Piece(PieceKind.NOTE, "the agent moved to a new pod and goes on")]
+        return []
+
+    def _text(self, event: dict[str, Any]) -> list[Piece]:
+        message = str(event.get("messageId"))
+        if event["type"] == EventType.TEXT_MESSAGE_START:
+            self._texts[message] = ""
+            return []
+        if event["type"] == EventType.TEXT_MESSAGE_END:
+            self._last = self._texts.pop(message, "")
+            return [Piece(PieceKind.END)] if self._last else []
+        delta = str(event.get("delta", ""))
+        self._texts[message] = self._texts.get(message, "") + delta
+        return [Piece(PieceKind.TEXT, delta)]
+
+    def _tool(self, event: dict[str, Any]) -> list[Piece]:
+        key = str(event.get("toolCallId"))
+        kind = event.get("type")
+        if kind == EventType.TOOL_CALL_START:
+            self._calls[key] = _Call(str(event.get("toolCallName")))
+        elif kind == EventType.TOOL_CALL_ARGS and key in self._calls:
+            self._calls[key].arguments += str(event.get("delta", ""))
+        elif kind == EventType.TOOL_CALL_END and key in self._calls:
+            call = self._calls[key]
+            return [Piece(PieceKind.CALL, f"{call.name}({_arguments(call.arguments)})", key)]
+        elif kind == EventType.TOOL_CALL_RESULT:
+            # The result of a call from before the message was taken says nothing without its call.
+            if self._calls.pop(key, None) is None:
+                return []
+            return [Piece(PieceKind.RESULT, _short(str(event.get("content", ""))) or "done", key)]
+        return []
+
+
+@dataclass
+class _Call:
+    name: str
+    arguments: str = ""
+
+
+def state_pieces(snapshot: dict[str, Any]) -> list[Piece]:
+    """Say what a state means for whoever waits; nothing for an agent that is at work or ready for it."""
+    state = snapshot.get("state")
+    if state == "error":
+        return [Piece(PieceKind.ERROR, _reason(snapshot.get("reason"), snapshot.get("message")))]
+    if state == "paused":
+        return [Piece(PieceKind.NOTE, "the agent is suspended; it answers once operatingMode is Running")]
+    return []
+
+
+def _reason(reason: object, message: object) -> str:
+    return ": ".join(str(part) for part in (reason, message) if part) or "the agent is in error"
+
+
+def _arguments(raw: str) -> str:
+    try:
+        arguments = json.loads(raw or "{}")
+    except ValueError:
+        return _short(raw)
+    if not isinstance(arguments, dict):
+        return _short(raw)
+    return _short(", ".join(f"{name}={_value(value)}" for name, value in arguments.items()))
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LINE else line[: _LINE - 1] + "…"

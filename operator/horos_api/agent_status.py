@@ -1,0 +1,56 @@
+"""What is seen of an Agent: the `status` that the operator writes and `kubectl get` shows."""
+
+from pydantic import Field
+
+from horos_api.agent_state import AgentState
+from horos_api.conditions import ConditionStatus, ConditionType
+from horos_api.fields import ApiModel, WholeNumber
+
+
+class Condition(ApiModel):
+    """One fact about the agent, as all Kubernetes conditions are written."""
+
+    type: ConditionType = Field(description="Which fact: Accepted, Scheduled or Ready.")
+    status: ConditionStatus = Field(description="Whether it is so: True, False or Unknown.")
+    reason: str = Field(
+        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        max_length=1024,
+        description="Why it is so, as one word for programs; the words are documented.",
+    )
+    message: str = Field("", max_length=32_768, description="Why it is so, as a sentence for a person.")
+    observed_generation: WholeNumber = Field(
+        0, ge=0, description="The generation of the Agent (metadata.generation) that was looked at."
+    )
+    last_transition_time: str = Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+        json_schema_extra={"format": "date-time"},
+        description="When `status` changed last, as an RFC 3339 time in UTC.",
+    )
+
+
+class Usage(ApiModel):
+    """What the agent has used in its life."""
+
+    turns: WholeNumber = Field(0, ge=0, description="How many turns have been committed.")
+    prompt_tokens: WholeNumber = Field(0, ge=0, description="How many tokens models have read for the agent.")
+    completion_tokens: WholeNumber = Field(
+        0, ge=0, description="How many tokens models have written for the agent."
+    )
+
+
+class AgentStatus(ApiModel):
+    """What is seen; written by the operator only."""
+
+    state: AgentState | None = Field(
+        None, description="What the agent is doing, from the table of its states."
+    )
+    pod_name: str | None = Field(
+        None, max_length=253, description="The pod that holds or will hold the agent."
+    )
+    usage: Usage = Field(default_factory=Usage, description="What the agent has used since it was created.")
+    conditions: tuple[Condition, ...] = Field(
+        (),
+        max_length=16,
+        description="Accepted, Scheduled and Ready, each with its reason.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )

@@ -1,0 +1,70 @@
+"""The vocabulary of an Agent's conditions: all components spell types and reasons from here."""
+
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    """The facts that `status.conditions` tells, one entry each."""
+
+    ACCEPTED = "Accepted"
+    """The spec can be carried out, and the bus knows the agent."""
+    SCHEDULED = "Scheduled"
+    """Whether the agent has, gets or needs a pod."""
+    READY = "Ready"
+    """Whether a message sent now would be answered without anybody's help."""
+
+
+class ConditionStatus(StrEnum):
+    """Kubernetes' three answers."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is; its message says the same for this one agent, in a sentence."""
+
+    VALID = "Valid"
+    """Accepted: nothing is wrong with the spec."""
+    SHARED_CREDENTIALS = "SharedCredentials"
+    """Accepted, but Redis lets the operator make no users: namespaces share one and could read each other."""
+    INVALID_SPEC = "InvalidSpec"
+    """Not accepted: the stored spec is not one that this version understands; the message names the field."""
+    BUS_UNAVAILABLE = "BusUnavailable"
+    """The operator cannot reach Redis, or Redis refuses it; it keeps trying."""
+    DELETING = "Deleting"
+    """The Agent is being deleted: its pod ends, then its keys go."""
+
+    RESIDENT = "Resident"
+    """A pod holds the agent; for Ready: its runtime has claimed the inbox."""
+    STARTING = "Starting"
+    """The pod exists or is being made; its runtime has not claimed the inbox yet."""
+    REPLACING = "Replacing"
+    """The pod is not what the spec asks for any more; a new one follows after the turn."""
+    SUSPENDING = "Suspending"
+    """`operatingMode: Suspended` was asked for; the pod goes when its turn is finished."""
+    SUSPENDED = "Suspended"
+    """`operatingMode: Suspended`: no pod, messages are kept."""
+
+    UNSCHEDULABLE = "Unschedulable"
+    """No node takes the pod; the message is the scheduler's."""
+    POD_REFUSED = "PodRefused"
+    """The API server refuses the pod (quota, admission, a wrong field); the message is its own."""
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    """The image of the pod cannot be had."""
+    SECRET_MISSING = "SecretMissing"
+    """A Secret, or the key in it, does not exist; the message names both. Creating it is enough."""
+    CONFIG_MAP_MISSING = "ConfigMapMissing"
+    """A ConfigMap, or the key in it, does not exist; the message names both. Creating it is enough."""
+    CONTAINER_CRASHED = "ContainerCrashed"
+    """The runtime ended unexpectedly; the message has exit code and last words. It is tried again."""
+    CONTAINER_STUCK = "ContainerStuck"
+    """The node cannot start the container for another cause; the message is the node's."""
+
+    MODEL_REFUSES_KEY = "ModelRefusesKey"
+    """The model's server answered 401 or 403; a new key in the Secret is picked up by itself."""
+    MODEL_MISCONFIGURED = "ModelMisconfigured"
+    """The model's server refuses the request for good (no such model, wrong address, nothing configured)."""
+    TURN_FAILED = "TurnFailed"
+    """A turn broke for a cause that none of the others names; the message is the error's."""

@@ -1,0 +1,77 @@
+"""What watchers see: AG-UI events as plain JSON objects, built by pure functions.
+
+The scripts write the events that must not be lost (RUN_*, STATE_SNAPSHOT, TOOL_CALL_RESULT and CUSTOM
+`usage` and `reply`); the runtime emits the streamed ones built here. Names and shapes: AG-UI 1.0.
+"""
+
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Event: TypeAlias = dict[str, Any]
+
+
+class EventType(StrEnum):
+    """The AG-UI event types that horos uses."""
+
+    RUN_STARTED = "RUN_STARTED"
+    RUN_FINISHED = "RUN_FINISHED"
+    RUN_ERROR = "RUN_ERROR"
+    TEXT_MESSAGE_START = "TEXT_MESSAGE_START"
+    TEXT_MESSAGE_CONTENT = "TEXT_MESSAGE_CONTENT"
+    TEXT_MESSAGE_END = "TEXT_MESSAGE_END"
+    TOOL_CALL_START = "TOOL_CALL_START"
+    TOOL_CALL_ARGS = "TOOL_CALL_ARGS"
+    TOOL_CALL_END = "TOOL_CALL_END"
+    TOOL_CALL_RESULT = "TOOL_CALL_RESULT"
+    STATE_SNAPSHOT = "STATE_SNAPSHOT"
+    CUSTOM = "CUSTOM"
+
+
+def text_start(message_id: str) -> Event:
+    """The assistant begins a message."""
+    return {"type": EventType.TEXT_MESSAGE_START, "messageId": message_id, "role": "assistant"}
+
+
+def text_delta(message_id: str, delta: str) -> Event:
+    """A fragment of the message's text; never empty."""
+    return {"type": EventType.TEXT_MESSAGE_CONTENT, "messageId": message_id, "delta": delta}
+
+
+def text_end(message_id: str) -> Event:
+    """The message is complete."""
+    return {"type": EventType.TEXT_MESSAGE_END, "messageId": message_id}
+
+
+def tool_call_start(call_id: str, name: str, message_id: str) -> Event:
+    """The model begins to ask for a tool."""
+    return {
+        "type": EventType.TOOL_CALL_START,
+        "toolCallId": call_id,
+        "toolCallName": name,
+        "parentMessageId": message_id,
+    }
+
+
+def tool_call_args(call_id: str, delta: str) -> Event:
+    """A fragment of the call's JSON arguments."""
+    return {"type": EventType.TOOL_CALL_ARGS, "toolCallId": call_id, "delta": delta}
+
+
+def tool_call_end(call_id: str) -> Event:
+    """The call's arguments are complete."""
+    return {"type": EventType.TOOL_CALL_END, "toolCallId": call_id}
+
+
+def custom(name: str, value: object) -> Event:
+    """Something AG-UI has no name for."""
+    return {"type": EventType.CUSTOM, "name": name, "value": value}
+
+
+def discard(message_id: str) -> Event:
+    """Watchers must throw away what they showed of this message: its round is asked again."""
+    return custom("discard", {"messageId": message_id})
+
+
+def retry(reason: str, seconds: float) -> Event:
+    """The model did not answer; the runtime tries again after so many seconds."""
+    return custom("retry", {"reason": reason, "seconds": round(seconds, 3)})

@@ -1,0 +1,78 @@
+"""Every name that two components must spell alike: API group, labels, Secrets, environment of a pod."""
+
+import re
+from typing import Final
+
+GROUP: Final = "horos.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+FINALIZER: Final = f"{GROUP}/bus"
+FIELD_MANAGER: Final = "horos-operator"
+
+LABEL_AGENT: Final = f"{GROUP}/agent"
+"""On a pod: the name of the Agent that it is an incarnation of."""
+LABEL_COMPONENT: Final = f"{GROUP}/component"
+"""On everything the operator makes: `agent`, `redis`, `gateway`, `bus`."""
+ANNOTATION_ASKED: Final = f"{GROUP}/asked"
+"""On a pod: what the operator asked for when it made it; a difference to today's means a new pod."""
+
+SECRET_BUS: Final = "horos-bus"
+"""One in each namespace with agents: keys `url` and `prefix`, the only credentials an agent has."""
+SECRET_REDIS: Final = "horos-redis"
+"""In the release's namespace: key `password`, for the chart's own Redis."""
+SECRET_GATEWAY: Final = "horos-gateway"
+"""In the release's namespace: key `token`, what a caller of the gateway shows."""
+
+AGENT_NAME_LENGTH: Final = 52
+"""Room for `-<epoch>` in a pod's name, which Kubernetes also makes its host name (63 characters)."""
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_THREAD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+
+DEFAULT_THREAD: Final = "main"
+BODY_BYTES: Final = 256 * 1024
+"""The longest text a message may carry, in bytes of UTF-8."""
+INBOX_CAP: Final = 1000
+"""How many messages may wait in an inbox before `send` answers FULL. Replies never meet it."""
+
+
+class Env:
+    """Environment of an agent's pod; the operator sets it, `horos_runtime.settings` reads it."""
+
+    AGENT: Final = "HOROS_AGENT"
+    NAMESPACE: Final = "HOROS_NAMESPACE"
+    UID: Final = "HOROS_UID"
+    TICKET: Final = "HOROS_TICKET"
+    TOKEN: Final = "HOROS_TOKEN"
+    REDIS_URL: Final = "HOROS_REDIS_URL"
+    PREFIX: Final = "HOROS_PREFIX"
+    MODEL_API_KEY: Final = "HOROS_MODEL_API_KEY"
+    HEALTH_PORT: Final = "HOROS_HEALTH_PORT"
+
+
+def agent_name_error(name: str) -> str | None:
+    """Say what is wrong with an agent's name, or None: a DNS label of at most 52 characters."""
+    if len(name) > AGENT_NAME_LENGTH:
+        return f"name {name!r} has {len(name)} characters; expected at most {AGENT_NAME_LENGTH}"
+    if not _DNS_LABEL.fullmatch(name):
+        return f"name {name!r} is not a DNS label: expected a-z, 0-9 and '-', not at the ends"
+    return None
+
+
+def namespace_name_error(name: str) -> str | None:
+    """Say what is wrong with a namespace's name, or None: a DNS label of at most 63 characters."""
+    if len(name) > 63 or not _DNS_LABEL.fullmatch(name):
+        return f"namespace {name!r} is not a DNS label of at most 63 characters"
+    return None
+
+
+def thread_name_error(thread: str) -> str | None:
+    """Say what is wrong with a thread's name, or None: at most 63 of A-Z, a-z, 0-9, '-', '_' and '.'."""
+    if len(thread) > 63 or not _THREAD.fullmatch(thread):
+        return f"thread {thread!r}: expected 1 to 63 of A-Z a-z 0-9 - _ . with a letter or digit at the ends"
+    return None
+
+
+def key_prefix(install: str, namespace: str) -> str:
+    """Build the prefix of all keys of one namespace; the braces put them in one Redis Cluster slot."""
+    return f"horos:{install}:{{{namespace}}}:"

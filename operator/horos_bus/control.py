@@ -1,0 +1,102 @@
+"""What the operator does on the bus, or a program that runs an agent by itself: lives, orders, work."""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from horos_bus.connection import Argument, Bus
+from horos_bus.decoding import text, view
+from horos_bus.records import AgentView
+
+VIEWS_AT_ONCE: Final = 200
+BLOCK_MS: Final = 2000
+"""One blocking read; well within what a command may take, so that a dead connection is noticed."""
+
+
+class Control:
+    """Orders about the agents of one namespace. Every order may be repeated."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def create(self, agent: str, uid: str) -> str:
+        """Begin a life: OK, SAME, or EXISTS when another uid has the name."""
+        return await self._order("create", agent, uid)
+
+    async def delete(self, agent: str, uid: str) -> str:
+        """End a life and drop all its keys; whoever waits for an answer gets an error: OK or GONE."""
+        return await self._order("delete", agent, uid)
+
+    async def configure(self, agent: str, uid: str, generation: int, config: bytes) -> str:
+        """Project the spec: OK, SAME, OLD (a newer generation is stored) or GONE."""
+        return await self._order("configure", agent, uid, generation, config)
+
+    async def reap(self, agent: str, token: str) -> str:
+        """Clear the holder whose process is gone: OK, or NOOP when another token holds the agent."""
+        return await self._order("reap", agent, token)
+
+    async def ctl(self, agent: str, op: Literal["pause", "resume", "evict"]) -> str:
+        """Suspend the agent, let it go on, or ask its process to leave between turns: OK or NOAGENT."""
+        return await self._order("ctl", agent, op)
+
+    async def agents(self) -> dict[str, str]:
+        """All agents of the namespace: name to uid."""
+        found = await self._bus.command("HGETALL", self._bus.keys.agents)
+        return {text(name): text(uid) for name, uid in found.items()}
+
+    async def view(self, agent: str) -> AgentView | None:
+        """Look at one agent; None = the bus does not know it."""
+        return (await self.views([agent])).get(agent)
+
+    async def views(self, agents: Iterable[str]) -> dict[str, AgentView]:
+        """Look at many agents; those that the bus does not know are left out."""
+        names = list(agents)
+        seen: dict[str, AgentView] = {}
+        for start in range(0, len(names), VIEWS_AT_ONCE):
+            part = names[start : start + VIEWS_AT_ONCE]
+            keys = [self._bus.prefix]
+            for name in part:
+                keys += [self._bus.keys.state(name), self._bus.keys.inbox(name)]
+            for name, answer in zip(part, await self._bus.call("view", keys, part), strict=True):
+                if (found := view(name, answer)) is not None:
+                    seen[name] = found
+        return seen
+
+    async def threads(self, agent: str) -> list[str]:
+        """Threads that the agent has taken a turn in, by name."""
+        return sorted(text(name) for name in await self._bus.command("HKEYS", self._bus.keys.threads(agent)))
+
+    async def context(self, agent: str, thread: str, start: int = 0) -> list[bytes]:
+        """Read the records of a thread from an absolute index on; none when there is no such thread."""
+        answer = await self._bus.call("context", self._bus.keys.of(agent), [agent, thread, start, 1])
+        return list(answer[1])
+
+    async def work(self) -> list[str]:
+        """Agents that need a process, the one waiting longest first."""
+        return [text(name) for name in await self._bus.command("ZRANGE", self._bus.keys.work, 0, -1)]
+
+    async def dirty(self) -> list[str]:
+        """Pop the agents whose status may have changed; look at each of them after this call."""
+        marked = await self._bus.command("ZRANGE", self._bus.keys.dirty, 0, -1)
+        if marked:
+            await self._bus.command("ZREM", self._bus.keys.dirty, *marked)
+        return [text(name) for name in marked]
+
+    async def doorbell(self, cursor: str, block_ms: int) -> tuple[str, list[str]]:
+        """Wait for agents that gained work without a process. It is a hint; `work` is the truth.
+
+        `cursor` is what the last call returned, '' the first time (from now on). Returns after `block_ms`, or
+        two seconds if that is sooner, with no names when nothing rang.
+        """
+        key = self._bus.keys.doorbell
+        if not cursor:
+            newest = await self._bus.command("XREVRANGE", key, "+", "-", "COUNT", 1)
+            return (text(newest[0][0]) if newest else "0-0"), []
+        wait = max(1, min(block_ms, BLOCK_MS))
+        answer = await self._bus.command("XREAD", "COUNT", 1000, "BLOCK", wait, "STREAMS", key, cursor)
+        if not answer:
+            return cursor, []
+        entries = answer[0][1]
+        return text(entries[-1][0]), list(dict.fromkeys(text(values[b"a"]) for _, values in entries))
+
+    async def _order(self, script: str, agent: str, *args: Argument) -> str:
+        return text(await self._bus.call(script, self._bus.keys.of(agent), [agent, *args]))

@@ -1,0 +1,65 @@
+"""The names of all Redis keys of one namespace, as PROTOCOL.md section 2 lists them."""
+
+
+class Keys:
+    """Key names under one prefix; the prefix alone is always the first key of a script."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.agents = f"{prefix}agents"
+        self.work = f"{prefix}work"
+        self.dirty = f"{prefix}dirty"
+        self.doorbell = f"{prefix}doorbell"
+
+    def state(self, agent: str) -> str:
+        """Hash: uid, holder, epoch, state, the open turn, usage."""
+        return self._of_agent(agent, "state")
+
+    def inbox(self, agent: str) -> str:
+        """Stream: messages not yet committed."""
+        return self._of_agent(agent, "inbox")
+
+    def context(self, agent: str, thread: str) -> str:
+        """List: the records of one thread; its tail is the journal of the open turn."""
+        return self._of_agent(agent, f"t:{thread}:context")
+
+    def seen(self, agent: str) -> str:
+        """Sorted set: ids of messages accepted from outside the bus."""
+        return self._of_agent(agent, "seen")
+
+    def waits(self, agent: str) -> str:
+        """Hash: own requests that are not answered yet."""
+        return self._of_agent(agent, "waits")
+
+    def threads(self, agent: str) -> str:
+        """Hash: thread to the absolute index of its oldest record."""
+        return self._of_agent(agent, "threads")
+
+    def config(self, agent: str) -> str:
+        """String: what the operator projects of the spec."""
+        return self._of_agent(agent, "config")
+
+    def events(self, agent: str) -> str:
+        """Stream: what watchers see."""
+        return self._of_agent(agent, "events")
+
+    def wake(self, agent: str) -> str:
+        """Pub/Sub channel: look at your inbox (`m`) or at your orders (`c`)."""
+        return self._of_agent(agent, "wake")
+
+    def reply(self, mid: str) -> str:
+        """String and channel: the answer to one person's request."""
+        return f"{self.prefix}r:{mid}"
+
+    def of(self, agent: str) -> list[str]:
+        """Every key that a script about this agent may touch and that is known before the call."""
+        shared = [self.prefix, self.agents, self.work, self.dirty, self.doorbell]
+        own = ("state", "inbox", "seen", "waits", "threads", "config", "events")
+        return shared + [self._of_agent(agent, part) for part in own]
+
+    def receiver(self, agent: str) -> list[str]:
+        """Keys of an agent that a script delivers to."""
+        return [self.state(agent), self.inbox(agent), self.waits(agent)]
+
+    def _of_agent(self, agent: str, part: str) -> str:
+        return f"{self.prefix}a:{agent}:{part}"

@@ -1,0 +1,164 @@
+"""The runtime's side of the bus for one agent: its inbox, its turns, its events."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from redis.asyncio.client import PubSub
+
+from horos_api.agent_state import AgentState
+from horos_api.events import Event
+from horos_api.names import INBOX_CAP
+from horos_bus.connection import Argument, Bus, BusUnavailableError
+from horos_bus.decoding import checked, message, next_of, text
+from horos_bus.records import Appended, Claimed, Effect, Identity, Next, Reply, Usage
+
+SUBSCRIBE_SECONDS: Final = 5.0
+MAX_ATTEMPTS: Final = 5
+
+
+class MessageService:
+    """One incarnation of one agent. Every change is fenced by its token.
+
+    All methods raise BusUnavailableError when Redis cannot be reached for some seconds; those that change
+    something raise FencedError when another process holds the agent and LostError when the turn is not open.
+    """
+
+    def __init__(self, bus: Bus, identity: Identity) -> None:
+        self._bus = bus
+        self._identity = identity
+        self._agent = identity.agent
+        self._keys = bus.keys.of(identity.agent)
+        self._pubsub: PubSub | None = None
+        self._emitting = asyncio.Lock()
+        self._emitted = 0
+        self._unsure: Sequence[Event] | None = None
+
+    async def subscribe(self) -> None:
+        """Listen on the wake channel; returns when the server has confirmed it.
+
+        Comes before `claim`: a message sent in between would be heard by nobody. Raises BusUnavailableError.
+        """
+        await self.unsubscribe()  # a try before this one may have left a connection
+        self._pubsub = self._bus.pubsub()
+        async with self._bus.translated():
+            await self._pubsub.subscribe(self._bus.keys.wake(self._agent))
+            confirmation = await self._pubsub.get_message(timeout=SUBSCRIBE_SECONDS)
+        if confirmation is None:
+            raise BusUnavailableError("Redis did not confirm the subscription in time")
+
+    async def claim(self, ticket: int | None, max_attempts: int = MAX_ATTEMPTS) -> Claimed:
+        """Become the agent's one process. `ticket` is the epoch that the operator saw; None takes any.
+
+        Raises GoneError for another life of the name, StaleError when somebody claimed since the ticket.
+        """
+        seen = "" if ticket is None else str(ticket)
+        answer = await self._call("claim", self._identity.uid, self._identity.token, seen, max_attempts)
+        return Claimed(epoch=answer[1], reason=text(answer[2]))
+
+    async def all_unread(self) -> Next:
+        """Take all unread messages of the next thread as a turn; the open turn again if there is one."""
+        return next_of(await self._call("next", self._identity.token), self._agent)
+
+    async def append(
+        self, turn: str, ix: int, entries: Sequence[bytes], effects: Sequence[Effect] = ()
+    ) -> Appended:
+        """Write one step ahead at the absolute index `ix`, with its effects, in one atomic move."""
+        args: list[Argument] = [self._identity.token, turn, ix, INBOX_CAP, len(entries), *entries]
+        receivers: list[str] = []
+        for effect in effects:
+            results = (effect.results["OK"], effect.results["FULL"], effect.results["NOAGENT"])
+            args += [effect.kind, effect.to, effect.thread, effect.message_kind, effect.body, *results]
+            receivers += self._bus.keys.receiver(effect.to)
+        answer = await self._call("append", *args, receivers=receivers)
+        duplicate = answer[0] == b"DUP"
+        chosen = (effect.results[text(outcome)] for effect, outcome in zip(effects, answer[4], strict=False))
+        return Appended(
+            outcome="DUP" if duplicate else "OK",
+            state=AgentState(text(answer[1])),
+            cancel=answer[2] == 1,
+            joined=tuple(message(entry) for entry in answer[3]),
+            stored=tuple(answer[4]) if duplicate else (*entries, *chosen),
+        )
+
+    async def emit(self, turn: str, events: Sequence[Event]) -> None:
+        """Publish streamed events of the open turn, in order and each once.
+
+        After a BusUnavailableError call again with the same list, which is then written once.
+        """
+        async with self._emitting:
+            # Counted before the call: a number whose fate is unknown must not be given to other events.
+            if events is not self._unsure:
+                self._emitted += 1
+                self._unsure = events
+            encoded = [orjson.dumps(event) for event in events]
+            await self._call("emit", self._identity.token, turn, self._emitted, *encoded)
+            self._unsure = None
+
+    async def commit(
+        self, turn: str, ix: int, entries: Sequence[bytes], replies: Sequence[Reply], usage: Usage
+    ) -> Next:
+        """Close the turn: last records, replies, acknowledgements. Returns the next turn, if there is one."""
+        args: list[Argument] = [self._identity.token, turn, ix]
+        args += [usage.prompt_tokens, usage.completion_tokens, len(entries), *entries]
+        receivers: list[str] = []
+        for reply in replies:
+            args += [reply.to, reply.to_uid, reply.thread, reply.re, reply.body]
+            receivers += (
+                self._bus.keys.receiver(reply.to) if reply.to_uid else [self._bus.keys.reply(reply.re)]
+            )
+        return next_of(await self._call("commit", *args, receivers=receivers), self._agent)
+
+    async def fail(self, turn: str, reason: str, message: str) -> None:
+        """Put the agent in state error; the turn stays open and `all_unread` starts it again."""
+        await self._call("fail", self._identity.token, turn, reason, message)
+
+    async def retire(self, force: bool = False) -> bool:
+        """Give the agent up. False = there is something to do first; `force` hands an open turn on."""
+        answer = await self._call("retire", self._identity.token, int(force))
+        return bool(answer[0] == b"OK")
+
+    async def wait_for_wake(self, seconds: float) -> None:
+        """Sleep until something may have happened. Any return means: look at the inbox again.
+
+        It returns on a wake, a timeout, a lost connection and the confirmation of a new subscription, since a
+        wake may have been missed in between. The next call opens a new connection.
+        """
+        try:
+            if self._pubsub is None:
+                await self.subscribe()
+                return
+            async with self._bus.translated():
+                heard = await self._pubsub.get_message(timeout=seconds)
+                while heard is not None:  # One look answers every wake that came before it.
+                    heard = await self._pubsub.get_message(timeout=0)
+        except BusUnavailableError:
+            await self.unsubscribe()
+
+    async def unsubscribe(self) -> None:
+        """Close the wake connection; `wait_for_wake` opens a new one."""
+        pubsub, self._pubsub = self._pubsub, None
+        if pubsub is not None:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def config(self) -> bytes:
+        """Read what the operator projected of the spec; empty before the first time."""
+        stored = await self._bus.command("GET", self._bus.keys.config(self._agent))
+        return bytes(stored or b"")
+
+    async def context(self, thread: str, start: int = 0) -> list[bytes]:
+        """Read the records of a thread from an absolute index on."""
+        return list((await self._call("context", thread, start, 1))[1])
+
+    async def length(self, thread: str) -> int:
+        """Absolute length of a thread's context: the index of the next record."""
+        return int((await self._call("context", thread, 0, 0))[0])
+
+    async def agents(self) -> list[str]:
+        """Names of the agents of the namespace, in order."""
+        return sorted(text(name) for name in await self._bus.command("HKEYS", self._bus.keys.agents))
+
+    async def _call(self, script: str, *args: Argument, receivers: Sequence[str] = ()) -> Sequence[Any]:
+        answer = await self._bus.call(script, [*self._keys, *receivers], [self._agent, *args])
+        return checked(answer, self._agent)

@@ -1,0 +1,179 @@
+"""Values that cross the bus, and the errors that tell a runtime that its life or its turn is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from horos_api.agent_state import AgentState
+from horos_api.events import Event
+from horos_api.messages import Message, MessageKind
+from horos_bus.connection import BusError
+
+
+class FencedError(BusError):
+    """Another incarnation holds the agent, or the operator wrote this one off: exit, never claim again."""
+
+
+class LostError(BusError):
+    """The turn is not what this process remembers (closed, or lost by Redis): drop memory, exit."""
+
+
+class StaleError(BusError):
+    """The agent was claimed since the operator made this process: exit."""
+
+
+class GoneError(BusError):
+    """This life of the agent's name is over, or was never created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which life of which agent a runtime is: `token` names the process, `uid` the Agent."""
+
+    agent: str
+    uid: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Open work: the messages to answer and what was already written down.
+
+    `id` is the id of the first input and the run id of the events; `base` is the absolute index in the
+    thread's context where `journal` starts; `attempt` counts the incarnations that had the turn.
+    """
+
+    id: str
+    thread: str
+    base: int
+    attempt: int
+    version: int
+    inputs: tuple[Message, ...]
+    journal: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing to do. `version` counts the changes of the config."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The runtime should retire: somebody needs its slot, or the agent is suspended."""
+
+    reason: Literal["evict", "paused"]
+
+
+Next: TypeAlias = Turn | Idle | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A successful claim. `reason` is what put the agent in state error, else ''."""
+
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A message that a step sends, and the record to write for each outcome: `OK`, `FULL`, `NOAGENT`."""
+
+    to: str
+    thread: str
+    message_kind: MessageKind
+    body: str
+    results: dict[str, bytes]
+    kind: Literal["send"] = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The answer to an append.
+
+    `joined`: inputs of the turn without a user record in the journal. `stored`: the records that lie there
+    since the index, with the result that each effect's outcome chose.
+    """
+
+    outcome: Literal["OK", "DUP"]
+    state: AgentState
+    cancel: bool
+    joined: tuple[Message, ...]
+    stored: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that one turn used."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to request `re`; `to_uid` is empty for a person, else the life of agent `to` that asked."""
+
+    re: str
+    to: str
+    to_uid: str
+    thread: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a person's request ended: with the agent's `text`, or an `error` that says why there is none."""
+
+    text: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TotalUsage:
+    """What an agent used in its whole life."""
+
+    turns: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """What the bus knows of one agent, seen at one moment.
+
+    `holder` is the token of the process that has it ('' = hibernated), `waiting` counts the messages in its
+    inbox, those of the open turn included; `in_work` says that it needs a process.
+    """
+
+    name: str
+    uid: str
+    state: AgentState
+    holder: str
+    epoch: int
+    turn: str
+    thread: str
+    version: int
+    reason: str
+    message: str
+    waiting: int
+    evict: bool
+    in_work: bool
+    usage: TotalUsage = field(default_factory=TotalUsage)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether any process ever held this life of the agent."""
+        return self.epoch > 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event with its position in the agent's stream; `thread` is empty when it concerns all of them."""
+
+    id: str
+    event: Event
+    thread: str = ""

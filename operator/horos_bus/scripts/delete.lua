@@ -1,0 +1,30 @@
+-- End an agent's life: whoever still waits for its answer gets an error, then every key goes. Operator only.
+-- KEYS  all of the agent (Keys.of)
+-- ARGV  agent, uid
+-- Returns OK, or GONE when this life is over already.
+local agent, uid = ARGV[1], ARGV[2]
+if call('HGET', state_key(agent), 'uid') ~= uid then return 'GONE' end
+-- First, because no lack of memory refuses it, nor then anything behind it: deleting is how one gets memory back.
+call('HDEL', P .. 'agents', agent)
+local bounced, after = 0, '-'
+repeat
+  local page = call('XRANGE', key(agent, 'inbox'), after, '+', 'COUNT', HEAD_RUN)
+  for _, entry in ipairs(page) do
+    local m = fields_of(entry)
+    if m.kind == 'request' and not (m.from == agent and m.fuid == uid) then
+      reply(m.from, m.fuid, {mid = agent .. '/gone.' .. bounced, from = agent, fuid = uid, thread = m.thread,
+        kind = 'reply', re = m.mid, error = true, body = 'agent ' .. agent .. ' was deleted'})
+      bounced = bounced + 1
+    end
+    after = '(' .. entry[1]
+  end
+until #page == 0
+for _, thread in ipairs(call('HKEYS', key(agent, 'threads'))) do call('UNLINK', context_key(agent, thread)) end
+for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'threads', 'config', 'events'}) do
+  call('UNLINK', key(agent, part))
+end
+call('ZREM', P .. 'work', agent)
+call('ZREM', P .. 'dirty', agent)
+if call('EXISTS', P .. 'agents') == 0 then call('UNLINK', P .. 'doorbell') end
+call('PUBLISH', key(agent, 'wake'), 'c')
+return 'OK'

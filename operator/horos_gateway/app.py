@@ -1,0 +1,78 @@
+"""Puts the gateway together: routes, problems, and what lives as long as the process."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from horos_bus.connection import Bus
+from horos_gateway.auth import Authority, Verb
+from horos_gateway.backend import Backend
+from horos_gateway.event_hub import EventHub
+from horos_gateway.openapi import openapi_document
+from horos_gateway.problems import HANDLERS
+from horos_gateway.routes import API, OPERATIONS, Operation, Services
+from horos_gateway.settings import Settings
+
+
+def gateway_app(settings: Settings) -> Starlette:
+    """Build the application; Redis is reached with the first request. `app.state.hub` can end all streams."""
+    bus = Bus.open(settings.redis_url, "")
+    backend = Backend(bus, settings.install)
+    hub = EventHub(backend.event_stream, settings.heartbeat_seconds)
+    services = Services(Authority(settings.token.get_secret_value()), backend, hub)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            async with services.hub:
+                yield
+        finally:
+            await bus.aclose()
+
+    app = Starlette(
+        routes=[
+            Route("/healthz", _healthy, methods=["GET"]),
+            Route("/readyz", _readiness(services), methods=["GET"]),
+            Route(f"{API}/openapi.json", _openapi(services), methods=["GET"]),
+            *(_route(operation, services) for operation in OPERATIONS),
+        ],
+        exception_handlers=HANDLERS,
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.hub = services.hub
+    return app
+
+
+def _route(operation: Operation, services: Services) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return await operation.answer_to(request, services)
+
+    return Route(operation.path, endpoint, methods=[operation.method], name=operation.handler.__name__)
+
+
+def _openapi(services: Services) -> Callable[[Request], Awaitable[Response]]:
+    document = orjson.dumps(openapi_document(OPERATIONS))
+
+    async def openapi(request: Request) -> Response:
+        await services.authority.check(request.headers, Verb.WATCH, "", "")
+        return Response(document, media_type="application/json")
+
+    return openapi
+
+
+def _readiness(services: Services) -> Callable[[Request], Awaitable[Response]]:
+    async def ready(request: Request) -> Response:
+        await services.backend.ping()
+        return PlainTextResponse("ok\n")
+
+    return ready
+
+
+async def _healthy(request: Request) -> Response:
+    return PlainTextResponse("ok\n")

@@ -1,0 +1,127 @@
+"""What the routes do on the bus: look at agents, hand in messages, read replies and records."""
+
+from typing import Any
+
+import orjson
+
+from horos_api.messages import NewMessage, SendOutcome
+from horos_api.names import INBOX_CAP, key_prefix
+from horos_bus.connection import Bus
+from horos_bus.control import Control
+from horos_bus.event_stream import EventStream
+from horos_bus.records import AgentView
+from horos_bus.sender import reply, send
+from horos_gateway.bodies import (
+    AcceptedBody,
+    AgentBody,
+    AgentDetailBody,
+    AgentListBody,
+    MessageBody,
+    RecordsBody,
+    ReplyBody,
+    UsageBody,
+)
+from horos_gateway.problems import InboxFullError, NeverAnsweredError, NoReplyYetError, NotFoundError
+
+
+class Backend:
+    """All namespaces of one install, over one connection pool. Every method may raise BusError."""
+
+    def __init__(self, bus: Bus, install: str) -> None:
+        self._bus = bus
+        self._install = install
+
+    async def ping(self) -> None:
+        """Raise BusUnavailableError unless Redis answers."""
+        await self._bus.ping()
+
+    def event_stream(self, namespace: str) -> EventStream:
+        """The events of a namespace's agents."""
+        return EventStream(self._at(namespace))
+
+    async def agents(self, namespace: str) -> AgentListBody:
+        """All agents of the namespace by name; none when there is no such namespace."""
+        control = Control(self._at(namespace))
+        views = await control.views(sorted(await control.agents()))
+        return AgentListBody(items=[AgentBody(**_fields(view)) for view in views.values()])
+
+    async def agent(self, namespace: str, name: str) -> AgentDetailBody:
+        """One agent with its threads; raises NotFoundError."""
+        view = await self._view(namespace, name)
+        threads = await Control(self._at(namespace)).threads(name)
+        return AgentDetailBody(**_fields(view), threads=threads)
+
+    async def send(self, namespace: str, name: str, mid: str, message: MessageBody) -> AcceptedBody:
+        """Hand in a message once for each `mid`; raises NotFoundError and InboxFullError."""
+        bus = self._at(namespace)
+        after = await self.event_stream(namespace).last_id(name)
+        wanted = NewMessage(to=name, body=message.text, mid=mid, thread=message.thread)
+        outcome = await send(bus, wanted)
+        if outcome is SendOutcome.NO_AGENT:
+            raise _no_agent(namespace, name)
+        if outcome is SendOutcome.FULL:
+            raise InboxFullError(
+                f"{INBOX_CAP} messages wait for agent {name}; try again with the same Idempotency-Key",
+                headers={"retry-after": "5"},
+            )
+        return AcceptedBody(id=mid, thread=message.thread, duplicate=outcome is SendOutcome.DUP, after=after)
+
+    async def reply(self, namespace: str, name: str, mid: str) -> ReplyBody:
+        """The reply to a message.
+
+        Raises NoReplyYetError, NeverAnsweredError, or NotFoundError when nobody is there to reply.
+        """
+        ending = await reply(self._at(namespace), mid)
+        if ending is None:
+            await self._view(namespace, name)
+            raise NoReplyYetError(f"agent {name} has not answered {mid}, or more than an hour ago")
+        if ending.error:
+            raise NeverAnsweredError(f"{ending.error}; nobody will answer this message")
+        return ReplyBody(id=mid, text=ending.text)
+
+    async def records(self, namespace: str, name: str, thread: str, start: int) -> RecordsBody:
+        """The records of a thread from an index on; raises NotFoundError."""
+        await self._view(namespace, name)
+        control = Control(self._at(namespace))
+        if thread not in await control.threads(name):
+            raise NotFoundError(f"agent {name} has no thread {thread}", "thread")
+        found = await control.context(name, thread, start)
+        items: list[dict[str, Any]] = [orjson.loads(record) for record in found]
+        return RecordsBody(start=start, next=start + len(items), items=items)
+
+    async def newest_event(self, namespace: str, name: str) -> str:
+        """The id of an agent's newest event, '0-0' when there is none yet; raises NotFoundError."""
+        await self._view(namespace, name)
+        return await self.event_stream(namespace).last_id(name)
+
+    async def _view(self, namespace: str, name: str) -> AgentView:
+        view = await Control(self._at(namespace)).view(name)
+        if view is None:
+            raise _no_agent(namespace, name)
+        return view
+
+    def _at(self, namespace: str) -> Bus:
+        return self._bus.at(key_prefix(self._install, namespace))
+
+
+def _no_agent(namespace: str, name: str) -> NotFoundError:
+    return NotFoundError(f"there is no agent {name} in namespace {namespace}", "name")
+
+
+def _fields(view: AgentView) -> dict[str, Any]:
+    usage = UsageBody(
+        turns=view.usage.turns,
+        prompt_tokens=view.usage.prompt_tokens,
+        completion_tokens=view.usage.completion_tokens,
+    )
+    return {
+        "name": view.name,
+        "state": view.state,
+        "resident": bool(view.holder),
+        "turn": view.turn,
+        "thread": view.thread,
+        "waiting": view.waiting,
+        "reason": view.reason,
+        "message": view.message,
+        "usage": usage,
+    }

@@ -1,0 +1,103 @@
+"""The JSON that the gateway takes and gives; the OpenAPI document is made of these models."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic.alias_generators import to_camel
+
+from horos_api.agent_state import AgentState
+from horos_api.names import BODY_BYTES, DEFAULT_THREAD
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class MessageBody(_Body):
+    """What is said to an agent."""
+
+    text: StrictStr = Field(description=f"What to say: not empty, at most {BODY_BYTES} bytes of UTF-8.")
+    thread: StrictStr = Field(
+        default=DEFAULT_THREAD,
+        description="The conversation it belongs to; it begins with its first message.",
+    )
+
+
+class AcceptedBody(_Body):
+    """A message that will be answered exactly once."""
+
+    id: str = Field(description="Names the message in events and in the path of its reply.")
+    thread: str = Field(description="The conversation that it belongs to.")
+    duplicate: bool = Field(description="True when this Idempotency-Key was accepted before.")
+    after: str = Field(
+        description="Where the events stood before: watch from here to see everything about it."
+    )
+
+
+class ReplyBody(_Body):
+    """The answer to one message."""
+
+    id: str = Field(description="The message that is answered.")
+    text: str = Field(description="The agent's answer.")
+
+
+class UsageBody(_Body):
+    """What an agent used in all its life."""
+
+    turns: int = Field(description="Turns committed.")
+    prompt_tokens: int = Field(description="Tokens that models read.")
+    completion_tokens: int = Field(description="Tokens that models wrote.")
+
+
+class AgentBody(_Body):
+    """What an agent is doing at this moment."""
+
+    name: str = Field(description="The agent's name.")
+    state: AgentState = Field(description="What it is doing, whether or not it has a pod right now.")
+    resident: bool = Field(description="Whether a runtime holds it.")
+    turn: str = Field(description="The open turn (its run id in events), or empty.")
+    thread: str = Field(description="The thread of the open turn, or empty.")
+    waiting: int = Field(description="Messages in its inbox, those of the open turn included.")
+    reason: str = Field(description="Why it is in this state: a documented constant, or empty.")
+    message: str = Field(description="The same for a person, or empty.")
+    usage: UsageBody = Field(description="What it used so far.")
+
+
+class AgentDetailBody(AgentBody):
+    """One agent with its conversations."""
+
+    threads: list[str] = Field(description="The threads that it has a context for, by name.")
+
+
+class AgentListBody(_Body):
+    """All agents of a namespace."""
+
+    items: list[AgentBody] = Field(description="The agents by name.")
+
+
+class RecordsBody(_Body):
+    """Part of a thread's context, as the model will see it again."""
+
+    start: int = Field(description="Absolute index of the first record given here.")
+    next: int = Field(description="Ask again with `start` set to this for what comes later.")
+    items: list[dict[str, Any]] = Field(
+        description="Chat messages with horos' own fields: mid, run, by, from."
+    )
+
+
+class EventBody(_Body):
+    """One AG-UI event, the `data` of one server-sent event whose `id` resumes the stream behind it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str = Field(description="An AG-UI event type, for instance TEXT_MESSAGE_CONTENT.")
+
+
+class ProblemBody(_Body):
+    """A refusal, RFC 9457."""
+
+    type: str = Field(description="Names the kind of problem: urn:horos:problem:...")
+    title: str = Field(description="The kind of problem for a person.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What was wrong with this request, or what to do.")
+    field: str | None = Field(default=None, description="The part of the request that is to blame.")

@@ -1,0 +1,148 @@
+"""What a request says, part by part: each function returns the checked value or raises the problem."""
+
+import hashlib
+import re
+from collections.abc import Collection
+from typing import Final
+from uuid import uuid4
+
+import orjson
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
+from horos_gateway.bodies import MessageBody
+from horos_gateway.problems import MediaTypeError, ProblemError, TooLargeError
+
+RAW_LIMIT: Final = 6 * BODY_BYTES + 4096
+"""JSON may write one byte of text as the six of an escape."""
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_EVENT_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+_LARGEST = 2**64 - 1
+
+
+def namespace_of(request: Request) -> str:
+    """The namespace in the path."""
+    name: str = request.path_params["namespace"]
+    if error := namespace_name_error(name):
+        raise ProblemError(error, "namespace")
+    return name
+
+
+def agent_of(request: Request) -> str:
+    """The agent's name in the path."""
+    name: str = request.path_params["name"]
+    if error := agent_name_error(name):
+        raise ProblemError(error, "name")
+    return name
+
+
+def thread_in_path(request: Request) -> str:
+    """The thread in the path."""
+    return _thread(request.path_params["thread"])
+
+
+def thread_in_query(request: Request) -> str | None:
+    """The thread asked for, or None: all of them."""
+    thread = request.query_params.get("thread")
+    return None if thread is None else _thread(thread)
+
+
+def message_id_of(request: Request) -> str:
+    """The message's id in the path."""
+    mid: str = request.path_params["id"]
+    if not _MESSAGE_ID.fullmatch(mid):
+        raise ProblemError(f"message id {mid!r}: expected 1 to 64 of A-Z a-z 0-9 _ -", "id")
+    return mid
+
+
+def start_of(request: Request) -> int:
+    """The index of the first record asked for."""
+    text = request.query_params.get("start", "0")
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise ProblemError(f"start {text!r}: expected a whole number, 0 or more", "start")
+    return int(text)
+
+
+def after_of(request: Request) -> str | None:
+    """The event to resume behind, or None: only what comes from now on. Last-Event-ID wins over the query."""
+    for field, value in (
+        ("Last-Event-ID", request.headers.get("last-event-id")),
+        ("after", request.query_params.get("after")),
+    ):
+        if value:
+            return _event_id(value, field)
+    return None
+
+
+def refuse_unknown_queries(request: Request, known: Collection[str]) -> None:
+    """Refuse a misspelt query parameter instead of ignoring it."""
+    for name in request.query_params:
+        if name not in known:
+            expected = f"expected {', '.join(known)}" if known else "none is expected here"
+            raise ProblemError(f"unknown query parameter {name!r}; {expected}", name)
+
+
+def message_id_for(request: Request, agent: str) -> str:
+    """The id of a new message: always the same for an agent and an Idempotency-Key, always new without."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return f"m-{uuid4().hex}"
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise ProblemError("expected 1 to 255 visible ASCII characters", "Idempotency-Key")
+    # Replies are kept by message id alone, so that two agents must not share one.
+    return f"k-{hashlib.sha256(f'{agent} {key}'.encode()).hexdigest()[:32]}"
+
+
+async def message_of(request: Request) -> MessageBody:
+    """The message in the body."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise MediaTypeError(f"Content-Type {media_type!r}: expected application/json", "Content-Type")
+    try:
+        document = orjson.loads(await _raw_body(request))
+    except ValueError as error:
+        raise ProblemError(f"the body is not JSON: {error}") from None
+    try:
+        message = MessageBody.model_validate(document)
+    except ValidationError as error:
+        raise _body_problem(error) from None
+    if not message.text.strip():
+        raise ProblemError("text is empty; expected what to say to the agent", "text")
+    if (size := len(message.text.encode())) > BODY_BYTES:
+        raise TooLargeError(f"text has {size} bytes; expected at most {BODY_BYTES}", "text")
+    _thread(message.thread)
+    return message
+
+
+async def _raw_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > RAW_LIMIT:
+            raise TooLargeError(f"the body has more than {RAW_LIMIT} bytes", headers={"connection": "close"})
+    return bytes(body)
+
+
+def _body_problem(error: ValidationError) -> ProblemError:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(step) for step in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return ProblemError(f"unknown field {field!r}; expected {', '.join(MessageBody.model_fields)}", field)
+    if first["type"] == "missing":
+        return ProblemError(f"{field} is missing", field)
+    return ProblemError(f"{field or 'the body'}: {first['msg']}, not {repr(first['input'])[:80]}", field)
+
+
+def _thread(thread: str) -> str:
+    if error := thread_name_error(thread):
+        raise ProblemError(error, "thread")
+    return thread
+
+
+def _event_id(value: str, field: str) -> str:
+    parts = _EVENT_ID.fullmatch(value)
+    if not parts or any(int(part) > _LARGEST for part in parts.groups() if part):
+        raise ProblemError(f"event id {value[:80]!r}: expected the id of an event, or 0", field)
+    return value

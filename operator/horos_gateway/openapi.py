@@ -1,0 +1,108 @@
+"""The OpenAPI document, made from the same list and the same models as the routes."""
+
+import inspect
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from horos_gateway.auth import PROXY_HEADER
+from horos_gateway.bodies import ProblemBody
+from horos_gateway.problems import MEDIA_TYPE
+from horos_gateway.routes import Operation
+
+Json = dict[str, Any]
+
+ALWAYS: Final = (400, 401, 503)
+"""Every operation may be refused with these."""
+_SCHEMAS: Final = "#/components/schemas/"
+_PARAMETERS: Final[dict[str, str]] = {
+    "namespace": "The Kubernetes namespace of the agent.",
+    "name": "The name of the agent.",
+    "id": "The message's id, as sending it returned.",
+    "thread": "One conversation of the agent.",
+    "start": "Absolute index of the first record wanted; 0 or left out = from the first.",
+    "after": "Begin behind this event; 0 = with the oldest kept; left out = with the next one to come.",
+    "Idempotency-Key": "Sent again with the same key, a message is taken once (remembered for a day).",
+    "Last-Event-ID": "As `after`, and stronger; what an EventSource sends when it reconnects.",
+}
+
+
+def openapi_document(operations: Iterable[Operation]) -> Json:
+    """Build the document that describes the operations."""
+    listed = list(operations)
+    models: set[type[BaseModel]] = {
+        ProblemBody,
+        *(o.answer for o in listed),
+        *(o.body for o in listed if o.body),
+    }
+    _, definitions = models_json_schema(
+        [(model, "serialization") for model in sorted(models, key=lambda m: m.__name__)],
+        ref_template=_SCHEMAS + "{model}",
+    )
+    paths: dict[str, Json] = {}
+    for operation in listed:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    bearer = {"type": "http", "scheme": "bearer"}
+    proxied = {"type": "apiKey", "in": "header", "name": PROXY_HEADER, "description": "Bearer and the token."}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "horos gateway",
+            "version": version("horos"),
+            "summary": "Talk to agents, watch them.",
+        },
+        "security": [{"bearer": []}, {"proxied": []}],
+        "paths": paths,
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {"bearer": bearer, "proxied": proxied},
+        },
+    }
+
+
+def _operation(operation: Operation) -> Json:
+    summary = inspect.cleandoc(operation.handler.__doc__ or "")
+    places = [(name, "path") for name in re.findall(r"{(\w+)}", operation.path)]
+    places += [(name, "query") for name in operation.query] + [(name, "header") for name in operation.headers]
+    described: Json = {
+        "operationId": operation.handler.__name__,
+        "summary": summary,
+        "parameters": [_parameter(name, place) for name, place in places],
+        "responses": {str(operation.status): _answer(operation)}
+        | {str(status): _refusal(status) for status in sorted({*ALWAYS, *operation.refusals})},
+    }
+    if operation.body:
+        described["requestBody"] = {
+            "required": True,
+            "content": _content("application/json", operation.body.__name__),
+        }
+    return described
+
+
+def _parameter(name: str, place: str) -> Json:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "description": _PARAMETERS[name],
+        "schema": {"type": "integer", "minimum": 0} if name == "start" else {"type": "string"},
+    }
+
+
+def _answer(operation: Operation) -> Json:
+    description = inspect.cleandoc(operation.answer.__doc__ or "")
+    media_type = "text/event-stream" if operation.streams else "application/json"
+    return {"description": description, "content": _content(media_type, operation.answer.__name__)}
+
+
+def _refusal(status: int) -> Json:
+    return {"description": HTTPStatus(status).phrase, "content": _content(MEDIA_TYPE, ProblemBody.__name__)}
+
+
+def _content(media_type: str, schema: str) -> Json:
+    return {media_type: {"schema": {"$ref": _SCHEMAS + schema}}}

@@ -1,0 +1,151 @@
+"""The routes: each parses, calls the backend and prints. The OpenAPI document is made from the same list."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import orjson
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from horos_gateway import inputs
+from horos_gateway.auth import Authority, Verb
+from horos_gateway.backend import Backend
+from horos_gateway.bodies import (
+    AcceptedBody,
+    AgentDetailBody,
+    AgentListBody,
+    EventBody,
+    MessageBody,
+    RecordsBody,
+    ReplyBody,
+)
+from horos_gateway.event_hub import EventHub
+from horos_gateway.sse import Watch, event_response
+
+API: Final = "/api/v1"
+AGENTS: Final = API + "/namespaces/{namespace}/agents"
+AGENT: Final = AGENTS + "/{name}"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every route may use; one object for each process."""
+
+    authority: Authority
+    backend: Backend
+    hub: EventHub
+
+
+Handler: TypeAlias = Callable[[Request, Services], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route and what the OpenAPI document says about it. `refusals` come besides 400, 401 and 503."""
+
+    handler: Handler
+    method: Literal["GET", "POST"]
+    path: str
+    verb: Verb
+    answer: type[BaseModel]
+    status: int = 200
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    body: type[BaseModel] | None = None
+    refusals: tuple[int, ...] = ()
+    streams: bool = False
+    """Whether it answers with server-sent events, each with one `answer` as its data."""
+
+    async def answer_to(self, request: Request, services: Services) -> Response:
+        """Check the caller, then let the handler answer."""
+        path = request.path_params
+        await services.authority.check(request.headers, self.verb, path["namespace"], path.get("name", ""))
+        inputs.refuse_unknown_queries(request, self.query)
+        return await self.handler(request, services)
+
+
+async def list_agents(request: Request, services: Services) -> Response:
+    """List the agents of a namespace."""
+    return json_response(await services.backend.agents(inputs.namespace_of(request)))
+
+
+async def get_agent(request: Request, services: Services) -> Response:
+    """Get one agent with its threads."""
+    return json_response(await services.backend.agent(inputs.namespace_of(request), inputs.agent_of(request)))
+
+
+async def send_message(request: Request, services: Services) -> Response:
+    """Send a message to an agent. Repeat with the same Idempotency-Key when in doubt: it is taken once."""
+    namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
+    mid = inputs.message_id_for(request, agent)
+    message = await inputs.message_of(request)
+    return json_response(await services.backend.send(namespace, agent, mid, message), 202)
+
+
+async def get_reply(request: Request, services: Services) -> Response:
+    """Get the reply to a message: 404 `no-reply-yet` until it is there, 410 when there will be none."""
+    namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
+    return json_response(await services.backend.reply(namespace, agent, inputs.message_id_of(request)))
+
+
+async def get_records(request: Request, services: Services) -> Response:
+    """Read the context of one thread."""
+    namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
+    thread, start = inputs.thread_in_path(request), inputs.start_of(request)
+    return json_response(await services.backend.records(namespace, agent, thread, start))
+
+
+async def watch_events(request: Request, services: Services) -> Response:
+    """Stream the events of an agent, of one thread or all, as they happen."""
+    watch = Watch(
+        namespace=inputs.namespace_of(request),
+        agent=inputs.agent_of(request),
+        thread=inputs.thread_in_query(request),
+        after=inputs.after_of(request),
+    )
+    return await event_response(watch, services.backend, services.hub)
+
+
+def json_response(body: BaseModel, status: int = 200) -> Response:
+    """Print a body in camelCase."""
+    return Response(orjson.dumps(body.model_dump(by_alias=True)), status, media_type="application/json")
+
+
+OPERATIONS: Final = (
+    Operation(list_agents, "GET", AGENTS, Verb.WATCH, AgentListBody),
+    Operation(get_agent, "GET", AGENT, Verb.WATCH, AgentDetailBody, refusals=(404,)),
+    Operation(
+        send_message,
+        "POST",
+        f"{AGENT}/messages",
+        Verb.TALK,
+        AcceptedBody,
+        202,
+        headers=("Idempotency-Key",),
+        body=MessageBody,
+        refusals=(404, 413, 415, 429),
+    ),
+    Operation(get_reply, "GET", f"{AGENT}/messages/{{id}}/reply", Verb.WATCH, ReplyBody, refusals=(404, 410)),
+    Operation(
+        get_records,
+        "GET",
+        f"{AGENT}/threads/{{thread}}/records",
+        Verb.WATCH,
+        RecordsBody,
+        query=("start",),
+        refusals=(404,),
+    ),
+    Operation(
+        watch_events,
+        "GET",
+        f"{AGENT}/events",
+        Verb.WATCH,
+        EventBody,
+        query=("thread", "after"),
+        headers=("Last-Event-ID",),
+        refusals=(404,),
+        streams=True,
+    ),
+)

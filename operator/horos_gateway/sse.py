@@ -1,0 +1,116 @@
+"""An agent's events as server-sent events: resumable at any id, alive while nothing happens."""
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from horos_api.events import custom
+from horos_bus.event_stream import EventStream
+from horos_bus.records import StoredEvent
+from horos_gateway.backend import Backend
+from horos_gateway.event_hub import UNREADABLE, EventHub, Feed
+
+RETRY: Final = b"retry: 1000\n\n"
+"""How many milliseconds an EventSource waits before it connects again."""
+CAUGHT_UP: Final = b": caught up\n\n"
+"""After the last event that was kept, before the first live one: who wants no more than that can leave."""
+ALIVE: Final = b": alive\n\n"
+GONE: Final = b"data: " + orjson.dumps(custom("deleted", {})) + b"\n\n"
+HEADERS: Final = {
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",  # nginx and what is made of it hold nothing back
+}
+
+log = logging.getLogger("horos.gateway")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a watcher asked for. `thread` None = all; `after` None = only what comes from now on."""
+
+    namespace: str
+    agent: str
+    thread: str | None
+    after: str | None
+
+
+class EventResponse(StreamingResponse):
+    """The stream itself; it watches from its first byte until its last, however it ends."""
+
+    def __init__(self, watch: Watch, stream: EventStream, hub: EventHub, newest: str) -> None:
+        super().__init__((), media_type="text/event-stream", headers=HEADERS)
+        self._watcher = _Watcher(watch, stream, watch.after or newest)
+        self._hub = hub
+        self._newest = newest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        watch = self._watcher.watch
+        with self._hub.watching(watch.namespace, watch.agent, self._newest) as feed:
+            self.body_iterator = self._watcher.body(feed)
+            await super().__call__(scope, receive, send)
+
+
+async def event_response(watch: Watch, backend: Backend, hub: EventHub) -> Response:
+    """Begin the stream; raises NotFoundError when there is no such agent."""
+    newest = await backend.newest_event(watch.namespace, watch.agent)
+    return EventResponse(watch, backend.event_stream(watch.namespace), hub, newest)
+
+
+class _Watcher:
+    """One stream's place in the events."""
+
+    def __init__(self, watch: Watch, stream: EventStream, after: str) -> None:
+        self.watch = watch
+        self._stream = stream
+        self._after = after
+
+    async def body(self, feed: Feed) -> AsyncIterator[bytes]:
+        """Yield the bytes of the stream; it ends early when the events cannot be read."""
+        opening = RETRY
+        try:
+            async for part in self._parts(feed):
+                yield opening + part
+                opening = b""
+        except UNREADABLE as error:
+            # The client connects again, and is told the problem then or goes on where it was.
+            log.warning("a stream of %s/%s ends: %r", self.watch.namespace, self.watch.agent, error)
+
+    async def _parts(self, feed: Feed) -> AsyncIterator[bytes]:
+        while True:
+            if feed.behind:
+                feed.behind = False
+                async for part in self._missed():
+                    yield part
+                yield CAUGHT_UP
+            events = await feed.take()
+            if part := self._frames([e for e in events if _position(e.id) > _position(self._after)]):
+                yield part
+            if events or feed.behind:
+                continue
+            if feed.ended:
+                break
+            yield ALIVE
+        if not await self._stream.exists(self.watch.agent):
+            yield GONE
+
+    async def _missed(self) -> AsyncIterator[bytes]:
+        while events := await self._stream.read(self.watch.agent, None, self._after, 0):
+            if part := self._frames(events):
+                yield part
+
+    def _frames(self, events: list[StoredEvent]) -> bytes:
+        if events:
+            self._after = events[-1].id
+        wanted = (e for e in events if self.watch.thread is None or e.thread in ("", self.watch.thread))
+        return b"".join(b"id: %b\ndata: %b\n\n" % (e.id.encode(), orjson.dumps(e.event)) for e in wanted)
+
+
+def _position(event_id: str) -> tuple[int, int]:
+    milliseconds, _, number = event_id.partition("-")
+    return int(milliseconds), int(number or 0)

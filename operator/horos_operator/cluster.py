@@ -1,0 +1,79 @@
+"""The operator's one seam to what runs agents: Kubernetes today, processes of one machine later."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from horos_operator.facts import AgentFacts, PodFacts
+
+
+class ClusterError(Exception):
+    """The cluster could not do what was asked; `message` is for a person. Trying again may help.
+
+    ├── NameTakenError   something of this name exists
+    ├── OutdatedError    the object has changed or gone since it was seen
+    └── RefusedError     it was understood and refused: admission, quota, rights, a field
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NameTakenError(ClusterError):
+    """Something of this name exists already."""
+
+
+class OutdatedError(ClusterError):
+    """The object has changed or gone since it was seen."""
+
+
+class RefusedError(ClusterError):
+    """The request was understood and refused."""
+
+
+class Cluster(Protocol):
+    """What the operator needs of a cluster. Every method raises ClusterError."""
+
+    async def agents(self) -> Sequence[AgentFacts]:
+        """List every Agent that is served."""
+        ...
+
+    async def pods(self) -> Sequence[PodFacts]:
+        """List every pod of an agent."""
+        ...
+
+    async def agent(self, namespace: str, name: str) -> AgentFacts | None:
+        """Ask for one Agent, past all caches."""
+        ...
+
+    async def pod(self, namespace: str, name: str) -> PodFacts | None:
+        """Ask for one pod, past all caches."""
+        ...
+
+    async def set_finalizers(self, agent: AgentFacts, finalizers: Sequence[str]) -> AgentFacts:
+        """Write the finalizers; OutdatedError when the Agent is not as it was seen."""
+        ...
+
+    async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
+        """Write the status as the operator's own; OutdatedError when the Agent is gone."""
+        ...
+
+    async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
+        """Create a pod; NameTakenError when there is one of this name, RefusedError with the reason."""
+        ...
+
+    async def delete_pod(self, pod: PodFacts) -> None:
+        """Delete this very pod (by uid); it is no error when it is gone."""
+        ...
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Read a Secret that the operator made; None when it does not exist."""
+        ...
+
+    async def create_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        """Create a Secret; NameTakenError when somebody was faster."""
+        ...
+
+    async def change_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        """Change keys of a Secret that the operator made."""
+        ...

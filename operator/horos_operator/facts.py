@@ -1,0 +1,166 @@
+"""What the operator remembers of an Agent and of a pod: small immutable values read from API objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from horos_api.names import ANNOTATION_ASKED, GROUP, LABEL_AGENT
+from horos_api.resources import AgentSpec
+
+ANNOTATION_FAILURES: Final = f"{GROUP}/failures"
+"""On a pod: how many incarnations before it failed one after the other; from it comes the next delay."""
+MESSAGE_LENGTH: Final = 1000
+"""Characters kept of a message that somebody else wrote; a status stays below 1 KB or so."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """An Agent as the API server last showed it. `spec` is None when it cannot be understood."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    generation: int
+    deleting: bool
+    finalizers: tuple[str, ...]
+    spec: AgentSpec | None
+    problem: str
+    status: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the container of a pod ended. `at` is in seconds since the epoch."""
+
+    exit_code: int
+    reason: str
+    message: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """An agent's pod as the API server last showed it. Times are seconds since the epoch."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    agent: str
+    owner_uid: str
+    asked: str
+    failures: int
+    created: float
+    deleting: bool
+    phase: str
+    running: bool
+    waiting_reason: str
+    waiting_message: str
+    unschedulable: str
+    ended: Ended | None
+
+    @property
+    def dead(self) -> bool:
+        """Nothing of it runs, and nothing will."""
+        return self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def failed(self) -> bool:
+        """It ended when it should not have."""
+        return self.phase == "Failed"
+
+
+def agent_facts(body: Mapping[str, Any]) -> AgentFacts:
+    """Read an Agent; a spec that pydantic refuses becomes `problem`, with the field named."""
+    metadata = body["metadata"]
+    spec, problem = _spec(body.get("spec") or {})
+    return AgentFacts(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        version=int(metadata["resourceVersion"]),
+        generation=int(metadata.get("generation", 0)),
+        deleting="deletionTimestamp" in metadata,
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        spec=spec,
+        problem=problem,
+        status=body.get("status") or {},
+    )
+
+
+def _spec(raw: object) -> tuple[AgentSpec | None, str]:
+    try:
+        return AgentSpec.model_validate(raw, by_alias=True, by_name=False), ""
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(["spec", *map(str, first["loc"])])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        return None, f"{field}: {first['msg']}{more}"
+
+
+def pod_facts(body: Mapping[str, Any]) -> PodFacts:
+    """Read a pod that the operator made."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    annotations = metadata.get("annotations") or {}
+    container: Mapping[str, Any] = next(iter(status.get("containerStatuses") or ()), {})
+    state = container.get("state") or {}
+    waiting = state.get("waiting") or {}
+    created = _seconds(metadata.get("creationTimestamp"))
+    failures = str(annotations.get(ANNOTATION_FAILURES, "0"))
+    return PodFacts(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        version=int(metadata["resourceVersion"]),
+        agent=(metadata.get("labels") or {}).get(LABEL_AGENT, ""),
+        owner_uid=next(
+            (each["uid"] for each in metadata.get("ownerReferences") or () if each.get("controller")), ""
+        ),
+        asked=annotations.get(ANNOTATION_ASKED, ""),
+        failures=int(failures) if failures.isdecimal() else 0,
+        created=created,
+        deleting="deletionTimestamp" in metadata,
+        phase=status.get("phase", "Pending"),
+        running="running" in state,
+        waiting_reason=waiting.get("reason", ""),
+        waiting_message=_short(waiting.get("message", "")),
+        unschedulable=_unschedulable(status),
+        ended=_ended(status, state.get("terminated"), created),
+    )
+
+
+def _unschedulable(status: Mapping[str, Any]) -> str:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _short(condition.get("message") or condition.get("reason", ""))
+    return ""
+
+
+def _ended(status: Mapping[str, Any], terminated: Mapping[str, Any] | None, created: float) -> Ended | None:
+    if terminated is not None:
+        return Ended(
+            exit_code=int(terminated.get("exitCode", 0)),
+            reason=terminated.get("reason", ""),
+            message=_short(terminated.get("message", "")),
+            at=_seconds(terminated.get("finishedAt")) or created,
+        )
+    if status.get("phase") != "Failed":
+        return None
+    # Evicted or refused by the node: there is no container that could tell more.
+    return Ended(-1, status.get("reason", ""), _short(status.get("message", "")), created)
+
+
+def _seconds(timestamp: str | None) -> float:
+    if not timestamp:
+        return 0.0
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def _short(message: str) -> str:
+    """Keep the end: last words tell more than first ones."""
+    text = message.strip()
+    return text if len(text) <= MESSAGE_LENGTH else "…" + text[1 - MESSAGE_LENGTH :]

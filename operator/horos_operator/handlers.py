@@ -1,0 +1,71 @@
+"""Kopf at the edge, the only file that knows it: watch events become cached facts and queued keys."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import kopf
+
+from horos_api.names import GROUP, LABEL_COMPONENT, VERSION
+from horos_operator.facts import agent_facts, pod_facts
+from horos_operator.observe import Caches
+from horos_operator.queue import Key
+
+ERROR_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 2880)
+"""A day of retries: with Kopf's own list the operator would end after 54 seconds without an API server."""
+
+IDENTITY: Final[Any] = "horos-operator"
+"""For Kopf's peering, which is off: else Kopf asks for the user's name, and a pod's 65532 has none."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Where events go: the caches first, then `changed` gets the key that needs a pass."""
+
+    caches: Caches
+    changed: Callable[[Key], None]
+
+
+async def watch(target: Watch, namespaces: tuple[str, ...]) -> None:
+    """Watch Agents and their pods until SIGTERM or SIGINT; `namespaces` empty means all of them."""
+    await kopf.operator(
+        registry=_registry(target),
+        settings=_settings(),
+        standalone=True,
+        identity=IDENTITY,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+    )
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.networking.error_backoffs = ERROR_BACKOFFS
+    settings.watching.chunk_size = 500
+    settings.watching.label_selectors["v1", "pods"] = f"{LABEL_COMPONENT}=agent"
+    return settings
+
+
+def _registry(target: Watch) -> kopf.OperatorRegistry:
+    # A registry of our own: decorators on Kopf's global one would make this module stateful.
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.event(GROUP, VERSION, "agents", registry=registry)
+    async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
+        seen = agent_facts(event["object"])
+        gone = event["type"] == "DELETED"
+        target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
+
+    @kopf.on.event("v1", "pods", registry=registry)
+    async def on_pod(event: Mapping[str, Any], **_: Any) -> None:
+        seen = pod_facts(event["object"])
+        if seen.agent:
+            gone = event["type"] == "DELETED"
+            target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
+
+    return registry

@@ -1,0 +1,1 @@
+"""The real cluster, through its API server."""

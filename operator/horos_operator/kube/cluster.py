@@ -1,0 +1,155 @@
+"""KubeCluster: the operator's requests to a real Kubernetes."""
+
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from horos_api.names import FIELD_MANAGER, GROUP, LABEL_COMPONENT, VERSION
+from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
+from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
+from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
+
+PAGE: Final = 500
+AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
+
+
+class KubeCluster:
+    """A `Cluster` that is the API server behind a connection. `namespaces` empty means all of them."""
+
+    def __init__(self, connection: KubeConnection, namespaces: Sequence[str] = ()) -> None:
+        self._connection = connection
+        self._scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
+
+    async def agents(self) -> Sequence[AgentFacts]:
+        """List every Agent that is served."""
+        paths = [f"/apis/{GROUP}/{VERSION}{scope}/agents" for scope in self._scopes]
+        return [agent_facts(item) for path in paths async for item in self._list(path)]
+
+    async def pods(self) -> Sequence[PodFacts]:
+        """List every pod of an agent."""
+        paths = [f"/api/v1{scope}/pods?{AGENT_PODS}" for scope in self._scopes]
+        return [pod_facts(item) for path in paths async for item in self._list(path)]
+
+    async def agent(self, namespace: str, name: str) -> AgentFacts | None:
+        """Ask for one Agent, past all caches."""
+        found = await self._get(_agent_path(namespace, name))
+        return agent_facts(found) if found is not None else None
+
+    async def pod(self, namespace: str, name: str) -> PodFacts | None:
+        """Ask for one pod, past all caches."""
+        found = await self._get(_core_path(namespace, "pods", name))
+        return pod_facts(found) if found is not None else None
+
+    async def set_finalizers(self, agent: AgentFacts, finalizers: Sequence[str]) -> AgentFacts:
+        """Write the finalizers; OutdatedError when the Agent is not as it was seen."""
+        changed = {
+            "metadata": {
+                "finalizers": list(finalizers),
+                "uid": agent.uid,
+                "resourceVersion": str(agent.version),
+            }
+        }
+        path = f"{_agent_path(agent.namespace, agent.name)}?fieldManager={FIELD_MANAGER}"
+        return agent_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
+
+    async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
+        """Write the status as the operator's own; OutdatedError when the Agent is gone."""
+        applied = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "Agent",
+            "metadata": {"name": agent.name, "namespace": agent.namespace, "uid": agent.uid},
+            "status": status,
+        }
+        path = f"{_agent_path(agent.namespace, agent.name)}/status?fieldManager={FIELD_MANAGER}&force=true"
+        return agent_facts(await self._send("PATCH", path, applied, APPLY))
+
+    async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
+        """Create a pod; NameTakenError when there is one of this name, RefusedError with the reason."""
+        path = _core_path(body["metadata"]["namespace"], "pods")
+        return pod_facts(await self._send("POST", f"{path}?fieldManager={FIELD_MANAGER}", body))
+
+    async def delete_pod(self, pod: PodFacts) -> None:
+        """Delete this very pod (by uid); it is no error when it is gone."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}}
+        try:
+            await self._send("DELETE", _core_path(pod.namespace, "pods", pod.name), options)
+        except OutdatedError:
+            return  # gone, or another one has the name: either way this one is no more
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Read a Secret that the operator made; None when it does not exist."""
+        found = await self._get(_core_path(namespace, "secrets", name))
+        if found is None:
+            return None
+        return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
+
+    async def create_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        """Create a Secret; NameTakenError when somebody was faster."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {
+                    LABEL_COMPONENT: name.removeprefix("horos-"),
+                    "app.kubernetes.io/managed-by": FIELD_MANAGER,
+                },
+            },
+            "type": "Opaque",
+            "stringData": dict(data),
+        }
+        path = f"{_core_path(namespace, 'secrets')}?fieldManager={FIELD_MANAGER}"
+        await self._send("POST", path, body)
+
+    async def change_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        """Change keys of a Secret that the operator made."""
+        path = f"{_core_path(namespace, 'secrets', name)}?fieldManager={FIELD_MANAGER}"
+        await self._send("PATCH", path, {"stringData": dict(data)}, MERGE_PATCH)
+
+    async def _list(self, path: str) -> AsyncIterator[Mapping[str, Any]]:
+        """Page through a list, so that ten thousand objects are never in memory at once."""
+        joint = "&" if "?" in path else "?"
+        after = ""
+        while True:
+            page = await self._send("GET", f"{path}{joint}limit={PAGE}{after}")
+            for item in page["items"]:
+                yield item
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            after = f"&continue={quote(following)}"
+
+    async def _get(self, path: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = await self._connection.request("GET", path)
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise _translated(error) from error
+        return found
+
+    async def _send(self, method: str, path: str, body: object = None, content_type: str = JSON) -> Any:
+        try:
+            return await self._connection.request(method, path, body, content_type)
+        except KubeError as error:
+            raise _translated(error) from error
+
+
+def _agent_path(namespace: str, name: str) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/agents/{name}"
+
+
+def _core_path(namespace: str, resource: str, name: str = "") -> str:
+    return f"/api/v1/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
+
+
+def _translated(error: KubeError) -> ClusterError:
+    if error.reason == "AlreadyExists":
+        return NameTakenError(error.message)
+    if error.status in {404, 409}:
+        return OutdatedError(error.message)
+    if error.status in {400, 403, 422}:
+        return RefusedError(error.message)
+    return ClusterError(error.message)

@@ -1,0 +1,208 @@
+"""The pod that an Agent asks for: pure functions from spec and settings to whole objects."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from horos_api.names import (
+    ANNOTATION_ASKED,
+    API_VERSION,
+    GROUP,
+    LABEL_AGENT,
+    LABEL_COMPONENT,
+    SECRET_BUS,
+    Env,
+)
+from horos_api.resources import AgentSpec, SecretKeyRef
+from horos_operator.facts import ANNOTATION_FAILURES, AgentFacts
+from horos_operator.settings import Settings
+
+CONTAINER: Final = "agent"
+HEALTH_PORT: Final = 8080
+USER: Final = 65532
+GRACE_SECONDS: Final = 10
+NODE_GONE_SECONDS: Final = 30
+
+POD_VERSION: Final = 1
+"""Counted up when `desired_pod_spec` changes in a way that running pods must follow."""
+
+_NODE_TAINTS: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """Which life of the agent a pod is for: `ticket` is the epoch that it may follow."""
+
+    ticket: int
+    failures: int = 0
+
+
+def pod_name(agent: str, epoch: int) -> str:
+    """Name the pod that claims with this epoch."""
+    return f"{agent}-{epoch}"
+
+
+def desired_pod(agent: AgentFacts, spec: AgentSpec, settings: Settings, life: Incarnation) -> dict[str, Any]:
+    """Build the pod for one incarnation of an agent."""
+    what = desired_pod_spec(agent, spec, settings, life.ticket)
+    annotations = {ANNOTATION_ASKED: asked(spec, settings)}
+    if life.failures:
+        annotations[ANNOTATION_FAILURES] = str(life.failures)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": pod_name(agent.name, life.ticket + 1),
+            "namespace": agent.namespace,
+            "labels": {
+                LABEL_AGENT: agent.name,
+                LABEL_COMPONENT: "agent",
+                "app.kubernetes.io/name": "horos",
+                "app.kubernetes.io/component": "agent",
+                "app.kubernetes.io/managed-by": "horos-operator",
+            },
+            "annotations": annotations,
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": "Agent",
+                    "name": agent.name,
+                    "uid": agent.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        },
+        "spec": what,
+    }
+
+
+def desired_pod_spec(agent: AgentFacts, spec: AgentSpec, settings: Settings, ticket: int) -> dict[str, Any]:
+    """Build the spec of the pod: one container that Pod Security's `restricted` admits."""
+    return {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        **({"priorityClassName": settings.agent_priority_class} if settings.agent_priority_class else {}),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(agent, spec, settings, ticket)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        **_placement(spec),
+    }
+
+
+def _container(agent: AgentFacts, spec: AgentSpec, settings: Settings, ticket: int) -> dict[str, Any]:
+    plain = _plain(spec)
+    return {
+        "name": CONTAINER,
+        "image": spec.image or settings.agent_image,
+        "imagePullPolicy": settings.agent_image_pull_policy,
+        "env": [*_own_env(agent, spec, ticket), *plain["env"]],
+        "resources": plain["resources"],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        # The last lines of the log become the pod's message, and so the condition's.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": HEALTH_PORT},
+            "initialDelaySeconds": 20,
+            "periodSeconds": 20,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+
+
+def _own_env(agent: AgentFacts, spec: AgentSpec, ticket: int) -> list[dict[str, Any]]:
+    """What the runtime reads; `spec.env` may not begin with HOROS_, so nothing of it can be overridden."""
+    key = _key_ref(spec)
+    return [
+        {"name": Env.AGENT, "value": agent.name},
+        {"name": Env.NAMESPACE, "value": agent.namespace},
+        {"name": Env.UID, "value": agent.uid},
+        {"name": Env.TICKET, "value": str(ticket)},
+        {"name": Env.TOKEN, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+        {"name": Env.REDIS_URL, "valueFrom": {"secretKeyRef": {"name": SECRET_BUS, "key": "url"}}},
+        {"name": Env.PREFIX, "valueFrom": {"secretKeyRef": {"name": SECRET_BUS, "key": "prefix"}}},
+        {"name": Env.HEALTH_PORT, "value": str(HEALTH_PORT)},
+        *(
+            [{"name": Env.MODEL_API_KEY, "valueFrom": {"secretKeyRef": {"name": key.name, "key": key.key}}}]
+            if key
+            else []
+        ),
+    ]
+
+
+def _placement(spec: AgentSpec) -> dict[str, Any]:
+    plain = _plain(spec)
+    said = {each.get("key") for each in plain["tolerations"]}
+    return {
+        "tolerations": [
+            *plain["tolerations"],
+            *(
+                {
+                    "key": taint,
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": NODE_GONE_SECONDS,
+                }
+                for taint in _NODE_TAINTS
+                if taint not in said
+            ),
+        ],
+        **({"nodeSelector": plain["nodeSelector"]} if plain["nodeSelector"] else {}),
+        **({"imagePullSecrets": plain["imagePullSecrets"]} if plain["imagePullSecrets"] else {}),
+    }
+
+
+def _plain(spec: AgentSpec) -> dict[str, Any]:
+    """Turn the fields that are passed on to the pod into JSON values."""
+    fields = {"env", "resources", "tolerations", "node_selector", "image_pull_secrets"}
+    return spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
+
+
+def _key_ref(spec: AgentSpec) -> SecretKeyRef | None:
+    return spec.model.api_key_secret_ref if spec.model else None
+
+
+def asked(spec: AgentSpec, settings: Settings) -> str:
+    """Sum up what a pod is made from, part by part, so that a later difference can be named."""
+    plain, key = _plain(spec), _key_ref(spec)
+    parts: Mapping[str, object] = {
+        "image": [spec.image or settings.agent_image, settings.agent_image_pull_policy],
+        "imagePullSecrets": plain["imagePullSecrets"],
+        "env": plain["env"],
+        "model.apiKeySecretRef": [key.name, key.key] if key else [],
+        "nodeSelector": plain["nodeSelector"],
+        "tolerations": plain["tolerations"],
+        "resources": plain["resources"],
+        "priorityClass": settings.agent_priority_class,
+        "podVersion": POD_VERSION,
+    }
+    return json.dumps({part: _digest(value) for part, value in parts.items()}, separators=(",", ":"))
+
+
+def changed_parts(before: str, now: str) -> tuple[str, ...]:
+    """Name the parts of a pod that differ between two values of `asked`."""
+    try:
+        old, new = json.loads(before or "{}"), json.loads(now)
+    except ValueError:
+        return (f"annotation {GROUP}/asked",)
+    return tuple(part for part in {**new, **old} if old.get(part) != new.get(part))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]

@@ -1,0 +1,70 @@
+"""The status that `kubectl get agents` shows: built from the observation, written only when it differs."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from horos_api.conditions import ConditionType
+from horos_operator.checks import Verdict
+from horos_operator.facts import AgentFacts
+from horos_operator.observe import Observation
+
+QUIET_SECONDS: Final = 5.0
+"""Between two writes of one status that only counts on: usage, state and messages."""
+
+
+def agent_status(
+    seen: Observation, agent: AgentFacts, verdicts: Mapping[ConditionType, Verdict], pod: str | None
+) -> dict[str, Any]:
+    """Build the status. What only the bus knows stays as it was while the bus cannot be asked."""
+    view = seen.bus.view
+    known: dict[str, Any] = {name: agent.status[name] for name in ("state", "usage") if name in agent.status}
+    if view is not None:
+        known = {
+            "state": view.state.value,
+            "usage": {
+                "turns": view.usage.turns,
+                "promptTokens": view.usage.prompt_tokens,
+                "completionTokens": view.usage.completion_tokens,
+            },
+        }
+    conditions = [_condition(kind, verdict, agent, seen.now) for kind, verdict in verdicts.items()]
+    return {**known, **({"podName": pod} if pod else {}), "conditions": conditions}
+
+
+def _condition(kind: ConditionType, verdict: Verdict, agent: AgentFacts, now: float) -> dict[str, Any]:
+    before = _by_type(agent.status).get(kind, {})
+    same = before.get("status") == verdict.status and "lastTransitionTime" in before
+    moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "type": kind.value,
+        "status": verdict.status.value,
+        "reason": verdict.reason.value,
+        "message": verdict.message,
+        "observedGeneration": agent.generation,
+        "lastTransitionTime": before["lastTransitionTime"] if same else moment,
+    }
+
+
+def write_due(old: Mapping[str, Any], new: Mapping[str, Any], since_last: float) -> float | None:
+    """Say in how many seconds to write `new`, 0 for now and None for not at all.
+
+    A condition that turns or looks at a new generation is told at once; what only counts on waits until
+    the last write is QUIET_SECONDS ago.
+    """
+    if dict(old) == dict(new):
+        return None
+    if _turns(old) != _turns(new):
+        return 0.0
+    return max(0.0, QUIET_SECONDS - since_last)
+
+
+def _turns(status: Mapping[str, Any]) -> dict[str, tuple[object, ...]]:
+    return {
+        kind: tuple(condition.get(field) for field in ("status", "reason", "observedGeneration"))
+        for kind, condition in _by_type(status).items()
+    }
+
+
+def _by_type(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {condition["type"]: condition for condition in status.get("conditions") or ()}

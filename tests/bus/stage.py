@@ -1,0 +1,158 @@
+"""What the tests of the bus share: short ways to make agents, messages and records, and to look."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from horos_api.events import Event
+from horos_api.messages import Message, MessageKind, NewMessage, SendOutcome
+from horos_bus.connection import Bus
+from horos_bus.control import Control
+from horos_bus.message_service import MessageService
+from horos_bus.records import Effect, Identity, Leave, Next, Reply, Turn, Usage
+from horos_bus.sender import send
+
+_tokens = itertools.count(1)
+
+
+def record(role: str, content: str, **more: object) -> bytes:
+    """Build one record of a context."""
+    return orjson.dumps({"role": role, "content": content, **more})
+
+
+def user(message: Message) -> bytes:
+    """Build the user record of an input."""
+    return record("user", message.body, mid=message.mid)
+
+
+def tool_result(call: str, content: str) -> bytes:
+    """Build the result of a tool call."""
+    return record("tool", content, tool_call_id=call)
+
+
+def sending(to: str, body: str = "psst", kind: MessageKind = MessageKind.NOTICE) -> Effect:
+    """Build the effect of a `send`, with results that name the outcome."""
+    results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "FULL", "NOAGENT")}
+    return Effect(to=to, thread="main", message_kind=kind, body=body, results=results)
+
+
+def turn_of(found: Next) -> Turn:
+    """Narrow to a turn."""
+    assert isinstance(found, Turn), found
+    return found
+
+
+def leave_of(found: Next) -> Leave:
+    """Narrow to a request to leave."""
+    assert isinstance(found, Leave), found
+    return found
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+    """Wait for a condition, asking again and again until the deadline."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.01)
+
+
+@dataclass
+class Stage:
+    """One namespace as an operator, a person and runtimes see it."""
+
+    bus: Bus
+
+    @property
+    def control(self) -> Control:
+        """The operator's side."""
+        return Control(self.bus)
+
+    async def agent(self, name: str = "ada") -> str:
+        """Create an agent; its uid is derived from its name."""
+        assert await self.control.create(name, f"uid-{name}") == "OK"
+        return name
+
+    def runtime(self, name: str = "ada", token: str = "", bus: Bus | None = None) -> MessageService:
+        """Make an incarnation that has not claimed yet."""
+        token = token or f"token-{next(_tokens)}"
+        return MessageService(bus or self.bus, Identity(name, f"uid-{name}", token))
+
+    async def resident(self, name: str = "ada", token: str = "") -> MessageService:
+        """Create an agent and claim it."""
+        await self.agent(name)
+        runtime = self.runtime(name, token)
+        await runtime.claim(None)
+        return runtime
+
+    async def say(self, mid: str, to: str = "ada", body: str = "", **more: Any) -> SendOutcome:
+        """Send a person's message."""
+        return await send(self.bus, NewMessage(to=to, mid=mid, body=body or f"body of {mid}", **more))
+
+    async def events(self, name: str = "ada") -> list[Event]:
+        """All events in the agent's stream."""
+        entries = await self.bus.command("XRANGE", self.bus.keys.events(name), "-", "+")
+        return [orjson.loads(values[b"e"]) for _, values in entries]
+
+    async def told(self, name: str = "ada") -> list[str]:
+        """The events in short: type, or the name of a CUSTOM one, with the state of a STATE_SNAPSHOT."""
+        return [_in_short(event) for event in await self.events(name)]
+
+    async def rings(self) -> list[str]:
+        """Names in the doorbell's stream."""
+        entries = await self.bus.command("XRANGE", self.bus.keys.doorbell, "-", "+")
+        return [values[b"a"].decode() for _, values in entries]
+
+    async def contents(self) -> dict[str, object]:
+        """Everything that lies under the namespace's prefix."""
+        return {name: await _content(self.bus, name) for name in await self.key_names()}
+
+    async def waiting(self, name: str = "ada") -> int:
+        """How many messages lie in an inbox."""
+        return int(await self.bus.command("XLEN", self.bus.keys.inbox(name)))
+
+    async def key_names(self) -> list[str]:
+        """Every key of the namespace."""
+        found = await self.bus.command("KEYS", self.bus.prefix.replace("{", "[{]") + "*")
+        return sorted(name.decode() for name in found)
+
+
+async def answer(
+    runtime: MessageService, turn: Turn, body: str = "answer", usage: Usage | None = None
+) -> Next:
+    """Commit a turn with one record for each input and the answer, replying to every request of a person."""
+    replies = [
+        Reply(re=m.mid, to=m.sender, to_uid=m.sender_uid, thread=m.thread, body=body)
+        for m in turn.inputs
+        if m.kind == MessageKind.REQUEST
+    ]
+    entries = [*map(user, turn.inputs), record("assistant", body)]
+    ix = turn.base + len(turn.journal)
+    return await runtime.commit(turn.id, ix, entries, replies, usage or Usage())
+
+
+def _in_short(event: Event) -> str:
+    if event["type"] == "CUSTOM":
+        return str(event["name"])
+    if event["type"] == "STATE_SNAPSHOT":
+        return f"state {event['snapshot']['state']}"
+    return str(event["type"])
+
+
+async def _content(bus: Bus, name: str) -> object:
+    kind = await bus.command("TYPE", name)
+    match kind:
+        case b"hash":
+            return await bus.command("HGETALL", name)
+        case b"list":
+            return await bus.command("LRANGE", name, 0, -1)
+        case b"zset":
+            return await bus.command("ZRANGE", name, 0, -1, "WITHSCORES")
+        case b"stream":
+            groups = await bus.command("XINFO", "GROUPS", name)
+            return await bus.command("XRANGE", name, "-", "+"), groups
+    return await bus.command("GET", name)

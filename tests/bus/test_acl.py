@@ -1,0 +1,165 @@
+"""The credentials of one namespace are good for its agents and for nothing else."""
+
+import re
+from urllib.parse import quote
+
+import pytest
+
+from horos_api.names import key_prefix
+from horos_bus.acl import AclOutcome, ensure_namespace_user, namespace_user_name
+from horos_bus.connection import Bus, BusError, BusUnavailableError, NotPermittedError
+from horos_bus.records import Usage
+from tests.bus.conftest import OpenBus
+from tests.bus.stage import Stage, answer, record, sending, turn_of, user
+from tests.redis_fixtures import RedisProcess
+
+INSTALL = "acl"
+
+
+def _url(server: RedisProcess, namespace: str, password: str) -> str:
+    name = quote(namespace_user_name(INSTALL, namespace), safe="")
+    return f"redis://{name}:{password}@127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+async def admin(redis_process: RedisProcess, open_bus: OpenBus) -> Bus:
+    """An administrator's bus in namespace red, with users made for red and blue."""
+    opened = open_bus(redis_process.url, key_prefix(INSTALL, "red"))
+    for namespace in ("red", "blue"):
+        assert await ensure_namespace_user(opened, INSTALL, namespace, f"pw-{namespace}") == "CREATED"
+    return opened
+
+
+@pytest.fixture
+def red(admin: Bus, redis_process: RedisProcess, open_bus: OpenBus) -> Bus:
+    """What an agent of namespace red has."""
+    return open_bus(_url(redis_process, "red", "pw-red"), admin.prefix)
+
+
+@pytest.fixture
+def blue(admin: Bus, redis_process: RedisProcess, open_bus: OpenBus) -> Bus:
+    """What an agent of namespace blue has."""
+    return open_bus(_url(redis_process, "blue", "pw-blue"), key_prefix(INSTALL, "blue"))
+
+
+async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) -> None:
+    stage = Stage(admin)
+    for name in ("ada", "bob"):
+        await stage.agent(name)
+    await stage.control.configure("ada", "uid-ada", 1, b"{}")
+    runtime = stage.runtime(bus=red)
+    await runtime.subscribe()
+    await runtime.claim(0)
+    await stage.say("m1")
+    await runtime.wait_for_wake(5)
+    assert await runtime.config() == b"{}"
+    assert await runtime.agents() == ["ada", "bob"]
+    turn = turn_of(await runtime.all_unread())
+    await runtime.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [sending("bob")])
+    await stage.say("m2")
+    await runtime.append(turn.id, 3, [record("assistant", "")])
+    await runtime.emit(turn.id, [{"type": "X"}])
+    assert len(await runtime.context("main")) == 4
+    await runtime.fail(turn.id, "Reason", "message")
+    await runtime.all_unread()
+    await runtime.commit(turn.id, 4, [record("assistant", "")], [], Usage())
+    await stage.say("m3")
+    await answer(runtime, turn_of(await runtime.all_unread()))
+    await runtime.retire()
+
+
+async def test_another_namespace_is_out_of_reach(admin: Bus, blue: Bus) -> None:
+    await Stage(admin).resident("ada", token="t")
+    keys = admin.keys
+    forbidden: list[tuple[str, ...]] = [
+        ("GET", keys.config("ada")),
+        ("HGETALL", keys.agents),
+        ("XRANGE", keys.inbox("ada"), "-", "+"),
+        ("HSET", keys.state("ada"), "holder", "me"),
+        ("XADD", keys.inbox("ada"), "*", "mid", "x"),
+        ("PUBLISH", keys.wake("ada"), "m"),
+    ]
+    for command in forbidden:
+        with pytest.raises(NotPermittedError):
+            await blue.command(*command)
+    intruder = Stage(blue.at(admin.prefix))
+    spy = intruder.runtime(token="t")
+    for attempt in (spy.subscribe(), spy.all_unread(), spy.context("main"), intruder.say("m1")):
+        with pytest.raises(BusError):
+            await attempt
+
+
+async def test_a_script_of_their_own_reaches_no_further(admin: Bus, blue: Bus) -> None:
+    await Stage(admin).resident("ada")
+    for code in (
+        f"return redis.call('HGETALL', '{admin.keys.state('ada')}')",
+        f"return redis.call('PUBLISH', '{admin.keys.wake('ada')}', 'm')",
+        "return redis.call('FLUSHALL')",
+    ):
+        digest = await blue.command("SCRIPT LOAD", code)
+        with pytest.raises(BusError, match=r"(?i)acl|permission"):
+            await blue.command("EVALSHA", digest, 0)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ACL WHOAMI",
+        "ACL LIST",
+        "CONFIG GET *",
+        "FLUSHALL",
+        "FLUSHDB",
+        "KEYS *",
+        "SCAN 0",
+        "DBSIZE",
+        "INFO",
+        "CLIENT LIST",
+        "SCRIPT FLUSH",
+        "MONITOR",
+        "SHUTDOWN",
+        "PSUBSCRIBE *",
+        "DEL horos:acl:{blue}:agents",
+        "MEMORY DOCTOR",
+    ],
+)
+async def test_nothing_of_the_server_is_in_reach(blue: Bus, command: str) -> None:
+    with pytest.raises(NotPermittedError):
+        await blue.command(*command.split())
+
+
+async def test_making_the_user_again_changes_nothing(admin: Bus, red: Bus) -> None:
+    await Stage(admin).agent()
+    runtime = Stage(admin).runtime(bus=red)
+    await runtime.subscribe()
+    connected = await _subscribers(admin)
+    assert await ensure_namespace_user(admin, INSTALL, "red", "pw-red") is AclOutcome.SAME
+    assert await _subscribers(admin) == connected
+    assert len(connected) == 1
+
+
+async def test_a_new_password_replaces_the_old_one(
+    admin: Bus, red: Bus, redis_process: RedisProcess, open_bus: OpenBus
+) -> None:
+    assert await ensure_namespace_user(admin, INSTALL, "red", "new") is AclOutcome.CREATED
+    await open_bus(_url(redis_process, "red", "new"), admin.prefix).ping()
+    with pytest.raises(BusUnavailableError):
+        await red.ping()
+
+
+async def test_the_user_outlives_a_restart(red: Bus, redis_process: RedisProcess) -> None:
+    redis_process.restart()
+    await red.ping()
+
+
+async def test_whoever_may_not_make_users_is_told(red: Bus) -> None:
+    assert await ensure_namespace_user(red, INSTALL, "green", "pw") is AclOutcome.NOT_ALLOWED
+
+
+def test_no_two_namespaces_share_a_user() -> None:
+    pairs = [("a", "b-c"), ("a-b", "c"), ("a.b", "c"), ("a", "b")]
+    assert len({namespace_user_name(*pair) for pair in pairs}) == len(pairs)
+
+
+async def _subscribers(admin: Bus) -> list[bytes]:
+    """Ids of the connections that listen."""
+    return re.findall(rb"(?m)^id=(\d+)", await admin.command("CLIENT", "LIST", "TYPE", "pubsub"))

@@ -1,0 +1,125 @@
+"""Every script may run twice in a row: redis-py repeats it when the reply was lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from horos_api.events import text_delta
+from horos_api.messages import MessageKind
+from horos_bus.connection import Argument, Bus, BusUnavailableError
+from horos_bus.records import Ending, Idle, Reply, Usage
+from horos_bus.sender import reply
+from tests.bus.stage import Stage, record, sending, tool_result, turn_of, user
+from tests.redis_fixtures import RedisProcess, fresh_prefix
+
+
+class LosesReplies(Bus):
+    """A connection that loses the first reply to each script, and checks that the repeat changed nothing."""
+
+    def __init__(self, client: Redis, prefix: str, address: str) -> None:
+        super().__init__(client, prefix, address)
+        self.repeated: set[str] = set()
+
+    async def call(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        await super().call(script, keys, args)
+        once = await Stage(self).contents()
+        answer = await super().call(script, keys, args)
+        assert await Stage(self).contents() == once, f"{script} changed something when it was repeated"
+        self.repeated.add(script)
+        return answer
+
+
+@pytest.fixture
+async def twice(redis_server: RedisProcess) -> AsyncIterator[LosesReplies]:
+    async with aclosing(LosesReplies.open(redis_server.url, fresh_prefix())) as opened:
+        yield opened
+
+
+async def test_two_lives_with_every_script_sent_twice(twice: LosesReplies) -> None:
+    stage = Stage(twice)
+    for name in ("ada", "bob"):
+        await stage.control.create(name, f"uid-{name}")
+        assert await stage.control.configure(name, f"uid-{name}", 1, b"{}") == "SAME"
+    ada, bob = stage.runtime("ada", "ada-1"), stage.runtime("bob", "bob-1")
+    await ada.subscribe()
+    assert (await ada.claim(0)).epoch == 1
+    await bob.claim(0)
+    assert await stage.say("m1", to="ada") == "DUP"
+
+    turn = turn_of(await ada.all_unread())
+    assert await stage.say("m2", to="ada") == "DUP"
+    appended = await ada.append(
+        turn.id,
+        0,
+        [user(turn.inputs[0]), record("assistant", "")],
+        [sending("bob", "?", MessageKind.REQUEST)],
+    )
+    assert appended.outcome == "DUP"
+    assert [m.mid for m in appended.joined] == ["m2"]
+    assert appended.stored[2:] == (tool_result("call-1", "OK"),)
+    await ada.append(turn.id, 3, [user(appended.joined[0])])
+    await ada.emit(turn.id, [text_delta("m", "a")])
+    await ada.emit(turn.id, [text_delta("m", "b")])
+    await ada.fail(turn.id, "Reason", "message")
+    await ada.all_unread()
+    replies = [Reply(mid, "", "", "main", "fine") for mid in ("m1", "m2")]
+    assert await ada.commit(turn.id, 4, [record("assistant", "fine")], replies, Usage(1, 1)) == Idle(1)
+    assert await reply(twice, "m1") == await reply(twice, "m2") == Ending(text="fine")
+
+    theirs = turn_of(await bob.all_unread())
+    asked = theirs.inputs[0]
+    await bob.commit(theirs.id, 0, [user(asked)], [Reply(asked.mid, "ada", "uid-ada", "main", "!")], Usage())
+    assert await bob.retire() is True
+    arrived = turn_of(await ada.all_unread())
+    assert [m.body for m in arrived.inputs] == ["!"]
+    await stage.control.ctl("ada", "pause")
+    await stage.control.ctl("ada", "resume")
+    await stage.control.ctl("ada", "evict")
+    await ada.commit(arrived.id, 5, [record("assistant", "")], [], Usage())
+    assert await stage.control.reap("ada", "ada-1") == "NOOP"
+    assert await stage.control.delete("ada", "uid-ada") == "GONE"
+
+    events = [event for event in await stage.events("bob") if event["type"] == "RUN_FINISHED"]
+    assert len(events) == 1
+    every = "create configure claim send next append emit fail commit retire ctl reap delete"
+    assert set(every.split()) <= twice.repeated
+
+
+class LosesOneEmit(Bus):
+    """A connection that breaks for long, right after the first `emit` was carried out."""
+
+    broken = False
+
+    async def call(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        answer = await super().call(script, keys, args)
+        if script == "emit" and not self.broken:
+            self.broken = True
+            raise BusUnavailableError("the connection broke")
+        return answer
+
+
+async def test_events_whose_fate_is_unknown_are_not_repeated(redis_server: RedisProcess) -> None:
+    async with aclosing(LosesOneEmit.open(redis_server.url, fresh_prefix())) as bus:
+        stage = Stage(bus)
+        runtime = await stage.resident()
+        await stage.say("m1")
+        turn = turn_of(await runtime.all_unread())
+        events = [text_delta("m", "a")]
+        with pytest.raises(BusUnavailableError):
+            await runtime.emit(turn.id, events)
+        await runtime.emit(turn.id, events)
+        await runtime.emit(turn.id, [text_delta("m", "b")])
+        assert [event["delta"] for event in await stage.events() if "delta" in event] == ["a", "b"]
+
+
+async def test_two_calls_at_once_are_two_steps(stage: Stage) -> None:
+    runtime = await stage.resident()
+    await stage.say("m1")
+    turn = turn_of(await runtime.all_unread())
+    await asyncio.gather(*(runtime.emit(turn.id, [text_delta("m", str(n))]) for n in range(20)))
+    deltas = [event["delta"] for event in await stage.events() if "delta" in event]
+    assert deltas == [str(n) for n in range(20)]

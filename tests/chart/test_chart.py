@@ -1,0 +1,306 @@
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from horos_api.names import SECRET_GATEWAY, SECRET_REDIS
+from horos_api.resources import Agent
+from horos_gateway.settings import Settings as GatewaySettings
+from horos_operator.settings import Settings as OperatorSettings
+from tests.chart.conftest import CHART, PROJECT, Helm
+
+ALL_PARTS = ("localModel.enabled=true", "networkPolicies.enabled=true")
+LOCAL = "localModel.enabled=true"
+FOR_A_SECOND_RELEASE = ("priorityClass.create=false", "crds.enabled=false")
+
+
+def resolved(env: dict[str, Any]) -> dict[str, str]:
+    """An environment as a container sees it, with a stand-in for what comes from elsewhere."""
+    return {
+        name: value if isinstance(value, str) else "redis://from-elsewhere:6379"
+        for name, value in env.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "values", [(), ALL_PARTS, ("redis.external.secretName=mine", "watchNamespaces={a,b}")]
+)
+def test_helm_lint_is_clean(helm: Helm, values: tuple[str, ...]) -> None:
+    done = helm.run("lint", "--strict", str(CHART), *(word for value in values for word in ("--set", value)))
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+def test_the_default_release_is_operator_gateway_and_redis(helm: Helm) -> None:
+    rendered = helm.render()
+    assert set(rendered.pods()) == {"horos-operator", "horos-gateway", "horos-redis"}
+    operator = rendered["Deployment", "horos-operator"]["spec"]
+    assert (operator["replicas"], operator["strategy"]) == (1, {"type": "Recreate"})
+    service = rendered["Service", "horos-gateway"]
+    assert service["metadata"]["labels"]["app.kubernetes.io/component"] == "gateway"
+    assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
+
+
+def test_operator_and_gateway_understand_the_environment_they_get(helm: Helm) -> None:
+    for values in [(), ALL_PARTS, ("redis.external.secretName=mine",)]:
+        rendered = helm.render(*values)
+        operator = OperatorSettings.from_environment(resolved(rendered.env("Deployment", "horos-operator")))
+        gateway = GatewaySettings.from_environment(resolved(rendered.env("Deployment", "horos-gateway")))
+        assert operator.install == gateway.install == "horos-system-horos"
+
+
+def test_the_operator_makes_what_redis_and_gateway_wait_for(helm: Helm) -> None:
+    rendered = helm.render()
+    assert "Secret" not in {kind for kind, _ in rendered.objects}
+    gateway = rendered.env("Deployment", "horos-gateway")
+    assert gateway["HOROS_GATEWAY_TOKEN"] == {"secretKeyRef": {"name": SECRET_GATEWAY, "key": "token"}}
+    password = {"secretKeyRef": {"name": SECRET_REDIS, "key": "password"}}
+    assert gateway["REDIS_PASSWORD"] == password
+    assert rendered.env("StatefulSet", "horos-redis")["REDISCLI_AUTH"] == password
+    assert rendered.env("Deployment", "horos-operator")["HOROS_OPERATOR_REDIS_BUNDLED"] == "true"
+
+
+@pytest.mark.parametrize(("durable", "policy"), [("false", "everysec"), ("true", "always")])
+def test_redis_keeps_what_it_acknowledges_and_evicts_nothing(helm: Helm, durable: str, policy: str) -> None:
+    redis = helm.render(f"redis.durable={durable}").pods()["horos-redis"]
+    arguments = redis["containers"][0]["args"]
+    assert dict(zip(arguments[::2], arguments[1::2], strict=True)) == {
+        "--dir": "/data",
+        "--aclfile": "/data/users.acl",
+        "--appendonly": "yes",
+        "--appendfsync": policy,
+        "--save": "",
+        "--maxmemory": "384mb",
+        "--maxmemory-policy": "noeviction",
+        "--hash-max-listpack-value": "1024",
+    }
+
+
+def test_your_own_redis_replaces_the_charts(helm: Helm) -> None:
+    by_secret = helm.render("redis.external.secretName=mine")
+    address = {"secretKeyRef": {"name": "mine", "key": "url"}}
+    assert by_secret.env("Deployment", "horos-operator")["HOROS_OPERATOR_REDIS_URL"] == address
+    assert by_secret.env("Deployment", "horos-gateway")["HOROS_GATEWAY_REDIS_URL"] == address
+    by_url = helm.render("redis.external.url=redis://cache:6379/2")
+    operator = by_url.env("Deployment", "horos-operator")
+    assert operator["HOROS_OPERATOR_REDIS_URL"] == "redis://cache:6379/2"
+    assert "HOROS_OPERATOR_REDIS_BUNDLED" not in operator
+    for rendered in (by_secret, by_url):
+        assert ("StatefulSet", "horos-redis") not in rendered
+        assert ("Service", "horos-redis") not in rendered
+
+
+def test_the_local_model_is_the_default_model_unless_another_is_named(helm: Helm) -> None:
+    def models(*values: str) -> dict[str, Any]:
+        env = helm.render(*values).env("Deployment", "horos-operator")
+        start = "HOROS_OPERATOR_MODEL_"
+        return {name.removeprefix(start): value for name, value in env.items() if name.startswith(start)}
+
+    assert models() == {}
+    assert models(LOCAL) == {
+        "NAME": "smollm2-135m-instruct",
+        "BASE_URL": "http://horos-model.horos-system.svc:8080/v1",
+        "CONTEXT_WINDOW_TOKENS": "4096",
+        "MAX_OUTPUT_TOKENS": "512",
+    }
+    assert models(LOCAL, "localModel.contextTokens=2048", "model.maxOutputTokens=100") == {
+        "NAME": "smollm2-135m-instruct",
+        "BASE_URL": "http://horos-model.horos-system.svc:8080/v1",
+        "CONTEXT_WINDOW_TOKENS": "2048",
+        "MAX_OUTPUT_TOKENS": "100",
+    }
+    assert models(LOCAL, "model.baseUrl=https://llm.example/v1", "model.contextWindowTokens=128000") == {
+        "BASE_URL": "https://llm.example/v1",
+        "CONTEXT_WINDOW_TOKENS": "128000",
+    }
+
+
+def test_the_operator_reads_only_secrets_that_it_makes(helm: Helm) -> None:
+    rendered = helm.render()
+    rules = [
+        rule
+        for (kind, name), role in rendered.objects.items()
+        if kind in ("Role", "ClusterRole") and "operator" in name
+        for rule in role["rules"]
+    ]
+    for rule in rules:
+        assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+        if "secrets" in rule["resources"] and rule["verbs"] != ["create"]:
+            assert set(rule["resourceNames"]) <= {"horos-bus", "horos-redis", "horos-gateway"}
+
+
+def test_with_a_list_of_namespaces_rights_are_given_in_these_only(helm: Helm) -> None:
+    rendered = helm.render("watchNamespaces={a,b}")
+    role = "horos-horos-system-horos-operator"
+    assert ("ClusterRoleBinding", role) not in rendered
+    bound = [
+        each["metadata"]["namespace"]
+        for each in yaml.safe_load_all(helm.manifests("watchNamespaces={a,b}"))
+        if each["kind"] == "RoleBinding" and each["roleRef"]["name"] == role
+    ]
+    assert bound == ["a", "b"]
+    assert rendered.env("Deployment", "horos-operator")["HOROS_OPERATOR_NAMESPACES"] == "a,b"
+
+
+def test_every_pod_is_as_restricted_as_kubernetes_knows(helm: Helm) -> None:
+    pods = helm.render(*ALL_PARTS).pods()
+    assert len(pods) == 4
+    for name, pod in pods.items():
+        assert pod["enableServiceLinks"] is False, name
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod.get("automountServiceAccountToken", True) is (name == "horos-operator"), name
+        for container in pod["containers"] + pod.get("initContainers", []):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert container["resources"]["requests"], name
+            assert container["resources"]["limits"]["memory"], name
+
+
+def test_services_and_policies_select_the_pods_they_are_for(helm: Helm) -> None:
+    rendered = helm.render(*ALL_PARTS)
+    labels = {
+        name: each["spec"]["template"]["metadata"]["labels"]
+        for (kind, name), each in rendered.objects.items()
+        if kind in ("Deployment", "StatefulSet")
+    }
+    selectors = {
+        (kind, name): each["spec"]["podSelector"]["matchLabels"]
+        if kind == "NetworkPolicy"
+        else each["spec"]["selector"]
+        for (kind, name), each in rendered.objects.items()
+        if kind in ("Service", "NetworkPolicy")
+    }
+    assert len(selectors) == 5
+    for (_, target), selector in selectors.items():
+        assert [name for name, own in labels.items() if selector.items() <= own.items()] == [target]
+
+
+def test_cluster_wide_names_differ_between_releases(helm: Helm) -> None:
+    def cluster_wide(namespace: str) -> set[tuple[str, str]]:
+        values = ("crds.enabled=false", "priorityClass.create=false")
+        objects = helm.render(*values, namespace=namespace).objects
+        return {key for key, each in objects.items() if "namespace" not in each["metadata"]}
+
+    assert cluster_wide("one")
+    assert cluster_wide("one").isdisjoint(cluster_wide("two"))
+
+
+def test_the_resource_definition_outlives_the_release(helm: Helm) -> None:
+    definition = helm.render()["CustomResourceDefinition", "agents.horos.dev"]
+    assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert ("CustomResourceDefinition", "agents.horos.dev") not in helm.render("crds.enabled=false")
+
+
+def test_agents_can_have_a_priority_class_or_none(helm: Helm) -> None:
+    def used(*values: str) -> object:
+        return helm.render(*values).env("Deployment", "horos-operator")["HOROS_OPERATOR_AGENT_PRIORITY_CLASS"]
+
+    assert ("PriorityClass", "horos-agents") in helm.render()
+    assert ("PriorityClass", "horos-agents") not in helm.render("priorityClass.create=false")
+    assert (used(), used("priorityClass.name=")) == ("horos-agents", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("modle.name=x", "modle"),
+        ("model.temperature=1", "/model/temperature"),
+        ("model.baseUrl=llm.example", "/model/baseUrl"),
+        ("install=Not a name", "/install"),
+        ("redis.external.url=http://x", "/redis/external/url"),
+        ("localModel.contextTokens=100", "/localModel/contextTokens"),
+        ("imagePullPolicy=Sometimes", "/imagePullPolicy"),
+        ("watchNamespaces={A}", "/watchNamespaces/0"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(helm: Helm, value: str, said: str) -> None:
+    assert said in helm.refusal(value)
+
+
+def test_one_redis_is_enough(helm: Helm) -> None:
+    assert "/redis/external" in helm.refusal("redis.external.url=redis://x", "redis.external.secretName=y")
+
+
+SAID_ONCE = ("resources:", "nodeSelector:", "tolerations:", "requests:", "limits:")
+
+
+def test_every_value_is_explained_where_it_stands() -> None:
+    lines = (CHART / "values.yaml").read_text(encoding="utf-8").splitlines()
+    bare = [
+        line.strip()
+        for before, line in zip(["", *lines], lines, strict=False)
+        # The first value of a section may share the section's explanation.
+        if re.match(r" *\w+:", line) and not before.strip().startswith("#") and not before.endswith(":")
+    ]
+    assert [line for line in bare if not line.startswith((*SAID_ONCE, "secretName:"))] == []
+
+
+def test_templates_look_nothing_up() -> None:
+    # What is looked up is empty in `helm template` and in GitOps tools, and would change generated passwords.
+    for template in (CHART / "templates").iterdir():
+        assert "lookup" not in template.read_text(encoding="utf-8"), template.name
+
+
+def kubectl(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = ["kubectl", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def restricted_namespace() -> Iterator[str]:
+    name = f"chart-{uuid4().hex[:8]}"
+    assert kubectl("create", "namespace", name).returncode == 0
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    assert kubectl("label", "namespace", name, label, label.replace("enforce", "warn")).returncode == 0
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("values", [(), ALL_PARTS, ("redis.external.secretName=mine",)])
+def test_the_api_server_accepts_the_rendered_chart(
+    helm: Helm, restricted_namespace: str, values: tuple[str, ...]
+) -> None:
+    manifests = helm.manifests(*values, namespace=restricted_namespace)
+    done = kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", given=manifests)
+    assert done.returncode == 0, done.stderr
+    complaints = [line for line in done.stderr.splitlines() if "last-applied-configuration" not in line]
+    assert complaints == []
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    ("values", "namespace", "model"),
+    [
+        ((), "default", "your-model"),
+        ((LOCAL,), "default", None),
+        (("watchNamespaces={a,b}", LOCAL), "a", None),
+    ],
+)
+def test_the_notes_show_an_agent_that_this_release_would_serve(
+    helm: Helm, restricted_namespace: str, values: tuple[str, ...], namespace: str, model: str | None
+) -> None:
+    sets = [word for value in (*values, *FOR_A_SECOND_RELEASE) for word in ("--set", value)]
+    done = helm.run("install", "notes", str(CHART), "-n", restricted_namespace, "--dry-run=client", *sets)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("\nNOTES:\n")[2]
+    shown = Agent.from_manifest(yaml.safe_load(notes.partition("<<END\n")[2].partition("  END\n")[0]))
+    assert shown.metadata.namespace == namespace
+    assert (shown.spec.model.name if shown.spec.model else None) == model
+    assert ("No default model is set" in notes) == (model is not None)
+    assert f'horos send ada "Who are you?" --wait -n {namespace} ' in notes
+
+
+def test_the_example_is_an_agent_that_says_nothing_about_its_model() -> None:
+    manifest = yaml.safe_load((PROJECT / "examples" / "hello.yaml").read_text(encoding="utf-8"))
+    agent = Agent.from_manifest(manifest)
+    assert agent.metadata.name == "hello"
+    assert agent.spec.model is None

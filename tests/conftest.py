@@ -1,0 +1,26 @@
+"""What every test shares: real servers as fixtures, and a guard against talking to other machines."""
+
+import ipaddress
+import sys
+from typing import Any
+
+pytest_plugins = ["tests.redis_fixtures", "tests.model_fixtures"]
+
+
+def _is_of_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in {"localhost", ""}
+
+
+def _refuse_foreign_hosts(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    if isinstance(address, tuple) and not _is_of_this_machine(str(address[0])):
+        raise RuntimeError(f"a test may talk to this machine and the test cluster only, not to {address}")
+
+
+# kind publishes the API server on loopback, and everything in the cluster is reached through it.
+sys.addaudithook(_refuse_foreign_hosts)

@@ -1,0 +1,190 @@
+"""An operator of our own, from the checkout, against the test cluster: its namespaces, Redis and process."""
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster import PROJECT, RELEASE, Namespace, eventually, images, kubectl, run, unavailable
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """The test cluster with our CRD, and without another operator that would serve the same Agents."""
+    reason = unavailable()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+    if run("kubectl", "get", "crd", "agents.horos.dev", check=False).returncode:
+        _install_definition()
+    other = ("-n", RELEASE, "scale", "deployment/horos-operator")
+    released = run("kubectl", *other, "--replicas=0", check=False).returncode == 0
+    yield
+    if released:
+        kubectl(*other, "--replicas=1")
+        kubectl("-n", RELEASE, "rollout", "status", "deployment/horos-operator", "--timeout=120s")
+
+
+def _install_definition() -> None:
+    """Create the CRD in a way that lets the chart adopt it later."""
+    kubectl("create", "-f", str(PROJECT / "crds/agents.yaml"))
+    kubectl("label", "crd", "agents.horos.dev", "app.kubernetes.io/managed-by=Helm")
+    kubectl("annotate", "crd", "agents.horos.dev", "meta.helm.sh/release-name=horos",
+            f"meta.helm.sh/release-namespace={RELEASE}")  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class Stage:
+    """Two namespaces, a Redis that can come late, and an operator process that can be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"controller-{uuid.uuid4().hex[:6]}"
+        self.own = Namespace(f"{self.name}-system")
+        self.agents = Namespace(self.name)
+        self.log = folder / "operator.log"
+        # Once: a build meanwhile would change the default image, and so replace every pod.
+        self.images = images()
+        self._redis_port, self.probe_port = free_port(), free_port()
+        self._operator: subprocess.Popen[bytes] | None = None
+        self._forward: subprocess.Popen[bytes] | None = None
+
+    def set_up(self) -> None:
+        for namespace in (self.own, self.agents):
+            kubectl("create", "namespace", namespace.name)
+        kubectl("label", "namespace", self.name, "pod-security.kubernetes.io/enforce=restricted")
+
+    def tear_down(self) -> None:
+        self.stop_operator()
+        if self._forward:
+            self._forward.terminate()
+            self._forward.wait(timeout=10)
+        for agent in self.agents.all("agents"):
+            name = agent["metadata"]["name"]
+            self.agents.kubectl(
+                "patch", "agent", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+            )
+        for namespace in (self.agents, self.own):
+            kubectl("delete", "namespace", namespace.name, "--wait=false")
+
+    def start_operator(self) -> None:
+        mine = {
+            "INSTALL": self.name,
+            "NAMESPACE": self.own.name,
+            "NAMESPACES": self.name,
+            "REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
+            "REDIS_BUNDLED": "true",
+            "AGENT_REDIS_URL": f"redis://redis.{self.own.name}:6379/0",
+            "AGENT_IMAGE": self.images["agent"],
+            "AGENT_PRIORITY_CLASS": "",
+            "MODEL_NAME": "none",
+            "MODEL_BASE_URL": "http://127.0.0.1:9/v1",
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": str(self.probe_port),
+        }
+        environment = {**os.environ, **{f"HOROS_OPERATOR_{name}": value for name, value in mine.items()}}
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "horos_operator"]
+            self._operator = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def stop_operator(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it if it runs, and return its exit status."""
+        if self._operator is None:
+            return 0
+        self._operator.send_signal(how)
+        status = self._operator.wait(timeout=30)
+        self._operator = None
+        return status
+
+    def start_redis(self) -> None:
+        """Start a Redis with the password that the operator made, and make it reachable from here."""
+        container: dict[str, Any] = {
+            "name": "redis",
+            "image": self.images["redis"],
+            "imagePullPolicy": "IfNotPresent",
+            "command": [
+                "redis-server",
+                "--dir",
+                "/tmp",
+                "--appendonly",
+                "yes",
+                "--requirepass",
+                "$(PASSWORD)",
+            ],
+            "env": [
+                {
+                    "name": "PASSWORD",
+                    "valueFrom": {"secretKeyRef": {"name": "horos-redis", "key": "password"}},
+                }
+            ],
+            "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1},
+        }
+        labels = {"app": "redis"}
+        self.own.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "redis", "labels": labels},
+                "spec": {"containers": [container]},
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "redis"},
+                "spec": {"selector": labels, "ports": [{"port": 6379}]},
+            },
+        )
+        self.own.kubectl("wait", "pod/redis", "--for=condition=Ready", "--timeout=120s")
+        command = ["kubectl", "-n", self.own.name, "port-forward", "pod/redis", f"{self._redis_port}:6379"]
+        self._forward = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def redis(self, *words: str) -> list[str]:
+        """Run a command in Redis as its administrator; returns the lines of the answer."""
+        found = self.own.get("secret", "horos-redis")["data"]["password"]
+        password = base64.b64decode(found).decode()
+        script = 'export REDISCLI_AUTH="$1"; shift; exec redis-cli --no-auth-warning "$@"'
+        answer = self.own.kubectl("exec", "redis", "--", "sh", "-c", script, "sh", password, *words)
+        return [line for line in answer.splitlines() if line]
+
+    def apply(self, name: str, **spec: Any) -> None:
+        metadata = {"name": name}
+        self.agents.apply(
+            {"apiVersion": "horos.dev/v1alpha1", "kind": "Agent", "metadata": metadata, "spec": spec}
+        )
+
+    def until(self, agent: str, reason: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait until Ready has this reason, and return the condition."""
+
+        def told() -> dict[str, Any] | None:
+            condition = self.agents.condition(agent, "Ready")
+            assert condition.get("reason") == reason, f"Ready is {condition}"
+            return condition
+
+        found = eventually(f"{agent}: {reason}", told, seconds)
+        assert found is not None
+        return found
+
+    def pods(self, agent: str) -> list[dict[str, Any]]:
+        return self.agents.all("pods", f"horos.dev/agent={agent}")
+
+
+@pytest.fixture(scope="module")
+def stage(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    made = Stage(tmp_path_factory.mktemp("operator"))
+    made.set_up()
+    yield made
+    made.tear_down()

@@ -1,0 +1,111 @@
+"""Agents, pods and views as tests write them down: the usual case, with what matters changed."""
+
+import dataclasses
+from typing import Any
+
+from horos_api.agent_state import AgentState
+from horos_api.names import FINALIZER
+from horos_api.resources import AgentSpec
+from horos_bus.records import AgentView
+from horos_operator.agent_factory import AgentFactory, config_digest
+from horos_operator.facts import AgentFacts, Ended, PodFacts
+from horos_operator.observe import BusSeen, Observation
+from horos_operator.settings import Settings
+
+NOW = 1_000_000.0
+SETTINGS = Settings(
+    install="test",
+    namespace="horos-system",
+    redis_url="redis://redis:6379/0",
+    agent_image="horos/agent:1",
+    model_name="small",
+    model_base_url="http://model/v1",
+)
+FACTORY = AgentFactory(SETTINGS)
+
+
+def spec(**fields: Any) -> AgentSpec:
+    return AgentSpec.model_validate(fields, by_alias=True, by_name=False)
+
+
+def agent(asked: AgentSpec | None = None, **changes: Any) -> AgentFacts:
+    usual = AgentFacts(
+        namespace="research",
+        name="ada",
+        uid="agent-uid",
+        version=1,
+        generation=1,
+        deleting=False,
+        finalizers=(FINALIZER,),
+        spec=asked or spec(),
+        problem="",
+        status={},
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+def pod(name: str = "ada-1", asked: AgentSpec | None = None, **changes: Any) -> PodFacts:
+    usual = PodFacts(
+        namespace="research",
+        name=name,
+        uid=f"uid-of-{name}",
+        version=1,
+        agent="ada",
+        owner_uid="agent-uid",
+        asked=FACTORY.asked(asked or spec()),
+        failures=0,
+        created=NOW - 100,
+        deleting=False,
+        phase="Running",
+        running=True,
+        waiting_reason="",
+        waiting_message="",
+        unschedulable="",
+        ended=None,
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+def failed_pod(name: str = "ada-1", *, ago: float, lived: float = 20.0, **changes: Any) -> PodFacts:
+    ended = Ended(exit_code=1, reason="Error", message="boom", at=NOW - ago)
+    usual = {"phase": "Failed", "running": False, "ended": ended, "created": NOW - ago - lived}
+    return pod(name, **{**usual, **changes})
+
+
+def retired_pod(name: str = "ada-1", *, ago: float, lived: float = 20.0) -> PodFacts:
+    return failed_pod(
+        name, ago=ago, lived=lived, phase="Succeeded", ended=Ended(0, "Completed", "", NOW - ago)
+    )
+
+
+def view(**changes: Any) -> AgentView:
+    usual = AgentView(
+        name="ada",
+        uid="agent-uid",
+        state=AgentState.IDLE,
+        holder="",
+        epoch=0,
+        turn="",
+        thread="",
+        version=1,
+        reason="",
+        message="",
+        waiting=0,
+        evict=False,
+        in_work=False,
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+def held(by: PodFacts, epoch: int = 1, **changes: Any) -> AgentView:
+    return view(holder=by.uid, epoch=epoch, **changes)
+
+
+def seen(
+    of: AgentFacts | None, *pods: PodFacts, known: AgentView | None = None, **changes: Any
+) -> Observation:
+    """An agent that is registered and configured; what is on the bus and beside it can be changed."""
+    configured = config_digest(FACTORY.config(of, of.spec)) if of and of.spec else ""
+    bus = BusSeen(prepared=True, configured=configured, view=known)
+    usual = Observation(of, pods, bus, NOW)
+    return dataclasses.replace(usual, **changes)

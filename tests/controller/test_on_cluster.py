@@ -1,0 +1,197 @@
+"""The operator's process against a real API server, kubelet and Redis. The tests follow each other."""
+
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.controller.conftest import Stage
+from tests.e2e.cluster import eventually
+
+pytestmark = pytest.mark.cluster
+
+
+def probed(stage: Stage, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{stage.probe_port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode().strip()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode().strip()
+    except urllib.error.URLError as error:
+        return 0, str(error)
+
+
+def one_pod(stage: Stage, agent: str) -> dict[str, Any]:
+    """The pod that lives; one that has ended may still be there for a moment."""
+    pods = stage.agents.pods_of(agent)
+    assert len(pods) == 1, [pod["metadata"]["name"] for pod in pods]
+    return pods[0]
+
+
+def test_redis_down_at_the_start_is_waited_for_and_told(stage: Stage) -> None:
+    stage.apply("ada")
+    stage.start_operator()
+    told = stage.until("ada", "BusUnavailable")
+    assert "Redis at 127.0.0.1" in told["message"]
+    assert probed(stage, "/healthz") == (200, "ok")
+    status, problem = probed(stage, "/readyz")
+    assert (status, "cannot be reached" in problem) == (503, True)
+    assert stage.pods("ada") == []
+    stage.start_redis()
+    stage.until("ada", "Resident", seconds=120)
+    eventually("the operator is ready", lambda: probed(stage, "/readyz") == (200, "ok"))
+
+
+def test_the_pod_holds_the_agent_and_belongs_to_it(stage: Stage) -> None:
+    pod, agent = one_pod(stage, "ada"), stage.agents.get("agent", "ada")
+    assert pod["metadata"]["name"] == agent["status"]["podName"] == "ada-1"
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == agent["metadata"]["uid"]
+    assert agent["metadata"]["finalizers"] == ["horos.dev/bus"]
+    assert stage.redis("HGET", f"horos:{stage.name}:{{{stage.name}}}:a:ada:state", "holder") == [
+        pod["metadata"]["uid"]
+    ]
+
+
+def test_a_restart_of_the_operator_writes_nothing(stage: Stage) -> None:
+    before = (one_pod(stage, "ada")["metadata"]["uid"], _written(stage, "ada"))
+    assert stage.stop_operator() == 0
+    stage.start_operator()
+    eventually("the operator is ready", lambda: probed(stage, "/readyz") == (200, "ok"))
+    # A second agent has been through the queue behind the first one: so that one has been looked at.
+    stage.apply("after", operatingMode="Suspended")
+    stage.until("after", "Suspended")
+    assert (one_pod(stage, "ada")["metadata"]["uid"], _written(stage, "ada")) == before
+
+
+def _written(stage: Stage, agent: str) -> str:
+    version: str = stage.agents.get("agent", agent)["metadata"]["resourceVersion"]
+    return version
+
+
+def test_an_edit_of_resources_brings_a_new_pod(stage: Stage) -> None:
+    stage.apply("ada", resources={"limits": {"memory": "300Mi"}})
+
+    def replaced() -> bool:
+        pods = [pod["metadata"]["name"] for pod in stage.agents.pods_of("ada")]
+        return pods == ["ada-2"]
+
+    eventually("ada-2 took over", replaced)
+    stage.until("ada", "Resident")
+    limits = one_pod(stage, "ada")["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"memory": "300Mi"}
+
+
+def test_an_edit_of_instructions_keeps_the_pod(stage: Stage) -> None:
+    uid = one_pod(stage, "ada")["metadata"]["uid"]
+    stage.apply("ada", instructions="Be brief.", resources={"limits": {"memory": "300Mi"}})
+    key = f"horos:{stage.name}:{{{stage.name}}}:a:ada:config"
+    eventually("configured", lambda: "Be brief." in "".join(stage.redis("GET", key)))
+    assert one_pod(stage, "ada")["metadata"]["uid"] == uid
+
+
+def test_a_suspended_agent_gives_up_its_pod_and_gets_one_again(stage: Stage) -> None:
+    resources = {"limits": {"memory": "300Mi"}}
+    stage.apply("ada", operatingMode="Suspended", resources=resources)
+    stage.until("ada", "Suspended")
+    eventually("no pod", lambda: stage.pods("ada") == [])
+    assert stage.agents.get("agent", "ada")["status"]["state"] == "paused"
+    stage.apply("ada", resources=resources)
+    stage.until("ada", "Resident")
+
+
+def test_a_pod_that_is_deleted_is_replaced(stage: Stage) -> None:
+    before = one_pod(stage, "ada")["metadata"]
+    stage.agents.kubectl("delete", "pod", before["name"], "--wait=false")
+
+    def replaced() -> bool:
+        live = stage.agents.pods_of("ada")
+        return [pod["metadata"]["uid"] for pod in live] not in ([], [before["uid"]]) and len(live) == 1
+
+    eventually("another pod", replaced)
+    stage.until("ada", "Resident")
+
+
+def test_a_missing_secret_is_named_and_heals(stage: Stage) -> None:
+    stage.apply("key", model={"apiKeySecretRef": {"name": "llm", "key": "apiKey"}})
+    assert (
+        stage.until("key", "SecretMissing")["message"]
+        == 'Secret "llm" does not exist; create it with key "apiKey"'
+    )
+    stage.agents.kubectl("create", "secret", "generic", "llm", "--from-literal=apiKey=sesame")
+    stage.until("key", "Resident", seconds=120)
+
+
+def test_credentials_that_are_deleted_are_made_again(stage: Stage) -> None:
+    stage.agents.kubectl("delete", "secret", "horos-bus")
+    stage.apply("heir")
+    # The sweep that looks at every namespace comes after three minutes only.
+    stage.until("heir", "Resident", seconds=90)
+
+
+def test_a_pod_of_somebody_else_that_has_the_name_is_told(stage: Stage) -> None:
+    container = {"name": "other", "image": stage.images["agent"], "command": ["sleep", "600"]}
+    stage.agents.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "taken-1"},
+            "spec": {"nodeSelector": {"no-such": "label"}, "containers": [restricted(container)]},
+        }
+    )
+    stage.apply("taken")
+    assert "taken-1" in stage.until("taken", "PodRefused")["message"]
+    stage.agents.kubectl("delete", "pod", "taken-1", "--grace-period=0", "--force")
+    stage.until("taken", "Resident", seconds=90)
+
+
+def restricted(container: dict[str, Any]) -> dict[str, Any]:
+    """Make a container acceptable to the namespace."""
+    security = {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    return {**container, "securityContext": security}
+
+
+def test_a_crash_tells_its_last_words_and_is_tried_again(stage: Stage) -> None:
+    # The operator's image ends at once where its environment is missing.
+    stage.apply("crash", image=stage.images["operator"])
+    assert "HOROS_OPERATOR_INSTALL" in stage.until("crash", "ContainerCrashed")["message"]
+
+    def counted() -> bool:
+        pods = stage.pods("crash")
+        return any(int(pod["metadata"]["annotations"].get("horos.dev/failures", "0")) >= 2 for pod in pods)
+
+    eventually("it has been tried three times", counted)
+    stage.until("crash", "ContainerCrashed")
+    stage.apply("crash")
+    stage.until("crash", "Resident")
+
+
+def test_a_wrong_image_heals_with_the_edit(stage: Stage) -> None:
+    stage.apply("typo", image="horos/no-such-image:1")
+    assert "no-such-image" in stage.until("typo", "ImagePullFailed")["message"]
+    stage.apply("typo")
+    stage.until("typo", "Resident")
+    assert one_pod(stage, "typo")["metadata"]["name"] == "typo-1"
+
+
+def test_a_pod_that_no_node_takes_says_so(stage: Stage) -> None:
+    stage.apply("lost", nodeSelector={"no-such": "label"})
+    assert "node" in stage.until("lost", "Unschedulable")["message"]
+
+
+def test_what_is_deleted_while_the_operator_is_down_goes_when_it_is_back(stage: Stage) -> None:
+    assert stage.stop_operator() == 0
+    names = [agent["metadata"]["name"] for agent in stage.agents.all("agents")]
+    stage.agents.kubectl("delete", "agents", "--all", "--wait=false")
+    assert len(stage.agents.all("agents")) == len(names)
+    stage.start_operator()
+    eventually("no Agents", lambda: stage.agents.all("agents") == [])
+    eventually("no pods", lambda: stage.agents.all("pods") == [])
+    left = stage.redis("KEYS", "*")
+    assert [key for key in left if ":a:" in key or key.endswith((":agents", ":work"))] == []

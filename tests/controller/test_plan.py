@@ -1,0 +1,295 @@
+"""The plan: one sentence per test, the observation as plain data."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from horos_api.agent_state import AgentState
+from horos_operator.actions import (
+    Action,
+    AddFinalizer,
+    Configure,
+    CreateKeys,
+    CreatePod,
+    DeleteKeys,
+    DeletePod,
+    PrepareNamespace,
+    Reap,
+    RemoveFinalizer,
+    Steer,
+)
+from horos_operator.facts import ANNOTATION_FAILURES
+from horos_operator.observe import BusSeen, Observation
+from horos_operator.plan import plan
+from tests.controller.facts import (
+    FACTORY,
+    NOW,
+    agent,
+    failed_pod,
+    held,
+    pod,
+    retired_pod,
+    seen,
+    spec,
+    view,
+)
+
+
+def planned(observed: Observation) -> list[Action]:
+    return list(plan(observed, FACTORY).actions)
+
+
+def kinds(observed: Observation) -> list[type]:
+    return [type(action) for action in planned(observed)]
+
+
+def steered(observed: Observation) -> list[str]:
+    return [action.op for action in planned(observed) if isinstance(action, Steer)]
+
+
+def made(observed: Observation) -> dict[str, Any] | None:
+    bodies = [dict(action.body) for action in planned(observed) if isinstance(action, CreatePod)]
+    return bodies[0] if bodies else None
+
+
+def test_nothing_is_done_for_an_agent_that_is_not_there() -> None:
+    assert planned(seen(None, pod())) == []
+
+
+def test_a_new_agent_gets_everything_in_order() -> None:
+    new = Observation(agent(finalizers=()), (), BusSeen(), NOW)
+    assert kinds(new) == [PrepareNamespace, AddFinalizer, CreateKeys, Configure, CreatePod]
+    body = made(new)
+    assert body is not None
+    assert body["metadata"]["name"] == "ada-1"
+    ticket = next(each for each in body["spec"]["containers"][0]["env"] if each["name"] == "HOROS_TICKET")
+    assert ticket["value"] == "0"
+
+
+def test_keys_of_an_earlier_life_go_before_new_ones_come() -> None:
+    earlier = seen(agent(), known=view(uid="earlier", epoch=4))
+    assert kinds(earlier) == [DeleteKeys, CreateKeys, Configure, CreatePod]
+    assert planned(earlier)[0] == DeleteKeys("earlier", "an earlier Agent of this name is gone")
+    assert (made(earlier) or {})["metadata"]["name"] == "ada-1"
+
+
+def test_a_resident_agent_needs_nothing() -> None:
+    mine = pod()
+    assert plan(seen(agent(), mine, known=held(mine)), FACTORY) == plan(seen(None), FACTORY)
+
+
+def test_a_pod_on_its_way_is_waited_for() -> None:
+    starting = plan(seen(agent(), pod(), known=view()), FACTORY)
+    assert starting.actions == ()
+    assert starting.again == 0.5
+
+
+def test_a_pod_that_pulls_its_image_needs_no_looking() -> None:
+    pulling = pod(phase="Pending", running=False, waiting_reason="ImagePullBackOff")
+    assert plan(seen(agent(), pulling, known=view()), FACTORY) == plan(seen(None), FACTORY)
+
+
+def test_edited_instructions_are_only_configured() -> None:
+    mine = pod()
+    edited = seen(agent(spec(instructions="new"), generation=2), mine, known=held(mine))
+    old = dataclasses.replace(edited.bus, configured="something else")
+    assert kinds(dataclasses.replace(edited, bus=old)) == [Configure]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"image": "other:1"},
+        {"env": [{"name": "A", "value": "1"}]},
+        {"resources": {"limits": {"memory": "512Mi"}}},
+        {"nodeSelector": {"disk": "ssd"}},
+        {"model": {"apiKeySecretRef": {"name": "llm", "key": "k"}}},
+    ],
+)
+def test_an_edit_of_the_pod_asks_the_resident_to_leave_after_its_turn(fields: dict[str, Any]) -> None:
+    mine = pod()
+    edited = agent(spec(**fields), generation=2)
+    assert steered(seen(edited, mine, known=held(mine))) == ["evict"]
+    assert planned(seen(edited, mine, known=held(mine, evict=True))) == []
+
+
+def test_an_edit_replaces_a_pod_that_has_not_claimed_at_once() -> None:
+    stuck = pod(phase="Pending", running=False, waiting_reason="ImagePullBackOff")
+    edited = seen(agent(spec(image="right:1"), generation=2), stuck, known=view())
+    assert planned(edited) == [DeletePod(stuck, "changed before it started: image")]
+    going = dataclasses.replace(stuck, deleting=True)
+    assert planned(dataclasses.replace(edited, pods=(going,))) == []
+    assert kinds(dataclasses.replace(edited, pods=())) == [CreatePod]
+
+
+def test_after_it_retired_the_next_pod_has_the_next_number() -> None:
+    left = seen(agent(spec(image="new:1")), retired_pod(ago=1), known=view(epoch=1))
+    assert (made(left) or {})["metadata"]["name"] == "ada-2"
+
+
+def test_a_retired_pod_goes_when_its_successor_has_claimed() -> None:
+    before, after = retired_pod("ada-1", ago=1), pod("ada-2")
+    assert planned(seen(agent(), before, after, known=view(epoch=1))) == []
+    claimed = seen(agent(), before, after, known=held(after, epoch=2))
+    assert planned(claimed) == [DeletePod(before, "it has ended")]
+
+
+def test_a_holder_whose_pod_is_gone_is_reaped_and_replaced() -> None:
+    gone = seen(agent(), known=view(holder="uid-of-ada-3", epoch=3))
+    assert planned(gone)[0] == Reap("uid-of-ada-3", "ada-3")
+    assert (made(gone) or {})["metadata"]["name"] == "ada-4"
+
+
+def test_a_holder_whose_pod_ended_is_reaped() -> None:
+    dead = failed_pod("ada-3", ago=60)
+    assert kinds(seen(agent(), dead, known=held(dead, epoch=3))) == [Reap, CreatePod]
+
+
+def test_an_exiting_holder_is_left_alone() -> None:
+    leaving = pod(deleting=True)
+    assert planned(seen(agent(), leaving, known=held(leaving))) == []
+
+
+def test_a_double_is_deleted() -> None:
+    mine, late = pod("ada-2"), pod("ada-1")
+    doubled = seen(agent(), late, mine, known=held(mine, epoch=2))
+    assert planned(doubled) == [DeletePod(late, "another incarnation took its place")]
+
+
+def test_a_pod_that_has_just_retired_is_left_to_end_by_itself() -> None:
+    leaving = pod("ada-1")
+    assert kinds(seen(agent(), leaving, known=view(epoch=1))) == [CreatePod]
+    stuck = pod("ada-1", phase="Pending", running=False)
+    assert kinds(seen(agent(), stuck, known=view(epoch=1))) == [DeletePod, CreatePod]
+
+
+def test_pods_of_an_earlier_agent_of_the_name_are_not_ours() -> None:
+    theirs = pod(owner_uid="earlier")
+    assert kinds(seen(agent(), theirs, known=view())) == [CreatePod]
+
+
+@pytest.mark.parametrize(("failures", "delay"), [(0, 1), (1, 2), (5, 32), (8, 256), (9, 300), (40, 300)])
+def test_a_crash_loop_slows_down_by_doubling_up_to_five_minutes(failures: int, delay: float) -> None:
+    early = seen(agent(), failed_pod(ago=delay - 0.5, failures=failures), known=view())
+    assert plan(early, FACTORY).actions == ()
+    assert plan(early, FACTORY).again == 0.5
+    late = seen(agent(), failed_pod(ago=delay, failures=failures), known=view())
+    assert kinds(late) == [DeletePod, CreatePod]
+    body = made(late)
+    assert body is not None
+    assert body["metadata"]["annotations"][ANNOTATION_FAILURES] == str(failures + 1)
+
+
+def test_a_long_life_before_the_crash_starts_the_count_anew() -> None:
+    late = seen(agent(), failed_pod("ada-1", ago=1, lived=3600, failures=8), known=view(epoch=1))
+    body = made(late)
+    assert body is not None
+    assert body["metadata"]["annotations"][ANNOTATION_FAILURES] == "1"
+
+
+def test_an_edit_of_a_crashed_agent_is_tried_at_once() -> None:
+    edited = seen(agent(spec(image="fixed:1")), failed_pod(ago=0, failures=9), known=view())
+    assert kinds(edited) == [DeletePod, CreatePod]
+
+
+def test_a_pod_that_ends_well_too_soon_is_a_failure_too() -> None:
+    assert planned(seen(agent(), retired_pod(ago=0.5, lived=1), known=view(epoch=1))) == []
+
+
+def test_the_last_failed_pod_is_kept_ten_minutes() -> None:
+    mine = pod("ada-3")
+    older, last = failed_pod("ada-1", ago=400), failed_pod("ada-2", ago=300)
+    kept = plan(seen(agent(), older, last, mine, known=held(mine, epoch=3)), FACTORY)
+    assert kept.actions == (DeletePod(older, "a later one ended too"),)
+    assert kept.again == 300
+    old = failed_pod("ada-2", ago=600)
+    assert planned(seen(agent(), old, mine, known=held(mine, epoch=3))) == [DeletePod(old, "it has ended")]
+
+
+def test_suspending_lets_the_turn_finish() -> None:
+    mine, asleep = pod(), agent(spec(operatingMode="Suspended"))
+    assert steered(seen(asleep, mine, known=held(mine, state=AgentState.RUNNING))) == ["pause"]
+    assert planned(seen(asleep, mine, known=held(mine, state=AgentState.PAUSED))) == []
+
+
+def test_a_suspended_agent_has_no_pod() -> None:
+    asleep = agent(spec(operatingMode="Suspended"))
+    paused = view(state=AgentState.PAUSED, epoch=1, in_work=True)
+    assert planned(seen(asleep, known=paused)) == []
+    gone = retired_pod(ago=1)
+    assert planned(seen(asleep, gone, known=paused)) == [DeletePod(gone, "it has ended")]
+    early = pod("ada-2")
+    assert planned(seen(asleep, early, known=paused)) == [DeletePod(early, "the agent is suspended")]
+
+
+def test_a_new_suspended_agent_is_registered_and_paused() -> None:
+    new = Observation(agent(spec(operatingMode="Suspended"), finalizers=()), (), BusSeen(), NOW)
+    assert kinds(new) == [PrepareNamespace, AddFinalizer, CreateKeys, Configure, Steer]
+
+
+def test_running_again_resumes_and_gets_a_pod() -> None:
+    again = seen(agent(), known=view(state=AgentState.PAUSED, epoch=2))
+    assert kinds(again) == [Steer, CreatePod]
+    assert steered(again) == ["resume"]
+
+
+def test_a_deleted_agent_loses_pod_then_keys_then_finalizer() -> None:
+    mine = pod()
+    going = seen(agent(deleting=True), mine, known=held(mine))
+    assert planned(going) == [
+        DeletePod(mine, "its Agent is deleted"),
+        DeleteKeys("agent-uid", "its Agent is deleted"),
+        RemoveFinalizer(),
+    ]
+
+
+def test_without_redis_a_deletion_waits_for_its_keys() -> None:
+    down = BusSeen(problem="down")
+    going = Observation(agent(deleting=True), (pod(),), down, NOW)
+    assert kinds(going) == [DeletePod]
+
+
+def test_the_keys_of_another_life_are_left_alone_at_deletion() -> None:
+    assert kinds(seen(agent(deleting=True), known=view(uid="younger"))) == [RemoveFinalizer]
+
+
+def test_somebody_elses_finalizer_is_not_ours_to_remove() -> None:
+    assert planned(seen(agent(deleting=True, finalizers=("other/one",)), known=view())) == []
+
+
+def test_without_redis_nothing_is_changed() -> None:
+    assert planned(Observation(agent(), (), BusSeen(problem="down"), NOW)) == []
+
+
+def test_a_spec_that_cannot_be_read_changes_nothing_that_runs() -> None:
+    mine = pod()
+    broken = agent(spec=None, problem="spec.image: no")
+    assert planned(Observation(broken, (mine,), BusSeen(prepared=True, view=held(mine)), NOW)) == []
+
+
+def test_credentials_that_a_pod_does_not_find_are_made_again() -> None:
+    lost = 'secret "horos-bus" not found'
+    stuck = pod(running=False, waiting_reason="CreateContainerConfigError", waiting_message=lost)
+    (action,) = planned(seen(agent(), stuck, known=view()))
+    assert action == PrepareNamespace(again=True, why="a pod finds no Secret for the bus")
+    other = dataclasses.replace(stuck, waiting_message='secret "llm" not found')
+    assert planned(seen(agent(), other, known=view())) == []
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"image": "other:1"},
+        {"env": [{"name": "A", "value": "b"}]},
+        {"resources": {"limits": {"memory": "1Gi"}}},
+        {"model": {"apiKeySecretRef": {"name": "llm", "key": "apiKey"}}},
+    ],
+)
+def test_an_edit_of_the_pod_replaces_that_of_an_agent_in_error(edit: dict[str, Any]) -> None:
+    mine = pod()
+    known = held(mine, state=AgentState.ERROR, turn="1-0", in_work=True)
+    assert steered(seen(agent(spec(**edit)), mine, known=known)) == ["evict"]
+    # Once it has left, its open turn is no reason to wait.
+    left = view(epoch=1, state=AgentState.ERROR, turn="1-0", in_work=True)
+    assert made(seen(agent(spec(**edit)), retired_pod(ago=1), known=left)) is not None

@@ -1,0 +1,147 @@
+"""The fixpoint law: once a plan is carried out and seen, the next plan has no actions."""
+
+import dataclasses
+
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from horos_api.agent_state import AgentState
+from horos_api.names import FINALIZER
+from horos_operator import actions
+from horos_operator.agent_factory import config_digest
+from horos_operator.facts import Ended, PodFacts, pod_facts
+from horos_operator.observe import BusSeen, Observation
+from horos_operator.plan import plan
+from tests.controller.facts import FACTORY, NOW, agent, pod, spec, view
+
+SPECS = [spec(), spec(operatingMode="Suspended"), spec(image="other:1"), spec(instructions="x")]
+
+
+@some.composite
+def pods(draw: some.DrawFn, name: str) -> PodFacts:
+    created = NOW - draw(some.floats(1, 2000))
+    phase = draw(some.sampled_from(["Pending", "Running", "Succeeded", "Failed"]))
+    ended = None
+    if phase in {"Succeeded", "Failed"}:
+        ended = Ended(int(phase == "Failed"), "", "", draw(some.floats(created, NOW)))
+    return pod(
+        name,
+        draw(some.sampled_from(SPECS)),
+        phase=phase,
+        ended=ended,
+        created=created,
+        running=phase == "Running",
+        deleting=draw(some.booleans()),
+        failures=draw(some.integers(0, 12)),
+        owner_uid=draw(some.sampled_from(["agent-uid", "agent-uid", "agent-uid", "earlier"])),
+    )
+
+
+@some.composite
+def observations(draw: some.DrawFn) -> Observation:
+    names = draw(some.sets(some.sampled_from(["ada-1", "ada-2", "ada-3", "ada-4"]), max_size=3))
+    there = tuple(draw(pods(name)) for name in sorted(names))
+    known = view(
+        uid=draw(some.sampled_from(["agent-uid", "agent-uid", "earlier"])),
+        epoch=draw(some.integers(0, 3)),
+        holder=draw(some.sampled_from(["", "uid-that-is-gone", *(each.uid for each in there)])),
+        state=draw(some.sampled_from(AgentState)),
+        evict=draw(some.booleans()),
+    )
+    bus = BusSeen(
+        problem=draw(some.sampled_from(["", "", "", "down"])),
+        prepared=draw(some.booleans()),
+        configured=draw(some.sampled_from(["", "old"])),
+        view=draw(some.sampled_from([None, known, known])),
+    )
+    of = agent(
+        draw(some.sampled_from(SPECS)),
+        deleting=draw(some.booleans()),
+        finalizers=draw(some.sampled_from([(), (FINALIZER,), ("other/one", FINALIZER)])),
+    )
+    return Observation(of, there, bus, NOW)
+
+
+def carried_out(seen: Observation, action: actions.Action) -> Observation:
+    """The world after one action, as watches and bus would show it."""
+    assert seen.agent is not None
+    of, bus = seen.agent, seen.bus
+    match action:
+        case actions.PrepareNamespace():
+            bus = dataclasses.replace(bus, prepared=True)
+        case actions.AddFinalizer():
+            of = dataclasses.replace(of, finalizers=(*of.finalizers, FINALIZER))
+        case actions.RemoveFinalizer():
+            of = dataclasses.replace(of, finalizers=tuple(x for x in of.finalizers if x != FINALIZER))
+        case actions.CreateKeys():
+            assert bus.view is None, "a name that is taken must be freed first"
+            bus = dataclasses.replace(bus, view=view(uid=of.uid))
+        case actions.DeleteKeys(uid=uid):
+            assert bus.view is not None and bus.view.uid == uid
+            bus = dataclasses.replace(bus, view=None)
+        case actions.Configure(config=config):
+            bus = dataclasses.replace(bus, configured=config_digest(config))
+        case _:
+            return _on_pods(seen, action)
+    return dataclasses.replace(seen, agent=of, bus=bus)
+
+
+def _on_pods(seen: Observation, action: actions.Action) -> Observation:
+    assert seen.bus.view is not None or isinstance(action, actions.DeletePod)
+    match action:
+        case actions.Steer(op=op):
+            change = {
+                "pause": {"state": AgentState.PAUSED},
+                "resume": {"state": AgentState.IDLE},
+                "evict": {"evict": True},
+            }[op]
+            known = dataclasses.replace(seen.bus.view, **change)  # type: ignore[type-var]
+            return dataclasses.replace(seen, bus=dataclasses.replace(seen.bus, view=known))
+        case actions.Reap(token=token):
+            assert seen.bus.view is not None and seen.bus.view.holder == token
+            known = dataclasses.replace(seen.bus.view, holder="")
+            return dataclasses.replace(seen, bus=dataclasses.replace(seen.bus, view=known))
+        case actions.DeletePod(pod=gone):
+            assert gone in seen.pods, "a pod can be deleted once"
+            left = tuple(each for each in seen.pods if each != gone)
+            going = () if gone.dead else (dataclasses.replace(gone, deleting=True),)
+            return dataclasses.replace(seen, pods=(*left, *going))
+        case actions.CreatePod(body=body):
+            taken = {each.name for each in seen.pods if each.owner_uid == "agent-uid"}
+            assert action.name not in taken
+            server = {"uid": "new", "resourceVersion": "9", "creationTimestamp": "1970-01-12T13:46:40Z"}
+            new = pod_facts({**body, "metadata": {**body["metadata"], **server}})
+            return dataclasses.replace(seen, pods=(*seen.pods, new))
+    raise AssertionError(f"unknown action {action}")
+
+
+@given(observations())
+@settings(max_examples=300, deadline=None)
+def test_a_plan_that_was_carried_out_leaves_nothing_to_do(seen: Observation) -> None:
+    after = seen
+    for action in plan(seen, FACTORY).actions:
+        after = carried_out(after, action)
+    assert plan(after, FACTORY).actions == ()
+
+
+@given(observations())
+@settings(max_examples=150, deadline=None)
+def test_a_live_holder_is_never_deleted_while_its_agent_stays(seen: Observation) -> None:
+    assert seen.agent is not None
+    if seen.agent.deleting or seen.bus.view is None or seen.bus.view.uid != seen.agent.uid:
+        return
+    gone = [each.pod for each in plan(seen, FACTORY).actions if isinstance(each, actions.DeletePod)]
+    assert all(each.uid != seen.bus.view.holder or each.dead for each in gone)
+
+
+@given(observations())
+@settings(max_examples=150, deadline=None)
+def test_a_pod_is_made_only_for_a_running_agent_that_nobody_holds(seen: Observation) -> None:
+    decided = plan(seen, FACTORY).actions
+    if not any(isinstance(each, actions.CreatePod) for each in decided):
+        return
+    assert seen.agent is not None
+    reaped = any(isinstance(each, actions.Reap | actions.CreateKeys) for each in decided)
+    assert reaped or (seen.bus.view is not None and not seen.bus.view.holder)
+    assert seen.agent.spec is not None
+    assert seen.agent.spec.operating_mode == "Running"

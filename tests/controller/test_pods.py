@@ -1,0 +1,227 @@
+"""The pod of an Agent, compared whole: the smallest first, then one option more per test."""
+
+from typing import Any
+
+from horos_operator.facts import agent_facts
+from horos_operator.pods import Incarnation, asked, changed_parts, desired_pod
+from tests.controller.facts import FACTORY, SETTINGS, agent, spec
+
+NODE_GONE = [
+    {
+        "key": "node.kubernetes.io/not-ready",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 30,
+    },
+    {
+        "key": "node.kubernetes.io/unreachable",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 30,
+    },
+]
+OWN_ENV: list[dict[str, Any]] = [
+    {"name": "HOROS_AGENT", "value": "ada"},
+    {"name": "HOROS_NAMESPACE", "value": "research"},
+    {"name": "HOROS_UID", "value": "agent-uid"},
+    {"name": "HOROS_TICKET", "value": "6"},
+    {"name": "HOROS_TOKEN", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+    {"name": "HOROS_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "horos-bus", "key": "url"}}},
+    {"name": "HOROS_PREFIX", "valueFrom": {"secretKeyRef": {"name": "horos-bus", "key": "prefix"}}},
+    {"name": "HOROS_HEALTH_PORT", "value": "8080"},
+]
+
+
+def smallest() -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "ada-7",
+            "namespace": "research",
+            "labels": {
+                "horos.dev/agent": "ada",
+                "horos.dev/component": "agent",
+                "app.kubernetes.io/name": "horos",
+                "app.kubernetes.io/component": "agent",
+                "app.kubernetes.io/managed-by": "horos-operator",
+            },
+            "annotations": {"horos.dev/asked": asked(spec(), SETTINGS)},
+            "ownerReferences": [
+                {
+                    "apiVersion": "horos.dev/v1alpha1",
+                    "kind": "Agent",
+                    "name": "ada",
+                    "uid": "agent-uid",
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 10,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "priorityClassName": "horos-agents",
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
+                "fsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "agent",
+                    "image": "horos/agent:1",
+                    "imagePullPolicy": "IfNotPresent",
+                    "env": OWN_ENV,
+                    "resources": {
+                        "requests": {"cpu": "10m", "memory": "96Mi"},
+                        "limits": {"memory": "256Mi"},
+                    },
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                        "readOnlyRootFilesystem": True,
+                    },
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
+                    "livenessProbe": {
+                        "httpGet": {"path": "/healthz", "port": 8080},
+                        "initialDelaySeconds": 20,
+                        "periodSeconds": 20,
+                        "timeoutSeconds": 5,
+                        "failureThreshold": 3,
+                    },
+                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                }
+            ],
+            "volumes": [{"name": "tmp", "emptyDir": {}}],
+            "tolerations": NODE_GONE,
+        },
+    }
+
+
+def built(**fields: Any) -> dict[str, Any]:
+    return desired_pod(agent(), spec(**fields), SETTINGS, Incarnation(ticket=6))
+
+
+def expected(**fields: Any) -> dict[str, Any]:
+    """The smallest pod, as asked for by this spec."""
+    pod = smallest()
+    pod["metadata"]["annotations"]["horos.dev/asked"] = asked(spec(**fields), SETTINGS)
+    return pod
+
+
+def test_the_smallest_agent_gets_the_smallest_pod() -> None:
+    assert built() == smallest()
+
+
+def test_what_only_the_runtime_reads_is_not_in_the_pod() -> None:
+    assert built(instructions="Be brief.", budget={"toolRounds": 3}, tools={"builtin": []}) == smallest()
+
+
+def test_image_of_its_own() -> None:
+    pod = expected(image="tools/ada:3")
+    pod["spec"]["containers"][0]["image"] = "tools/ada:3"
+    assert built(image="tools/ada:3") == pod
+
+
+def test_api_key_comes_from_its_secret() -> None:
+    fields = {"model": {"apiKeySecretRef": {"name": "llm", "key": "apiKey"}}}
+    pod = expected(**fields)
+    pod["spec"]["containers"][0]["env"] = [
+        *OWN_ENV,
+        {"name": "HOROS_MODEL_API_KEY", "valueFrom": {"secretKeyRef": {"name": "llm", "key": "apiKey"}}},
+    ]
+    assert built(**fields) == pod
+
+
+def test_environment_comes_after_our_own() -> None:
+    env = [
+        {"name": "CITY", "value": "Wien"},
+        {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "maps", "key": "token"}}},
+    ]
+    pod = expected(env=env)
+    pod["spec"]["containers"][0]["env"] = [*OWN_ENV, *env]
+    assert built(env=env) == pod
+
+
+def test_pull_secrets() -> None:
+    pod = expected(imagePullSecrets=[{"name": "registry"}])
+    pod["spec"]["imagePullSecrets"] = [{"name": "registry"}]
+    assert built(imagePullSecrets=[{"name": "registry"}]) == pod
+
+
+def test_node_selector() -> None:
+    pod = expected(nodeSelector={"disk": "ssd"})
+    pod["spec"]["nodeSelector"] = {"disk": "ssd"}
+    assert built(nodeSelector={"disk": "ssd"}) == pod
+
+
+def test_tolerations_come_before_our_own() -> None:
+    mine = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
+    pod = expected(tolerations=[mine])
+    pod["spec"]["tolerations"] = [mine, *NODE_GONE]
+    assert built(tolerations=[mine]) == pod
+
+
+def test_a_toleration_of_a_node_that_is_gone_replaces_ours() -> None:
+    mine = {
+        "key": "node.kubernetes.io/unreachable",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    pod = expected(tolerations=[mine])
+    pod["spec"]["tolerations"] = [mine, NODE_GONE[0]]
+    assert built(tolerations=[mine]) == pod
+
+
+def test_resources() -> None:
+    asked_for = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+    pod = expected(resources=asked_for)
+    pod["spec"]["containers"][0]["resources"] = asked_for
+    assert built(resources=asked_for) == pod
+
+
+def test_a_successor_of_failed_pods_counts_them() -> None:
+    pod = smallest()
+    pod["metadata"]["annotations"]["horos.dev/failures"] = "3"
+    assert desired_pod(agent(), spec(), SETTINGS, Incarnation(ticket=6, failures=3)) == pod
+
+
+def test_no_priority_class_where_the_settings_name_none() -> None:
+    settings = SETTINGS.model_copy(update={"agent_priority_class": ""})
+    pod = smallest()
+    del pod["spec"]["priorityClassName"]
+    pod["metadata"]["annotations"]["horos.dev/asked"] = asked(spec(), settings)
+    assert desired_pod(agent(), spec(), settings, Incarnation(ticket=6)) == pod
+
+
+def test_changes_are_named_by_the_part_of_the_spec() -> None:
+    before = FACTORY.asked(spec())
+    after = FACTORY.asked(spec(image="x:2", env=[{"name": "A", "value": "1"}]))
+    assert changed_parts(before, before) == ()
+    assert changed_parts(before, after) == ("image", "env")
+    assert changed_parts("", before) != ()
+    assert changed_parts("not json", before) == ("annotation horos.dev/asked",)
+
+
+def test_the_configuration_has_the_model_complete_and_nothing_of_the_pod() -> None:
+    asked_for = spec(instructions="Be Ada.", image="x:2", model={"name": "big", "temperature": "0.2"})
+    config = FACTORY.config(agent(generation=4), asked_for)
+    assert config == (
+        b'{"generation":4,"spec":{"budget":{"toolRounds":25,"turnSeconds":600},"instructions":"Be Ada.",'
+        b'"model":{"baseUrl":"http://model/v1","name":"big","temperature":"0.2"},'
+        b'"operatingMode":"Running","tools":{"builtin":["send","list_agents"]}}}'
+    )
+
+
+def test_a_spec_that_cannot_be_read_names_its_field() -> None:
+    metadata = {"namespace": "research", "name": "ada", "uid": "u", "resourceVersion": "3", "generation": 2}
+    facts = agent_facts({"metadata": metadata, "spec": {"budget": {"toolRounds": 0}, "surprise": 1}})
+    assert facts.spec is None
+    assert facts.problem.startswith("spec.budget.toolRounds: ")
+    assert facts.problem.endswith("(and 1 more)")

@@ -1,0 +1,138 @@
+"""The keyed queue, on a clock that the test moves."""
+
+import asyncio
+
+import pytest
+
+from horos_operator.queue import BURST, KeyQueue
+
+A, B, C = ("ns", "a"), ("ns", "b"), ("ns", "c")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def at_once(queue: KeyQueue) -> tuple[str, str] | None:
+    """What `get` gives without waiting, or None."""
+    taking = asyncio.ensure_future(queue.get())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    if taking.done():
+        return taking.result()
+    taking.cancel()
+    return None
+
+
+async def test_a_key_is_in_it_once(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    for key in (A, B, A, A):
+        queue.add(key)
+    assert [await at_once(queue), await at_once(queue), await at_once(queue)] == [A, B, None]
+
+
+async def test_a_key_that_is_worked_on_waits_and_comes_once_more(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add(A)
+    assert await at_once(queue) == A
+    queue.add(A)
+    queue.add(A)
+    assert await at_once(queue) is None
+    queue.done(A)
+    assert await at_once(queue) == A
+    queue.done(A)
+    assert await at_once(queue) is None
+
+
+async def test_delays_end_in_their_order(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add_after(A, 10)
+    queue.add_after(B, 5)
+    clock.now = 4.9
+    assert await at_once(queue) is None
+    clock.now = 10
+    assert [await at_once(queue), await at_once(queue)] == [B, A]
+
+
+async def test_the_earlier_of_two_delays_wins(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add_after(A, 10)
+    queue.add_after(A, 2)
+    queue.add_after(A, 20)
+    clock.now = 2
+    assert await at_once(queue) == A
+    queue.done(A)
+    clock.now = 30
+    assert await at_once(queue) is None
+
+
+async def test_an_event_overtakes_a_delay(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add_after(A, 10)
+    queue.add(A)
+    assert await at_once(queue) == A
+    queue.done(A)
+    clock.now = 11
+    assert await at_once(queue) is None
+
+
+async def test_failures_back_off_by_doubling_and_success_forgets_them(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    delays = []
+    for _ in range(9):
+        queue.add(A)
+        assert await at_once(queue) == A
+        delays.append(queue.failed(A))
+    assert delays == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    clock.now += 60
+    assert await at_once(queue) == A
+    queue.done(A)
+    queue.add(A)
+    assert await at_once(queue) == A
+    assert queue.failed(A) == 0.5
+
+
+async def test_one_failing_key_does_not_hold_up_another(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add(A)
+    assert await at_once(queue) == A
+    queue.failed(A)
+    queue.add(B)
+    assert await at_once(queue) == B
+
+
+async def test_the_rate_of_all_passes_is_limited(clock: Clock) -> None:
+    queue = KeyQueue(clock, rate=10)
+    keys = [("ns", str(number)) for number in range(int(BURST) + 3)]
+    for key in keys:
+        queue.add(key)
+    taken = [await at_once(queue) for _ in keys]
+    assert taken == [*keys[: int(BURST)], None, None, None]
+    clock.now = 0.25
+    assert [await at_once(queue), await at_once(queue), await at_once(queue)] == [*keys[-3:-1], None]
+
+
+async def test_a_waiting_worker_is_woken_by_an_event() -> None:
+    loop = asyncio.get_running_loop()
+    queue = KeyQueue(loop.time)
+    async with asyncio.timeout(5):
+        waiting = asyncio.ensure_future(queue.get())
+        await asyncio.sleep(0)
+        queue.add(C)
+        assert await waiting == C
+
+
+async def test_a_waiting_worker_is_woken_by_time() -> None:
+    queue = KeyQueue(asyncio.get_running_loop().time)
+    queue.add_after(C, 0.02)
+    async with asyncio.timeout(5):
+        assert await queue.get() == C

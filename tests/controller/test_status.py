@@ -1,0 +1,75 @@
+"""The status as it is written, and when."""
+
+import dataclasses
+
+import pytest
+
+from horos_api.conditions import ConditionStatus, ConditionType, Reason
+from horos_api.resources import AgentStatus
+from horos_bus.records import TotalUsage
+from horos_operator.checks import Verdict
+from horos_operator.observe import BusSeen
+from horos_operator.status import agent_status, write_due
+from tests.controller.facts import agent, seen, view
+
+READY = {ConditionType.READY: Verdict(ConditionStatus.TRUE, Reason.RESIDENT, "pod ada-1 holds it")}
+WRITTEN = {
+    "state": "idle",
+    "usage": {"turns": 3, "promptTokens": 40, "completionTokens": 5},
+    "podName": "ada-1",
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Resident",
+            "message": "pod ada-1 holds it",
+            "observedGeneration": 1,
+            "lastTransitionTime": "1970-01-12T13:46:40Z",
+        }
+    ],
+}
+USED = view(usage=TotalUsage(turns=3, prompt_tokens=40, completion_tokens=5))
+
+
+def test_the_whole_status() -> None:
+    status = agent_status(seen(agent(), known=USED), agent(), READY, "ada-1")
+    assert status == WRITTEN
+    AgentStatus.model_validate(status, by_alias=True, by_name=False)
+
+
+def test_the_time_of_a_transition_stays_while_the_answer_stays() -> None:
+    before = agent(status=WRITTEN)
+    later = dataclasses.replace(seen(before, known=USED), now=2_000_000.0)
+    assert agent_status(later, before, READY, "ada-1") == WRITTEN
+    lost = {ConditionType.READY: Verdict(ConditionStatus.FALSE, Reason.STARTING, "")}
+    changed = agent_status(later, before, lost, "ada-1")["conditions"][0]
+    assert changed["lastTransitionTime"] == "1970-01-24T03:33:20Z"
+
+
+def test_without_redis_what_it_knows_stays_as_it_was() -> None:
+    before = agent(status=WRITTEN)
+    blind = dataclasses.replace(seen(before), bus=BusSeen(problem="down"))
+    status = agent_status(blind, before, READY, "ada-1")
+    assert (status["state"], status["usage"]) == ("idle", WRITTEN["usage"])
+
+
+def test_the_same_status_is_not_written() -> None:
+    assert write_due(WRITTEN, dict(WRITTEN), since_last=1000) is None
+
+
+@pytest.mark.parametrize(("since", "due"), [(0, 5.0), (2, 3.0), (5, 0.0), (1e9, 0.0)])
+def test_what_only_counts_on_waits_five_seconds(since: float, due: float) -> None:
+    counted = {**WRITTEN, "usage": {"turns": 4, "promptTokens": 50, "completionTokens": 6}}
+    assert write_due(WRITTEN, counted, since) == due
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": "False"}, {"reason": "Replacing"}, {"observedGeneration": 2}], ids=str
+)
+def test_a_condition_that_turns_is_written_at_once(change: dict[str, object]) -> None:
+    condition = {**WRITTEN["conditions"][0], **change}  # type: ignore[dict-item]
+    assert write_due(WRITTEN, {**WRITTEN, "conditions": [condition]}, since_last=0) == 0.0
+
+
+def test_the_first_status_is_written_at_once() -> None:
+    assert write_due({}, WRITTEN, since_last=0) == 0.0

@@ -1,0 +1,85 @@
+import re
+
+import httpx2
+import pytest
+
+from horos_bus.records import Reply, Usage
+from horos_gateway.app import gateway_app
+from horos_gateway.settings import Settings
+from tests.gateway.conftest import TOKEN
+
+OUTSIDE = {"/healthz", "/readyz", "/api/v1/openapi.json"}
+
+
+@pytest.fixture
+async def document(gateway):
+    async with httpx2.AsyncClient(
+        verify=False, base_url=gateway, headers={"Authorization": f"Bearer {TOKEN}"}
+    ) as http:
+        answer = await http.get("/api/v1/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()
+
+
+def test_the_document_lists_exactly_the_routes(document):
+    settings = Settings(redis_url="redis://127.0.0.1:1", install="x", token="0123456789abcdef")
+    served = {
+        (route.path, method.lower())
+        for route in gateway_app(settings).routes
+        for method in route.methods - {"HEAD"}
+        if route.path not in OUTSIDE
+    }
+    described = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert described == served
+
+
+def test_every_reference_path_parameter_and_field_is_described(document):
+    schemas = document["components"]["schemas"]
+    for reference in re.findall(r"#/components/schemas/(\w+)", str(document)):
+        assert reference in schemas
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            in_path = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+            assert in_path == set(re.findall(r"{(\w+)}", path))
+            assert all(len(p["description"]) >= 20 for p in operation["parameters"])
+            assert len(operation["summary"]) >= 20
+    for name, schema in schemas.items():
+        for field, described in schema.get("properties", {}).items():
+            assert described.get("description") or "$ref" in described, f"{name}.{field}"
+
+
+async def test_what_is_answered_has_the_described_fields(space, document):
+    runtime = await space.agent()
+    accepted = await space.say("hi")
+    turn = await runtime.all_unread()
+    reply = Reply(re=accepted["id"], to="", to_uid="", thread="main", body="yes")
+    await runtime.commit(turn.id, turn.base, [b'{"role":"user"}'], [reply], Usage())
+    agents = (await space.http.get(space.agents_url)).json()
+    answers = {
+        "AgentListBody": agents,
+        "AgentBody": agents["items"][0],
+        "AgentDetailBody": (await space.http.get("/ada")).json(),
+        "AcceptedBody": accepted,
+        "ReplyBody": (await space.http.get(f"/ada/messages/{accepted['id']}/reply")).json(),
+        "RecordsBody": (await space.http.get("/ada/threads/main/records")).json(),
+        "ProblemBody": (await space.http.get("/nobody")).json(),
+    }
+    for name, answer in answers.items():
+        assert set(document["components"]["schemas"][name]["properties"]) == set(answer), name
+
+
+@pytest.mark.parametrize("query", ["start", "thread", "after"])
+async def test_described_query_parameters_are_taken(space, document, query):
+    runtime = await space.agent()
+    turn = await space.turn(runtime)
+    await runtime.commit(turn.id, turn.base, [b"{}"], [], Usage())
+    for path, methods in document["paths"].items():
+        for parameter in methods.get("get", {"parameters": []})["parameters"]:
+            if (parameter["in"], parameter["name"]) != ("query", query):
+                continue
+            own = path.partition("{name}")[2].format(thread="main", id="m-1")
+            url = f"/ada{own}?{query}={'main' if query == 'thread' else 0}"
+            async with space.http.stream("GET", url) as answer:
+                assert answer.status_code == 200
+            return
+    pytest.fail(f"no operation describes {query}")

@@ -1,0 +1,195 @@
+"""Tables, descriptions, event lines and the terminal, as text."""
+
+import io
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from horos.event_lines import event_line, worth_telling
+from horos.tables import agents_table, description
+from horos.terminal import Terminal
+from horos.transcript import Piece, PieceKind
+from horos_api import events
+
+LIVE: dict[str, Any] = {
+    "name": "ada",
+    "state": "error",
+    "resident": True,
+    "turn": "1-0",
+    "thread": "main",
+    "waiting": 2,
+    "reason": "ModelRefusesKey",
+    "message": "401 [from] the model",
+    "usage": {"turns": 3, "promptTokens": 100, "completionTokens": 20},
+    "threads": ["main", "work"],
+}
+MANIFEST: dict[str, Any] = {
+    "metadata": {"name": "ada", "namespace": "research", "creationTimestamp": "2026-11-01T10:00:00Z"},
+    "spec": {
+        "instructions": "You are Ada.\nBe brief.",
+        "operatingMode": "Running",
+        "model": {"name": "m", "baseUrl": "http://m/v1"},
+        "tools": {"builtin": ["send", "list_agents"]},
+    },
+    "status": {
+        "podName": "ada-1",
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "False",
+                "reason": "ModelRefusesKey",
+                "message": "check Secret llm",
+                "lastTransitionTime": "2026-11-01T10:05:00Z",
+            }
+        ],
+    },
+}
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(*pieces: Piece, tty: bool = False) -> tuple[str, str]:
+    out, err = (Tty(), Tty()) if tty else (io.StringIO(), io.StringIO())
+    terminal = Terminal(out, err)
+    for piece in pieces:
+        terminal.show(piece)
+    return out.getvalue(), err.getvalue()
+
+
+def as_text(thing: Any) -> str:
+    out = io.StringIO()
+    Terminal(out, io.StringIO()).table(thing)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def test_the_table_of_agents_is_plain_and_whole_in_a_pipe() -> None:
+    long = {
+        **LIVE,
+        "name": "bob",
+        "state": "idle",
+        "reason": "",
+        "message": "",
+        "resident": False,
+        "waiting": 0,
+    }
+    assert as_text(agents_table([{**LIVE, "message": "x" * 200}, long])) == (
+        "NAME  STATE  RESIDENT  WAITING  TURNS  TOKENS  REASON\n"
+        f"ada   error  yes       2        3      120     ModelRefusesKey: {'x' * 200}\n"
+        "bob   idle   no        0        3      120     -"
+    )
+
+
+def test_a_description_joins_what_is_asked_for_with_what_holds() -> None:
+    assert as_text(description(LIVE, MANIFEST, ["10:00  RUN_STARTED  main 1-0"])) == (
+        "Name:         ada\n"
+        "Namespace:    research\n"
+        "Created:      2026-11-01T10:00:00Z\n"
+        "Mode:         Running\n"
+        "Model:        m at http://m/v1\n"
+        "Tools:        send, list_agents\n"
+        "Pod:          ada-1\n"
+        "Instructions: You are Ada.\n"
+        "              Be brief.\n"
+        "Conditions:\n"
+        "  Ready: False  ModelRefusesKey: check Secret llm (since 2026-11-01T10:05:00Z)\n"
+        "Now:\n"
+        "  State:    error\n"
+        "  Reason:   ModelRefusesKey: 401 [from] the model\n"
+        "  Resident: yes\n"
+        "  Turn:     1-0 in thread main\n"
+        "  Waiting:  2 messages\n"
+        "  Threads:  main, work\n"
+        "  Usage:    3 turns; tokens: 100 read, 20 written\n"
+        "Last events:\n"
+        "  10:00  RUN_STARTED  main 1-0"
+    )
+
+
+def test_a_description_without_a_cluster_has_the_live_part_only() -> None:
+    text = as_text(description({**LIVE, "turn": "", "thread": "", "threads": []}, None, []))
+    assert text.startswith("Now:\n  State:")
+    assert "Turn:     none" in text
+    assert text.endswith("Last events: none")
+
+
+def test_a_new_agent_without_status_can_be_described() -> None:
+    bare = {"metadata": {"name": "ada", "namespace": "r", "deletionTimestamp": "now"}, "spec": {}}
+    text = as_text(description(LIVE, bare, []))
+    assert "Deleted:      now (its pod and keys are being removed)" in text
+    assert "Model:        the installation's default" in text
+    assert "Conditions: none" in text
+
+
+def test_an_event_is_one_line() -> None:
+    assert event_line("1000-0", events.text_delta("1-0/1", " a\nb"), UTC) == (
+        '00:00:01.000  TEXT_MESSAGE_CONTENT  " a\\nb"'
+    )
+    started = {"type": "RUN_STARTED", "threadId": "main", "runId": "1-0"}
+    assert event_line("1000-0", started, UTC) == "00:00:01.000  RUN_STARTED           main 1-0"
+    assert event_line("", {"type": "CUSTOM", "name": "gap", "value": {}}, UTC) == (
+        "------------  CUSTOM                gap"
+    )
+    failed = {"type": "STATE_SNAPSHOT", "snapshot": {"state": "error", "message": "no model"}}
+    assert event_line("1000-0", failed, UTC) == (
+        "00:00:01.000  STATE_SNAPSHOT        state=error message=no model"
+    )
+    assert event_line("1000-0", {"type": "NEW", "x": 1}, UTC) == "00:00:01.000  NEW"
+
+
+def test_fragments_are_not_worth_telling_afterwards() -> None:
+    happened = [
+        ("1", {"type": "RUN_STARTED"}),
+        ("2", events.text_delta("m", "a")),
+        ("3", {"type": "RUN_FINISHED"}),
+        ("4", events.custom("usage", {})),
+    ]
+    assert [at for at, _ in worth_telling(happened, 2)] == ["3", "4"]
+
+
+def test_the_answer_is_on_standard_output_and_the_rest_beside_it() -> None:
+    out, err = printed(
+        Piece(PieceKind.CALL, "send(to=bob)", "c1"),
+        Piece(PieceKind.RESULT, "ok", "c1"),
+        Piece(PieceKind.TEXT, "Do"),
+        Piece(PieceKind.TEXT, "ne"),
+        Piece(PieceKind.END),
+        Piece(PieceKind.ERROR, "ModelDown: x"),
+    )
+    assert out == "Done\n"
+    assert err == "⚙ send(to=bob) → ok\nModelDown: x\n"
+
+
+def test_results_that_come_in_another_order_name_themselves() -> None:
+    _, err = printed(
+        Piece(PieceKind.CALL, "a()", "c1"),
+        Piece(PieceKind.CALL, "b()", "c2"),
+        Piece(PieceKind.RESULT, "first", "c1"),
+        Piece(PieceKind.RESULT, "second", "c2"),
+    )
+    assert err == "⚙ a()\n⚙ b()\n⚙ → first\n⚙ → second\n"
+
+
+def test_on_a_terminal_a_note_does_not_run_into_the_answer_and_is_dim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    out, err = printed(Piece(PieceKind.TEXT, "Hel"), Piece(PieceKind.NOTE, "again"), tty=True)
+    assert out == "Hel\n"
+    assert err == "\x1b[2magain\x1b[0m\n"
+
+
+def test_a_model_cannot_steer_the_terminal() -> None:
+    nasty = "\x1b]0;title\x07red\x1b[31m\x9b2J\r"
+    out, err = printed(Piece(PieceKind.TEXT, nasty), Piece(PieceKind.NOTE, nasty), tty=True)
+    assert out == "]0;titlered[31m2J\n"
+    assert "\x1b]" not in err
+    assert "\x07" not in err
+
+
+def test_in_a_pipe_the_answer_is_byte_for_byte() -> None:
+    assert printed(Piece(PieceKind.TEXT, "a\x1b[31m\tb\r\n"))[0] == "a\x1b[31m\tb\r\n"

@@ -1,0 +1,194 @@
+"""What a person reads of a stream of events, as plain data."""
+
+from typing import Any
+
+from horos.transcript import Piece, PieceKind, Transcript, state_pieces
+from horos_api import events
+
+MINE = "k-1"
+
+
+def started(*mids: str, run: str = "1-0") -> dict[str, Any]:
+    return {
+        "type": "RUN_STARTED",
+        "threadId": "main",
+        "runId": run,
+        "metadata": {"mids": list(mids), "attempt": 1},
+    }
+
+
+def reply(text: str, re: str = MINE) -> dict[str, Any]:
+    return events.custom("reply", {"re": re, "text": text})
+
+
+def told(transcript: Transcript, *happened: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(piece.kind.value, piece.text) for event in happened for piece in transcript.feed(event)]
+
+
+def spoken(message: str, *deltas: str) -> list[dict[str, Any]]:
+    return [
+        events.text_start(message),
+        *(events.text_delta(message, delta) for delta in deltas),
+        events.text_end(message),
+    ]
+
+
+def test_text_comes_as_it_is_written_and_the_reply_does_not_repeat_it() -> None:
+    transcript = Transcript(MINE)
+    shown = told(transcript, started(MINE), *spoken("1-0/1", "Hel", "lo"), reply("Hello"))
+    assert shown == [("text", "Hel"), ("text", "lo"), ("end", "")]
+    assert transcript.reply == "Hello"
+
+
+def test_a_reply_whose_text_was_not_seen_is_shown_whole() -> None:
+    transcript = Transcript(MINE)
+    assert told(transcript, started(MINE), reply("Hello")) == [("text", "Hello"), ("end", "")]
+
+
+def test_the_reply_to_another_message_is_not_mine() -> None:
+    transcript = Transcript(MINE)
+    assert told(transcript, started(MINE), reply("No", re="k-2")) == []
+    assert transcript.reply is None
+
+
+def test_turns_of_others_are_not_shown_but_told_once() -> None:
+    transcript = Transcript(MINE)
+    shown = told(
+        transcript,
+        started("k-9"),
+        *spoken("1-0/1", "secret"),
+        started("k-8", run="2-0"),
+        started(MINE, run="3-0"),
+    )
+    assert shown == [("note", "the agent is busy with an earlier message; yours is next")]
+
+
+def test_a_message_that_joins_a_turn_is_taken_from_there_on() -> None:
+    transcript = Transcript(MINE)
+    joined = events.custom("joined", {"runId": "1-0", "mids": [MINE]})
+    shown = told(transcript, started("k-9"), *spoken("1-0/1", "before"), joined, *spoken("1-0/4", "after"))
+    assert shown[1:] == [("text", "after"), ("end", "")]
+
+
+def test_the_result_of_a_call_that_was_not_shown_is_not_shown_either() -> None:
+    transcript = Transcript(MINE)
+    joined = events.custom("joined", {"runId": "1-0", "mids": [MINE]})
+    result = {"type": "TOOL_CALL_RESULT", "toolCallId": "c1", "content": "ok", "role": "tool"}
+    assert told(transcript, joined, result) == []
+
+
+def test_a_tool_is_shown_with_its_arguments_and_its_result() -> None:
+    transcript = Transcript(MINE)
+    shown = told(
+        transcript,
+        started(MINE),
+        events.tool_call_start("c1", "send", "1-0/1"),
+        events.tool_call_args("c1", '{"to":"bob",'),
+        events.tool_call_args("c1", '"n":2}'),
+        events.tool_call_end("c1"),
+        {
+            "type": "TOOL_CALL_RESULT",
+            "toolCallId": "c1",
+            "content": "ok",
+            "messageId": "1-0/2",
+            "role": "tool",
+        },
+    )
+    assert shown == [("call", "send(to=bob, n=2)"), ("result", "ok")]
+
+
+def test_arguments_that_are_not_json_are_shown_as_they_are_and_long_ones_are_cut() -> None:
+    transcript = Transcript(MINE)
+    call = [
+        events.tool_call_start("c1", "send", "1-0/1"),
+        events.tool_call_args("c1", "{broken" + "x" * 200),
+        events.tool_call_end("c1"),
+    ]
+    [(_, text)] = told(transcript, started(MINE), *call)
+    assert text.startswith("send({broken")
+    assert text.endswith("…)")
+    assert len(text) < 90
+
+
+def test_a_discarded_message_is_told_and_what_follows_counts() -> None:
+    transcript = Transcript(MINE)
+    shown = told(
+        transcript,
+        started(MINE),
+        events.text_start("1-0/1"),
+        events.text_delta("1-0/1", "Hal"),
+        events.discard("1-0/1"),
+        *spoken("1-0/1", "Hello"),
+        reply("Hello"),
+    )
+    assert shown == [
+        ("text", "Hal"),
+        ("note", "the model was cut off and starts its answer over"),
+        ("text", "Hello"),
+        ("end", ""),
+    ]
+
+
+def test_a_retry_says_why_and_when() -> None:
+    transcript = Transcript(MINE)
+    shown = told(transcript, started(MINE), events.retry("the model is busy (429)", 2.0))
+    assert shown == [("note", "the model is busy (429); next try in 2.0 s")]
+
+
+def test_a_failed_turn_tells_its_reason_once() -> None:
+    transcript = Transcript(MINE)
+    shown = told(
+        transcript,
+        started(MINE),
+        {"type": "RUN_ERROR", "message": "401 from the model", "code": "ModelRefusesKey"},
+        {
+            "type": "STATE_SNAPSHOT",
+            "snapshot": {"state": "error", "reason": "ModelRefusesKey", "message": "401 from the model"},
+        },
+    )
+    assert shown == [("error", "ModelRefusesKey: 401 from the model")]
+
+
+def test_the_same_failure_after_a_recovery_is_told_again() -> None:
+    transcript = Transcript(MINE)
+    error = {"type": "STATE_SNAPSHOT", "snapshot": {"state": "error", "reason": "ModelRefusesKey"}}
+    running = {"type": "STATE_SNAPSHOT", "snapshot": {"state": "running"}}
+    assert told(transcript, error, running, error) == [
+        ("error", "ModelRefusesKey"),
+        ("error", "ModelRefusesKey"),
+    ]
+
+
+def test_a_deleted_agent_is_noticed() -> None:
+    transcript = Transcript(MINE)
+    assert told(transcript, events.custom("deleted", {})) == []
+    assert transcript.refused == "the agent was deleted"
+
+
+def test_an_answer_that_looks_like_an_error_is_an_answer() -> None:
+    text = '{"error":"agent ada was deleted"}'
+    transcript = Transcript(MINE)
+    assert told(transcript, started(MINE), reply(text)) == [("text", text), ("end", "")]
+    assert (transcript.refused, transcript.reply) == ("", text)
+
+
+def test_a_gap_and_a_new_pod_are_told() -> None:
+    transcript = Transcript(MINE)
+    resumed = events.custom("resumed", {"runId": "1-0", "attempt": 2})
+    shown = told(transcript, events.custom("gap", {}), started(MINE), resumed)
+    assert shown == [
+        ("note", "some events are gone; the reply will be shown whole"),
+        ("note", "the agent moved to a new pod and goes on"),
+    ]
+
+
+def test_states_that_keep_a_person_waiting_are_explained() -> None:
+    suspended = "the agent is suspended; it answers once operatingMode is Running"
+    assert state_pieces({"state": "paused"}) == [Piece(PieceKind.NOTE, suspended)]
+    assert state_pieces({"state": "error"}) == [Piece(PieceKind.ERROR, "the agent is in error")]
+    assert state_pieces({"state": "idle"}) == []
+
+
+def test_events_of_no_known_kind_are_passed_over() -> None:
+    transcript = Transcript(MINE)
+    assert told(transcript, started(MINE), {"type": "NEW"}, {}, events.custom("usage", {"turns": 1})) == []

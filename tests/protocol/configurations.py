@@ -1,0 +1,192 @@
+"""The configurations that must hold: each mixes a few faults with one way of using the bus."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.protocol.scenario import Action, Scenario, Send
+
+Plans = Mapping[tuple[int, bool], tuple[Action, ...]]
+
+ONE: Final = (Send(),)
+TWO: Final = (Send(), Send())
+TWO_THREADS: Final = (Send(), Send(thread="other"))
+THEN_NOTICE: Final = (Send(), Send(kind="notice"))
+A_LATER_B: Final = (Send(delayed=True), Send())
+
+ASK: Final[Plans] = {(0, True): (("ask", 1),)}
+ASK_TWICE: Final[Plans] = {(0, True): (("ask", 1), ("ask", 1))}
+ASK_TWO: Final[Plans] = {(0, True): (("ask", 1), ("ask", 2))}
+CHAIN: Final[Plans] = {(0, True): (("ask", 1),), (1, False): (("ask", 2),)}
+CIRCLE: Final[Plans] = {(0, True): (("ask", 1),), (1, False): (("ask", 0),)}
+SELF: Final[Plans] = {(0, True): (("ask", 0),)}
+CROSSED: Final[Plans] = {(0, True): (("ask", 1),), (1, True): (("ask", 0),)}
+TOOL: Final[Plans] = {(0, True): (("tool", 0),)}
+TOOLS: Final[Plans] = {(0, True): (("tool", 0), ("tool", 0))}
+EARLY: Final[Plans] = {(0, True): (("ask", 1), ("reply", 0))}
+
+PROCESSES: Final[Mapping[str, Scenario]] = {
+    "three messages, killed twice, a reply lost": Scenario((*TWO, Send()), {"crash": 2, "lost": 1}),
+    "two threads, killed, a reply lost": Scenario((*TWO_THREADS, Send()), {"crash": 1, "lost": 1}),
+    "a zombie, a reply lost": Scenario(ONE, {"zombie": 1, "lost": 1}, TOOL),
+    "a zombie and its successor killed": Scenario(TWO, {"zombie": 1, "crash": 1}),
+    "a tool, killed twice, a reply lost": Scenario(TWO, {"crash": 2, "lost": 1}, TOOL),
+    "connections cut": Scenario(TWO, {"drop": 2, "crash": 1}),
+    "a connection half-open": Scenario(TWO, {"half": 1, "crash": 1}),
+    "SIGTERM twice, killed": Scenario(TWO, {"drain": 2, "crash": 1}, attempts=2),
+}
+
+CHAINS: Final[Mapping[str, Scenario]] = {
+    "ask, killed, a reply lost": Scenario(ONE, {"crash": 1, "lost": 1}, ASK, agents=2),
+    "ask, a zombie": Scenario(ONE, {"zombie": 1}, ASK, agents=2),
+    "ask twice, killed": Scenario(ONE, {"crash": 1}, ASK_TWICE, agents=2),
+    "ask two agents": Scenario(ONE, {}, ASK_TWO, agents=3),
+    "two people ask in two threads": Scenario(TWO_THREADS, {}, ASK, agents=2),
+    "ask, and a person joins": Scenario(THEN_NOTICE, {"lost": 1}, ASK, agents=2),
+    "ask, deadlines": Scenario(ONE, {"deadline": 2, "crash": 1}, ASK, agents=2),
+    "ask, one deleted": Scenario(ONE, {"delete": 1, "crash": 1}, ASK, agents=2, victim=1),
+    "ask, the asker deleted": Scenario(ONE, {"delete": 1, "crash": 1}, ASK, agents=2),
+    "ask, suspended": Scenario(ONE, {"pause": 1, "crash": 1}, ASK, agents=2),
+    "ask, cancelled": Scenario(ONE, {"cancel": 1, "crash": 1}, ASK, agents=2),
+    "ask, the model refuses": Scenario(ONE, {"broken": 1}, ASK, agents=2),
+    "ask, one terminated": Scenario(ONE, {"terminate": 1, "crash": 1}, ASK, agents=2, victim=1),
+    "ask, the asker terminated": Scenario(ONE, {"terminate": 1}, ASK, agents=2),
+    "a chain of three": Scenario(ONE, {}, CHAIN, agents=3),
+    "a circle is ended by a deadline": Scenario(ONE, {}, CIRCLE, agents=2, deadlines=True),
+    "the one asked is suspended for good": Scenario(
+        ONE, {"pause": 1}, ASK, agents=2, victim=1, deadlines=True, heals=False
+    ),
+    "an agent asks itself": Scenario(ONE, {"crash": 1}, SELF),
+    "an early reply, killed, a reply lost": Scenario(ONE, {"crash": 1, "lost": 1}, EARLY, agents=2),
+    "full inboxes": Scenario((Send(), Send(1)), {}, CROSSED, 2, cap=1),
+}
+
+CONTROL: Final[Mapping[str, Scenario]] = {
+    "suspended, killed, a reply lost": Scenario(TWO, {"pause": 1, "crash": 1, "lost": 1, "drop": 1}),
+    "evicted twice, killed": Scenario(TWO, {"evict": 2, "crash": 1, "lost": 1}),
+    "woken with nothing to do": Scenario(ONE, {"wake": 1, "crash": 1, "lost": 1}),
+    "terminated, killed, a reply lost": Scenario(TWO, {"terminate": 1, "crash": 1, "lost": 1}),
+    "terminated, then suspended": Scenario(ONE, {"terminate": 1, "pause": 1}),
+    "cancelled": Scenario(TWO, {"cancel": 1, "crash": 1, "lost": 1}, TOOL),
+    "the model refuses, killed": Scenario(TWO, {"broken": 1, "crash": 1, "lost": 1}),
+    "the model refuses, suspended": Scenario(ONE, {"broken": 1, "pause": 1, "evict": 1}),
+    "the model refuses, terminated": Scenario(ONE, {"broken": 1, "terminate": 1, "crash": 1}),
+    "one slot": Scenario((Send(), Send(1)), {"crash": 1}, {}, 2, pool=1, evicts=True),
+    "one slot, ask": Scenario(ONE, {"crash": 1}, ASK, 2, pool=1, evicts=True),
+    "one slot, held by an agent in error": Scenario(
+        (Send(), Send(1)), {"broken": 1}, {}, 2, pool=1, evicts=True, heals=False, lives=6
+    ),
+    "deleted, created again, a reply lost": Scenario(TWO, {"delete": 1, "lost": 1, "crash": 1}),
+    "deleted, a zombie": Scenario(TWO, {"delete": 1, "zombie": 1}),
+    "delayed, full, a reply lost": Scenario(A_LATER_B, {"lost": 1, "crash": 1}, cap=1),
+    "delayed, deleted": Scenario(A_LATER_B, {"delete": 1, "lost": 1}),
+    "delayed, terminated": Scenario(A_LATER_B, {"terminate": 1, "lost": 1}),
+    "full, killed, a reply lost": Scenario((*TWO, Send()), {"lost": 1, "crash": 1}, cap=1),
+    "the status follows": Scenario(ONE, {"crash": 1, "opcrash": 1, "pause": 1}, status=True),
+}
+
+MIXED: Final[Mapping[str, Scenario]] = {
+    "suspended, a deadline, a reply lost": Scenario(TWO, {"pause": 1, "deadline": 1, "lost": 1}, TOOL),
+    "deleted, a deadline": Scenario(TWO, {"delete": 1, "deadline": 1}),
+    "evicted, the model refuses, killed": Scenario(TWO, {"evict": 1, "broken": 1, "crash": 1}),
+    "SIGTERM, the model refuses, killed": Scenario(TWO, {"drain": 1, "broken": 1, "crash": 1}, attempts=1),
+    "connections broken and half-open, evicted": Scenario(TWO, {"drop": 1, "half": 1, "evict": 1}),
+    "one slot, woken, evicted": Scenario(
+        (Send(), Send(1)), {"wake": 1, "evict": 1}, {}, 2, pool=1, evicts=True
+    ),
+    "one slot, suspended, killed": Scenario(
+        (Send(), Send(1)), {"pause": 1, "crash": 1}, {}, 2, pool=1, evicts=True
+    ),
+    "one slot, ask, the model refuses": Scenario(ONE, {"broken": 1}, ASK, 2, pool=1, evicts=True),
+    "one slot, ask, SIGTERM, a reply lost": Scenario(
+        ONE, {"drain": 1, "lost": 1}, ASK, 2, pool=1, evicts=True
+    ),
+    "names stay taken, deleted, killed": Scenario(TWO, {"delete": 1, "crash": 1}, graves=True),
+}
+
+POISON: Final[Mapping[str, Scenario]] = {
+    "poison first": Scenario(TWO, attempts=1, poison=frozenset({"m1"})),
+    "poison second": Scenario((*TWO, Send()), {"lost": 1}, attempts=1, poison=frozenset({"m2"})),
+    "poison joins": Scenario(TWO, {}, TOOLS, attempts=1, poison=frozenset({"m2"}), lives=4),
+    "poison joins, a reply lost": Scenario(TWO, {"lost": 1}, TOOL, attempts=2, poison=frozenset({"m2"})),
+    "poison in one of two threads, ask": Scenario(
+        TWO_THREADS, {}, ASK, agents=2, attempts=1, poison=frozenset({"m2"})
+    ),
+    "poison while an answer is owed": Scenario(
+        THEN_NOTICE, {}, ASK, agents=2, attempts=1, poison=frozenset({"m2"})
+    ),
+    "a poisonous reply": Scenario(ONE, {}, ASK, agents=2, attempts=1, poison=frozenset({"re:A/m1/0"})),
+    "a poisonous reply and its notice": Scenario(
+        ONE, {}, ASK, agents=2, attempts=1, poison=frozenset({"re:A/m1/0", "dead:re:A/m1/0"})
+    ),
+    "buried by three kills": Scenario(TWO, {"crash": 3, "lost": 1}, TOOL, attempts=1),
+    "buried while an answer is owed": Scenario(ONE, {"crash": 2}, ASK, agents=2, attempts=1),
+    "buried in error": Scenario(ONE, {"broken": 1, "crash": 2}, attempts=1),
+}
+
+DISK: Final[Mapping[str, Scenario]] = {
+    "Redis loses its tail": Scenario(TWO, {"rollback": 2}, TOOL),
+    "Redis loses its tail, killed": Scenario(ONE, {"rollback": 2, "crash": 1}, TOOL),
+    "Redis loses its tail, a zombie": Scenario(ONE, {"rollback": 2, "zombie": 1}),
+    "Redis loses its tail, a reply lost": Scenario(ONE, {"rollback": 2, "lost": 1}, TOOL),
+    "Redis loses its tail, evicted, terminated": Scenario(ONE, {"rollback": 2, "evict": 1, "terminate": 1}),
+    "Redis loses its tail, the model refuses": Scenario(ONE, {"rollback": 2, "broken": 1}),
+    "Redis loses its tail, joined": Scenario(THEN_NOTICE, {"rollback": 2}, TOOL),
+}
+
+OPERATORS: Final[Mapping[str, Scenario]] = {
+    "the operator restarts, killed": Scenario(TWO, {"opcrash": 1, "crash": 1}),
+    "two operators": Scenario(TWO, {"crash": 1}, operators=2, stale=True),
+    "two operators, one restarts": Scenario(ONE, {"opcrash": 1, "crash": 1}, operators=2, stale=True),
+    "two operators, names stay taken": Scenario(ONE, {"crash": 1}, operators=2, graves=True),
+    "two operators, names stay taken, stale": Scenario(
+        TWO, {"crash": 1}, operators=2, stale=True, graves=True
+    ),
+    "two operators, suspended, one restarts": Scenario(ONE, {"pause": 1, "opcrash": 1}, operators=2),
+    "two operators, one slot, killed": Scenario(
+        (Send(), Send(1)), {"crash": 1}, {}, 2, 2, pool=1, evicts=True
+    ),
+    "two operators, one slot": Scenario((Send(), Send(1)), {}, {}, 2, 2, pool=1, evicts=True),
+    "two operators, a zombie": Scenario(ONE, {"zombie": 1}, operators=2, stale=True),
+}
+
+LONG: Final[Mapping[str, Scenario]] = {
+    "two zombies, a reply lost": Scenario(TWO, {"zombie": 2, "lost": 1}),
+    "a tool, a zombie, killed": Scenario(TWO, {"zombie": 1, "crash": 1}, TOOL),
+    "killed three times, two replies lost": Scenario((*TWO, Send()), {"crash": 3, "lost": 2}),
+    "ask twice, a zombie": Scenario(ONE, {"zombie": 1}, ASK_TWICE, agents=2),
+    "ask twice, killed, a reply lost": Scenario(ONE, {"crash": 1, "lost": 1}, ASK_TWICE, agents=2),
+    "ask two agents, killed": Scenario(ONE, {"crash": 1}, ASK_TWO, agents=3),
+    "two people ask in two threads, killed": Scenario(TWO_THREADS, {"crash": 1}, ASK, agents=2),
+    "ask, deadlines, a reply lost": Scenario(ONE, {"deadline": 2, "lost": 1}, ASK, agents=2),
+    "ask, the asker terminated, two messages": Scenario(TWO, {"terminate": 1}, ASK, agents=2),
+    "full inboxes, a reply lost": Scenario((Send(), Send(1)), {"lost": 1}, CROSSED, 2, cap=1),
+    "Redis loses its tail, a tool, a zombie": Scenario(ONE, {"rollback": 2, "zombie": 1}, TOOL),
+    "Redis loses its tail, ask": Scenario(ONE, {"rollback": 2}, ASK, agents=2),
+    "poison, a deadline, ask": Scenario(
+        TWO, {"deadline": 1}, ASK, agents=2, attempts=1, poison=frozenset({"m2"})
+    ),
+    "ask, terminated, a deadline, a reply lost": Scenario(
+        ONE, {"terminate": 1, "deadline": 1, "lost": 1}, ASK, agents=2
+    ),
+    "an early reply, a deadline, killed": Scenario(ONE, {"deadline": 1, "crash": 1}, EARLY, agents=2),
+    "delayed, full, ask": Scenario((Send(delayed=True), Send(), Send(1)), {}, ASK, 2, cap=1),
+    "the status follows eviction, error and the end": Scenario(
+        ONE, {"evict": 1, "broken": 1, "terminate": 1, "crash": 1}, status=True
+    ),
+    "deleted, the model refuses, a reply lost": Scenario(TWO, {"broken": 1, "delete": 1, "lost": 1}),
+    "Redis loses its tail, suspended": Scenario(TWO, {"rollback": 2, "pause": 1}),
+    "two operators, deleted": Scenario(ONE, {"delete": 1, "crash": 1}, operators=2, stale=True),
+    "two operators, ask": Scenario(ONE, {}, ASK, 2, 2),
+    "two operators, restarts, a zombie": Scenario(ONE, {"opcrash": 1, "zombie": 1}, operators=2, stale=True),
+    "two operators, the status follows": Scenario(ONE, {"crash": 1, "opcrash": 1}, operators=2, status=True),
+}
+
+SMALL: Final[Mapping[str, Scenario]] = {
+    **PROCESSES,
+    **CHAINS,
+    **CONTROL,
+    **MIXED,
+    **POISON,
+    **DISK,
+    **OPERATORS,
+}

@@ -1,0 +1,262 @@
+"""What several scripts share, as in the Lua prelude: work, delivery, replies, opening and burying turns."""
+
+from tests.protocol.guards import Guard, Rules
+from tests.protocol.state import NAMES, PERSON, Agent, Bus, Debt, Due, Fate, Message, Record, Wait
+
+Next = tuple[str, str]
+"""TURN and its id; EMPTY; LEAVE and why."""
+
+
+# Work ------------------------------------------------------------
+
+
+def wakeable(rules: Rules, agent: Agent) -> bool:
+    """Whether there is something to do that needs a process."""
+    if not agent.uid or agent.state in {"paused", "terminated"}:
+        return False
+    if agent.state == "error" and not rules.keep(Guard.ERROR_IS_WORK):
+        return False
+    return bool(agent.turn or agent.inbox or agent.wake)
+
+
+def forget(rules: Rules, bus: Bus, a: int) -> Bus:
+    """ZREM work."""
+    if a not in bus.work or not rules.keep(Guard.WORK_IS_RECOMPUTED):
+        return bus
+    return bus.needs_not(a)
+
+
+def want(rules: Rules, bus: Bus, a: int) -> Bus:
+    """Recompute membership in `work`; ring for an agent without a process, wake the one that has it."""
+    agent = bus.agents[a]
+    if not wakeable(rules, agent):
+        return forget(rules, bus, a)
+    if agent.holder:
+        return bus.needs(a)._replace(published=bus.published | {a})
+    if a in bus.work:
+        return bus
+    return bus.needs(a)._replace(doorbell=bus.doorbell | {a})
+
+
+def rest(rules: Rules, bus: Bus, a: int) -> Bus:
+    """The same for a holder that is looking right now."""
+    if wakeable(rules, bus.agents[a]):
+        return bus.needs(a)
+    return forget(rules, bus, a)
+
+
+def mark(bus: Bus, a: int) -> Bus:
+    """ZADD dirty: what the operator shows of this agent must be looked at again."""
+    return bus._replace(dirty=bus.dirty | {a})
+
+
+# Messages ------------------------------------------------------------
+
+
+def deliver(
+    rules: Rules, bus: Bus, to: int, to_uid: int, message: Message, *, capped: bool
+) -> tuple[Bus, str]:
+    """XADD to an inbox. to_uid 0: any life. OK, FULL or NOAGENT; the last two change nothing."""
+    agent = bus.agents[to]
+    if not agent.uid or (to_uid and to_uid != agent.uid):
+        return bus, "NOAGENT"
+    if agent.state == "terminated" and rules.keep(Guard.TERMINATED_REFUSES):
+        return bus, "NOAGENT"
+    if capped and len(agent.inbox) >= rules.cap:
+        return bus, "FULL"
+    return want(rules, bus.change(to, inbox=(*agent.inbox, message)), to), "OK"
+
+
+def noted(bus: Bus, mid: str, how: str) -> Bus:
+    """The checker's own note that a request was answered."""
+    if any(known == mid for known, _ in bus.answers):
+        return bus.alarm(f"{mid} was answered twice, the second time with {how}")
+    return bus._replace(answers=bus.answers | {(mid, how)})
+
+
+def reply(rules: Rules, bus: Bus, a: int, debt: Debt, how: str) -> Bus:
+    """Answer a request: a key for a person, an inbox entry for an agent. Accepted once, else dropped."""
+    if debt.sender == PERSON:
+        if debt.mid in bus.replies:
+            return bus
+        return noted(bus._replace(replies=bus.replies | {debt.mid}), debt.mid, how)
+    asker = bus.agents[debt.sender]
+    wait = next((wait for wait in asker.waits if wait.mid == debt.mid), None)
+    if wait is None or (wait.arrived and rules.keep(Guard.ASKED_ONCE)):
+        return bus
+    message = Message(f"re:{debt.mid}", a, bus.agents[a].uid, debt.thread, "reply", debt.mid)
+    capped = not rules.keep(Guard.REPLY_BEYOND_CAP)
+    bus, outcome = deliver(rules, bus, debt.sender, debt.sender_uid, message, capped=capped)
+    if outcome != "OK":
+        return bus
+    waits = tuple(other for other in asker.waits if other.mid != debt.mid)
+    if rules.keep(Guard.WAIT_KEPT_UNTIL_COMMIT):
+        waits = tuple(sorted((*waits, wait._replace(arrived=True))))
+    return noted(bus.change(debt.sender, waits=waits), debt.mid, how)
+
+
+def debt_of(message: Message) -> Debt:
+    """What a request makes its receiver owe."""
+    return Debt(message.mid, message.sender, message.sender_uid, message.thread)
+
+
+def bounce(rules: Rules, bus: Bus, a: int) -> Bus:
+    """End everything that waits for this agent: requests in the inbox and all that is owed get an error."""
+    agent = bus.agents[a]
+    debts = [debt_of(message) for message in agent.inbox if message.kind == "request"]
+    if rules.keep(Guard.DELETE_BOUNCES_OWED):
+        debts += [debt for debt in agent.owed if debt not in debts]
+    for debt in debts:
+        if (debt.sender, debt.sender_uid) != (a, agent.uid):
+            bus = reply(rules, bus, a, debt, "error")
+    ends = tuple(Fate(message.mid, "bounced") for message in agent.inbox)
+    return bus.change(a, fates=agent.fates + ends)
+
+
+# Turns ------------------------------------------------------------
+
+
+def head_run(rules: Rules, messages: tuple[Message, ...], thread: str | None) -> tuple[Message, ...]:
+    """The messages of one thread that lie at the head without a break. None: the thread of the first one."""
+    run: list[Message] = []
+    for message in messages:
+        thread = thread or message.thread
+        if message.thread != thread and rules.keep(Guard.THREAD_RUN):
+            break
+        run.append(message)
+    return tuple(run)
+
+
+def take(bus: Bus, a: int, run: tuple[Message, ...]) -> Bus:
+    """Make messages inputs of the open turn. The requests among them are owed from here on."""
+    agent = bus.agents[a]
+    debts = tuple(debt_of(message) for message in run if message.kind == "request")
+    deadlines = frozenset(Due(a, agent.uid, debt.mid) for debt in debts)
+    inputs = agent.inputs + tuple(message.mid for message in run)
+    for message in run:
+        if message.thread != agent.thread:
+            bus = bus.alarm(f"{message.mid} was taken into another thread")
+    bus = bus.change(a, inputs=inputs, owed=tuple(sorted(agent.owed + debts)))
+    return bus._replace(later=bus.later | deadlines)
+
+
+def open_turn(rules: Rules, bus: Bus, a: int) -> tuple[Bus, Next]:
+    """What `next` and `commit` return: the open turn, else one opened now, else nothing."""
+    agent = bus.agents[a]
+    if agent.state in {"paused", "terminated"}:
+        return rest(rules, bus, a), ("LEAVE", agent.state)
+    stuck = agent.state == "error" and rules.keep(Guard.EVICT_IN_ERROR)
+    if agent.evict and (not agent.turn or stuck):
+        return rest(rules, bus, a), ("LEAVE", "evict")
+    if not agent.turn:
+        run = head_run(rules, agent.inbox, None)
+        if not run:
+            return rest(rules, bus, a), ("EMPTY", "")
+        bus = bus.change(a, turn=run[0].mid, thread=run[0].thread, attempt=1, alone=False, state="running")
+        bus = mark(take(bus, a, run), a)
+    elif agent.state != "running":
+        bus = mark(bus.change(a, state="running", reason=False), a)
+    return rest(rules, bus, a), ("TURN", bus.agents[a].turn)
+
+
+def inputs_of(agent: Agent) -> tuple[Message, ...]:
+    """The messages that the open turn has taken."""
+    return tuple(message for message in agent.inbox if message.mid in agent.inputs)
+
+
+def told_in(records: tuple[Record, ...]) -> set[str]:
+    """The mids of messages that have their user record."""
+    return {record.text for record in records if record.kind == "user"}
+
+
+def close_turn(bus: Bus, a: int) -> Bus:
+    """No turn is open any more; its records stay in the context of its thread."""
+    agent = bus.agents[a]
+    lengths = {**dict(agent.lengths), agent.thread: agent.length(agent.thread)}
+    state = "idle" if agent.state in {"running", "error"} else agent.state
+    fields = {
+        "turn": "",
+        "thread": "",
+        "inputs": (),
+        "attempt": 0,
+        "alone": False,
+        "journal": (),
+        "cancel": "",
+    }
+    return mark(bus.change(a, **fields, state=state, reason=False, lengths=tuple(sorted(lengths.items()))), a)
+
+
+def acknowledge(bus: Bus, a: int, ends: dict[str, Fate]) -> Bus:
+    """XACK and XDEL these inputs; replies among them leave `waits`."""
+    agent = bus.agents[a]
+    gone = [message for message in agent.inbox if message.mid in ends]
+    answered = {message.re for message in gone if message.kind == "reply"}
+    waits = tuple(wait for wait in agent.waits if wait.mid not in answered)
+    left = tuple(message for message in agent.inbox if message.mid not in ends)
+    fates = agent.fates + tuple(ends[message.mid] for message in gone)
+    return bus.change(a, inbox=left, waits=waits, fates=fates)
+
+
+def is_open(rules: Rules, agent: Agent, thread: str) -> bool:
+    """Whether requests of one's own are open in a thread."""
+    everywhere = not rules.keep(Guard.DEBT_OF_THREAD)
+    return any(wait.thread == thread or everywhere for wait in agent.waits)
+
+
+def settle(rules: Rules, bus: Bus, a: int, thread: str, how: str) -> Bus:
+    """Answer all that is owed in a thread."""
+    everywhere = not rules.keep(Guard.DEBT_OF_THREAD)
+    paid = tuple(debt for debt in bus.agents[a].owed if debt.thread == thread or everywhere)
+    for debt in paid:
+        if debt.thread != thread:
+            bus = bus.alarm(f"{debt.mid} was answered with the words of another thread")
+        bus = reply(rules, bus, a, debt, how)
+    return bus.change(a, owed=tuple(debt for debt in bus.agents[a].owed if debt not in paid))
+
+
+# Poison ------------------------------------------------------------
+
+
+def give_up(rules: Rules, bus: Bus, a: int) -> Bus:
+    """The attempts of the open turn are used up: make it smaller if that is possible, else bury it."""
+    agent = bus.agents[a]
+    told = told_in(agent.journal)
+    kept = tuple(mid for mid in agent.inputs if mid in told) or agent.inputs[:1]
+    narrows = rules.keep(Guard.UNHEARD_GO_BACK) if agent.journal else rules.keep(Guard.POISON_NARROWS)
+    if len(kept) == len(agent.inputs) or not narrows:
+        return bury(rules, bus, a)
+    owed = agent.owed
+    if rules.keep(Guard.DEBT_AT_TAKE):
+        back = set(agent.inputs) - set(kept)
+        owed = tuple(debt for debt in owed if debt.mid not in back)
+    return bus.change(a, inputs=kept, attempt=1, alone=True, owed=owed)
+
+
+def bury(rules: Rules, bus: Bus, a: int) -> Bus:
+    """Park the inputs of the open turn as dead letters, tell the requesters, close it, keep the journal."""
+    agent = bus.agents[a]
+    inputs, thread = inputs_of(agent), agent.thread
+    bus = acknowledge(bus, a, {message.mid: Fate(message.mid, "dead") for message in inputs})
+    for debt in agent.owed:
+        if debt.mid in agent.inputs:
+            bus = reply(rules, bus, a, debt, "error")
+    owed = tuple(debt for debt in bus.agents[a].owed if debt.mid not in agent.inputs)
+    bus = close_turn(bus.change(a, owed=owed, last=agent.turn), a)
+    lost = [message for message in inputs if message.kind == "reply"]
+    if lost:
+        for message in lost:
+            notice = Message(f"dead:{message.mid}", a, agent.uid, thread, "notice")
+            bus, _ = deliver(rules, bus, a, 0, notice, capped=False)
+    elif rules.keep(Guard.BURY_ENDS_CHAIN) and not is_open(rules, bus.agents[a], thread):
+        bus = settle(rules, bus, a, thread, "error")
+    return want(rules, bus, a)
+
+
+def name(a: int) -> str:
+    """An agent's name as traces print it."""
+    return "person" if a == PERSON else NAMES[a]
+
+
+def asked(mid: str, thread: str) -> Wait:
+    """An entry of `waits` for a request that was just accepted."""
+    return Wait(mid, thread, arrived=False)

@@ -1,0 +1,213 @@
+"""The process of an agent: subscribe, claim, take turns, wait, retire. One script call per step."""
+
+from collections.abc import Iterator
+
+from tests.protocol.guards import Guard
+from tests.protocol.prelude import inputs_of, name, told_in
+from tests.protocol.scenario import Action, Model, Step
+from tests.protocol.state import PERSON, Bus, Record, Runtime, World
+from tests.protocol.turn_scripts import Answer, Call, Effect, append, claim, commit, fail, look, retire
+
+CALLS = frozenset({"claim", "next", "act", "fail", "retire", "force", "result"})
+"""Where the next thing is a script whose reply can be lost."""
+
+
+def steps(model: Model, world: World, at: int) -> Iterator[Step]:
+    """Everything that the process may do next, and the faults of its script calls."""
+    me = world.runtimes[at]
+    who = f"{name(me.agent)}#{me.token}"
+    if me.at == "idle":
+        yield from waiting(model, world, at, who)
+    elif me.at == "broken":
+        woken = changed(world, at, me._replace(at="next", signal=False))
+        yield Step("fast" if me.signal else "slow", f"{who} tries its turn again", woken)
+    elif me.at == "exit":
+        yield Step("fast", f"{who} is gone", ended(model, world, at))
+    elif me.at == "act" and any(message.mid in model.scenario.poison for message in me.inputs):
+        yield Step("fast", f"{who} is killed by poison", ended(model, world, at))
+    else:
+        bus, after, said = call(model, world, me)
+        done = changed(world._replace(bus=bus), at, after)
+        if me.at == "tool":
+            done = done._replace(tools=(*done.tools, f"{me.turn}/{len(me.journal)}"))
+        yield Step("fast", f"{who} {said}", done)
+        if me.at in CALLS and bus is not world.bus and model.left(world, "lost"):
+            lost = changed(world._replace(bus=bus), at, me)
+            yield Step("fault", f"{who} {said}, reply lost, will call again", model.spend(lost, "lost"))
+    if me.line == "cut":
+        wakes = model.rules.keep(Guard.CONFIRMATION_WAKES)
+        back = me._replace(line="open", signal=me.signal or wakes)
+        yield Step("fast", f"{who} has subscribed again", changed(world, at, back))
+
+
+def waiting(model: Model, world: World, at: int, who: str) -> Iterator[Step]:
+    """Idle: any return of the wait means a look; a long time without one means to leave."""
+    me = world.runtimes[at]
+    if me.signal:
+        yield Step("fast", f"{who} wakes", changed(world, at, me._replace(at="next", signal=False)))
+        return
+    yield Step("slow", f"{who} has been idle for long", changed(world, at, me._replace(at="retire")))
+    if me.line == "half":
+        polled = me._replace(line="open", at="next")
+        yield Step("slow", f"{who} looks after 30 s", changed(world, at, polled))
+
+
+def changed(world: World, at: int, me: Runtime) -> World:
+    """The world with this process changed, and everybody woken whom the script has published to."""
+    others = (*world.runtimes[:at], me, *world.runtimes[at + 1 :])
+    return ring(world._replace(runtimes=others))
+
+
+def ring(world: World) -> World:
+    """Hand the published wakes to open connections."""
+    published = world.bus.published
+    if not published:
+        return world
+    heard = tuple(
+        one._replace(signal=True) if one.agent in published and one.line == "open" else one
+        for one in world.runtimes
+    )
+    return world._replace(runtimes=heard, bus=world.bus._replace(published=frozenset()))
+
+
+def ended(model: Model, world: World, at: int) -> World:
+    """The process is gone, and whoever watches pods hears of it."""
+    me = world.runtimes[at]
+    world = world._replace(runtimes=world.runtimes[:at] + world.runtimes[at + 1 :])
+    if not me.listed:
+        return world
+    world = buried(model, world, me)
+    if not model.rules.keep(Guard.EXIT_IS_NOTICED):
+        return world
+    return noticed(world, frozenset({me.agent}))
+
+
+def buried(model: Model, world: World, me: Runtime) -> World:
+    """The pod's object remains, if the scenario looks at that."""
+    if not model.scenario.graves:
+        return world
+    return world._replace(graves=world.graves | {(me.agent, me.ticket + 1)})
+
+
+def noticed(world: World, agents: frozenset[int]) -> World:
+    """Every operator is going to look at these agents, and not at what it remembers of them."""
+    operators = tuple(op._replace(todo=op.todo | agents, cache=None) for op in world.operators)
+    return world._replace(operators=operators)
+
+
+# Script calls ------------------------------------------------------------
+
+
+def call(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
+    """Do the next thing: the Redis after it, the process after it, and words for the trace."""
+    rules, bus = model.rules, world.bus
+    ticket = Call(me.agent, me.token, me.turn)
+    gone = me._replace(at="exit")
+    match me.at:
+        case "subscribe":
+            after, said = me._replace(at="idle" if me.turn == "-" else "claim", line="open"), "subscribes"
+        case "claim":
+            bus, answer = claim(rules, bus, ticket._replace(at=me.ticket), me.uid)
+            line = me.line if rules.keep(Guard.SUBSCRIBE_FIRST) else "none"
+            on = me._replace(at="next", token=answer.fence, line=line, known_reason=answer.detail == "error")
+            after, said = on if answer.code == "OK" else gone, f"claim: {answer.code}"
+        case "next" if not rules.keep(Guard.READ_INSIDE):
+            bus, after, said = read_outside(bus, me)
+        case "next" | "open":
+            bus, answer = look(rules, bus, ticket)
+            after, said = follow(bus, me, answer, model), f"next: {answer.code} {answer.detail}"
+        case "fail":
+            bus, answer = fail(rules, bus, ticket)
+            on = me._replace(at="broken" if me.known_reason else "force", signal=False)
+            after, said = on if answer.code == "OK" else gone, f"fail: {answer.code}"
+        case "retire" | "force":
+            bus, answer = retire(rules, bus, ticket, force=me.at == "force")
+            after = me._replace(at="next") if answer.code == "BUSY" else gone
+            said = f"retire: {answer.code}"
+        case "tool":
+            after, said = me._replace(at="result"), "runs the tool"
+        case _:
+            bus, after, said = act(model, world, me)
+    return bus, after, said
+
+
+def read_outside(bus: Bus, me: Runtime) -> tuple[Bus, Runtime, str]:
+    """The traps H5 and H6: an XREADGROUP of the process itself in front of the fenced script."""
+    agent = bus.agents[me.agent]
+    if agent.turn:
+        return bus, me._replace(at="open"), "has a turn open"
+    unread = [message for message in agent.inbox if message.mid not in agent.delivered]
+    if not unread:
+        return bus, me._replace(at="idle"), "reads nothing"
+    bus = bus.change(me.agent, delivered=agent.delivered | {unread[0].mid})
+    return bus, me._replace(at="open"), f"reads {unread[0].mid}"
+
+
+def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
+    """What the answer of next or commit makes the process do."""
+    blank = me._replace(turn="", thread="", base=0, inputs=(), journal=(), cancelled=False, in_hand=False)
+    if answer.code in {"FENCED", "LOST"}:
+        return blank._replace(at="exit")
+    if answer.code == "LEAVE":
+        return blank._replace(at="retire")
+    if answer.code == "EMPTY":
+        late = not model.rules.keep(Guard.SUBSCRIBE_FIRST) and me.line == "none"
+        return blank._replace(at="subscribe", turn="-") if late else blank._replace(at="idle")
+    agent = bus.agents[me.agent]
+    base = agent.length(agent.thread) - len(agent.journal)
+    mine = blank._replace(at="act", turn=agent.turn, thread=agent.thread, base=base)
+    return mine._replace(inputs=inputs_of(agent), journal=agent.journal)
+
+
+def plan(model: Model, me: Runtime) -> tuple[Action, ...]:
+    """The rounds of this turn, which its first message decides."""
+    first = me.inputs[0] if me.inputs else None
+    if first is None or first.kind != "request":
+        return ()
+    return model.scenario.plans.get((me.agent, first.sender == PERSON), ())
+
+
+def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
+    """The next step of the open turn, from its journal alone: a successor would do the same."""
+    told = told_in(me.journal)
+    if told and not model.rules.keep(Guard.JOINED_BY_RECORD):
+        told = {me.inputs[0].mid}
+    users = tuple(Record("user", message.mid, me.token) for message in me.inputs if message.mid not in told)
+    rounds = [record for record in me.journal if record.kind == "step"]
+    actions = () if me.cancelled else plan(model, me)
+    if me.journal and me.journal[-1] == (pending := Record("step", "tool", me.journal[-1].author)):
+        outcome = "done" if me.at == "result" else "unknown"
+        if me.at == "act" and me.in_hand and pending.author == me.token:
+            return world.bus, me._replace(at="tool"), "is about to run the tool"
+        return written(model, world, me, (Record("result", outcome, me.token),), None)
+    if world.broken and me.agent == model.scenario.victim:
+        return world.bus, me._replace(at="fail"), "is refused by the model"
+    if len(rounds) < len(actions):
+        kind, target = actions[len(rounds)]
+        step = Record("step", kind, me.token)
+        effect: Effect | None = None
+        if kind == "ask":
+            effect = ("ask", target)
+        elif kind == "reply":
+            effect = ("reply", me.inputs[0].mid)
+        return written(model, world, me, (*users, step), effect)
+    final = (*users, Record("step", "answer", me.token))
+    index = me.base + len(me.journal)
+    bus, answer = commit(model.rules, world.bus, Call(me.agent, me.token, me.turn, index), final)
+    return bus, follow(bus, me, answer, model), f"commit {me.turn}: {answer.code} {answer.detail}"
+
+
+def written(
+    model: Model, world: World, me: Runtime, records: tuple[Record, ...], effect: Effect | None
+) -> tuple[Bus, Runtime, str]:
+    """Append, and take over what the answer says: stored records, joined messages, a cancel."""
+    index = me.base + len(me.journal)
+    where = Call(me.agent, me.token, me.turn, index)
+    bus, answer = append(model.rules, world.bus, where, records, effect)
+    if answer.code in {"FENCED", "LOST"}:
+        return bus, me._replace(at="exit"), f"append {me.turn}/{index}: {answer.code}"
+    known = {message.mid for message in me.inputs}
+    joined = tuple(message for message in answer.joined if message.mid not in known)
+    on = me._replace(at="act", inputs=me.inputs + joined, journal=me.journal + answer.stored)
+    on = on._replace(cancelled=answer.detail == me.turn, in_hand=on.journal[-1].text == "tool")
+    return bus, on, f"append {me.turn}/{index}: {answer.code} {effect or ''}"

@@ -1,0 +1,104 @@
+"""One configuration: what people send, how agents behave, and which faults may happen how often."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from tests.protocol.guards import Rules
+from tests.protocol.state import Kind, World
+
+Action = tuple[Literal["ask", "reply", "tool"], int]
+"""One round of a turn: ask an agent, answer early what the turn opened with, or run an outside tool."""
+
+Pace = Literal["fast", "slow", "fault"]
+
+
+class Send(NamedTuple):
+    """A message that a person sends; `mid` is m1, m2 … by its place in the scenario."""
+
+    to: int = 0
+    kind: Kind = "request"
+    thread: str = "main"
+    delayed: bool = False
+
+
+class Scenario(NamedTuple):
+    """A configuration, small enough that all of its states can be seen."""
+
+    sends: tuple[Send, ...] = (Send(),)
+    faults: Mapping[str, int] = {}
+    plans: Mapping[tuple[int, bool], tuple[Action, ...]] = {}
+    """By agent and whether a person asked: the rounds before the answer."""
+    agents: int = 1
+    operators: int = 1
+    pool: int = 9
+    cap: int = 99
+    attempts: int = 99
+    poison: frozenset[str] = frozenset()
+    """Messages that end every process that sees them."""
+    victim: int = 0
+    """Whom pause, evict, delete, terminate, cancel, wake and a broken model hit."""
+    status: bool = False
+    """Whether the way from `dirty` to the status is followed."""
+    graves: bool = False
+    """Whether pods whose process has ended keep their names until an operator removes them."""
+    stale: bool = False
+    """Whether operators decide on what they remember of the pods."""
+    evicts: bool = False
+    """Whether the operator makes room for agents that wait."""
+    deadlines: bool = False
+    """Whether deadlines come by themselves (else only as faults)."""
+    heals: bool = True
+    """Whether a broken model comes back, and a suspended agent is resumed."""
+    lives: int = 99
+    """How many processes an agent may use up."""
+
+
+class Step(NamedTuple):
+    """One edge: fast (happens by itself), slow (waits for a timer or a person), or a fault."""
+
+    pace: Pace
+    text: str
+    world: World
+
+
+class Model(NamedTuple):
+    """A scenario under rules."""
+
+    scenario: Scenario
+    rules: Rules
+    faults: tuple[str, ...]
+
+    @classmethod
+    def of(cls, scenario: Scenario, rules: Rules) -> "Model":
+        """The model of a scenario; the limits come from the scenario."""
+        rules = rules._replace(cap=scenario.cap, attempts=scenario.attempts)
+        return cls(scenario, rules, tuple(scenario.faults))
+
+    def left(self, world: World, fault: str) -> int:
+        """How often a fault may still happen."""
+        return world.faults[self.faults.index(fault)] if fault in self.faults else 0
+
+    def spend(self, world: World, fault: str) -> World:
+        """One less."""
+        at = self.faults.index(fault)
+        return world._replace(faults=(*world.faults[:at], world.faults[at] - 1, *world.faults[at + 1 :]))
+
+
+FAULTS: Final = {
+    "crash": "a process is killed",
+    "lost": "a script was executed, its reply was lost, it is called again",
+    "zombie": "a node is lost and its process goes on",
+    "drop": "a Pub/Sub connection breaks",
+    "half": "a Pub/Sub connection breaks on one side only",
+    "opcrash": "an operator restarts",
+    "delete": "an agent is deleted while its process lives, then created again",
+    "rollback": "Redis reaches the disk, later it loses what came after (counts 2)",
+    "pause": "an agent is suspended, later resumed",
+    "evict": "an agent is asked to leave",
+    "wake": "an agent is asked to come",
+    "terminate": "an agent is terminated",
+    "cancel": "a person cancels the turn that was open a while ago",
+    "deadline": "the deadline of a request comes",
+    "broken": "the model refuses, later works again",
+    "drain": "a process gets SIGTERM",
+}

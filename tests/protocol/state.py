@@ -1,0 +1,206 @@
+"""What the checker looks at: Redis, the processes around it, the faults that are left; all of it values.
+
+Time is not a number here. What takes time (a deadline, a delay, an idle timeout) may happen at any moment.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+PERSON: Final = -1
+"""The sender of what comes from outside the bus; agents are numbers from 0 on."""
+
+NAMES: Final = "ABC"
+
+Kind = Literal["request", "reply", "notice"]
+AgentState = Literal["idle", "running", "paused", "error", "terminated"]
+
+
+class Message(NamedTuple):
+    """An inbox entry. Its `mid` stands for its stream id too."""
+
+    mid: str
+    sender: int
+    sender_uid: int
+    thread: str
+    kind: Kind
+    re: str = ""
+
+
+class Record(NamedTuple):
+    """An entry of the open turn's journal. `author` is the token of the process that wrote it."""
+
+    kind: Literal["user", "step", "result"]
+    text: str
+    author: int
+
+
+class Wait(NamedTuple):
+    """A request of one's own that is still open."""
+
+    mid: str
+    thread: str
+    arrived: bool
+
+
+class Debt(NamedTuple):
+    """A request that was taken in and is not answered yet (`owed`)."""
+
+    mid: str
+    sender: int
+    sender_uid: int
+    thread: str
+
+
+class Fate(NamedTuple):
+    """How a message ended; `unheard`: committed without a user record."""
+
+    mid: str
+    end: Literal["done", "unheard", "dead", "bounced"]
+
+
+class Agent(NamedTuple):
+    """All keys of one agent. uid 0: it does not exist; holder 0: hibernated."""
+
+    uid: int = 0
+    holder: int = 0
+    epoch: int = 0
+    state: AgentState = "idle"
+    turn: str = ""
+    thread: str = ""
+    inputs: tuple[str, ...] = ()
+    attempt: int = 0
+    alone: bool = False
+    last: str = ""
+    evict: bool = False
+    wake: bool = False
+    cancel: str = ""
+    reason: bool = False
+    inbox: tuple[Message, ...] = ()
+    journal: tuple[Record, ...] = ()
+    lengths: tuple[tuple[str, int], ...] = ()
+    """Records of closed turns for each thread; the journal of the open one comes on top."""
+    seen: frozenset[str] = frozenset()
+    waits: tuple[Wait, ...] = ()
+    owed: tuple[Debt, ...] = ()
+    delivered: frozenset[str] = frozenset()
+    """Entries read outside the fence; only the traps H5 and H6 use it."""
+    fates: tuple[Fate, ...] = ()
+    """Written by the checker alone, as are the next two; they outlive a deletion."""
+    asked: tuple[tuple[str, str], ...] = ()
+    evictions: int = 0
+    """How often it left because of the flag, less how often that was asked for."""
+
+    def length(self, thread: str) -> int:
+        """The absolute index after the newest record of a thread."""
+        closed = dict(self.lengths).get(thread, 0)
+        return closed + len(self.journal) if thread == self.thread else closed
+
+
+class Due(NamedTuple):
+    """An entry of `later`: a delayed message, or (without one) the deadline of a request."""
+
+    agent: int
+    uid: int
+    mid: str
+    message: Message | None = None
+
+
+class Bus(NamedTuple):
+    """Redis. `published` are the wake channels that the running script has published on."""
+
+    agents: tuple[Agent, ...]
+    work: tuple[int, ...] = ()
+    """By how long they have been in it."""
+    doorbell: frozenset[int] = frozenset()
+    dirty: frozenset[int] = frozenset()
+    later: frozenset[Due] = frozenset()
+    replies: frozenset[str] = frozenset()
+    published: frozenset[int] = frozenset()
+    answers: frozenset[tuple[str, str]] = frozenset()
+    """Written by the checker alone: requests with what ended them, `answer`, `early` or `error`."""
+    alarms: frozenset[str] = frozenset()
+    """Written by the checker alone: what a script saw and must never see."""
+
+    def change(self, agent: int, **fields: object) -> "Bus":
+        """The same Redis with some fields of one agent replaced."""
+        changed = self.agents[agent]._replace(**fields)  # type: ignore[arg-type]
+        return self._replace(agents=(*self.agents[:agent], changed, *self.agents[agent + 1 :]))
+
+    def needs(self, agent: int) -> "Bus":
+        """ZADD work NX."""
+        return self if agent in self.work else self._replace(work=(*self.work, agent))
+
+    def needs_not(self, agent: int) -> "Bus":
+        """ZREM work."""
+        return self._replace(work=tuple(other for other in self.work if other != agent))
+
+    def alarm(self, text: str) -> "Bus":
+        """The same Redis, with a violation noted."""
+        return self._replace(alarms=self.alarms | {text})
+
+
+class Runtime(NamedTuple):
+    """A pod with its process. `listed` is what the API server says: false when written off with its node."""
+
+    agent: int
+    uid: int
+    token: int
+    ticket: int
+    at: str = "subscribe"
+    """The next thing it does, or what it waits for."""
+    line: Literal["none", "open", "cut", "half"] = "none"
+    """Its Pub/Sub connection; `half`: open on its side only."""
+    signal: bool = False
+    listed: bool = True
+    known_reason: bool = False
+    turn: str = ""
+    thread: str = ""
+    base: int = 0
+    inputs: tuple[Message, ...] = ()
+    journal: tuple[Record, ...] = ()
+    cancelled: bool = False
+    in_hand: bool = False
+    """A tool that this very process has been told to run."""
+
+
+class Operator(NamedTuple):
+    """An operator's memory: agents to look at, the pods it remembers, the pod it is about to create."""
+
+    todo: frozenset[int] = frozenset()
+    cache: tuple[int, frozenset[int]] | None = None
+    create: tuple[int, int, int] | None = None
+    """Agent, epoch and uid."""
+    reap: tuple[int, int] | None = None
+    """Agent and the token that it found dead."""
+    popped: frozenset[int] = frozenset()
+    """Taken out of `dirty`, not written to the status yet."""
+
+
+class Client(NamedTuple):
+    """A person's program: the message it is at, the uid its first try saw, and what was accepted."""
+
+    position: int = 0
+    uid_seen: int = 0
+    accepted: tuple[str, ...] = ()
+    cancel: str = ""
+    """The turn it wants cancelled, as it saw it a while ago."""
+
+
+class World(NamedTuple):
+    """Everything. Two equal worlds have the same future."""
+
+    bus: Bus
+    runtimes: tuple[Runtime, ...]
+    operators: tuple[Operator, ...]
+    client: Client
+    faults: tuple[int, ...]
+    """How many of each fault of the scenario may still happen."""
+    broken: bool = False
+    """The model's endpoint refuses agent A."""
+    graves: frozenset[tuple[int, int]] = frozenset()
+    """Names (agent, epoch + 1) of pods whose process has ended and whose object remains."""
+    shown: tuple[str, ...] = ()
+    """The state of each agent as its status in Kubernetes shows it."""
+    synced: Bus | None = None
+    """What of Redis has reached the disk."""
+    tools: tuple[str, ...] = ()
+    """Outside tools that were started, by call."""

@@ -1,0 +1,125 @@
+"""The protocol with one guard taken away, where the checker finds the disaster at once."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from tests.protocol.configurations import (
+    ASK,
+    ASK_TWICE,
+    CIRCLE,
+    CROSSED,
+    ONE,
+    SELF,
+    TOOL,
+    TOOLS,
+    TWO,
+    TWO_THREADS,
+)
+from tests.protocol.guards import Guard
+from tests.protocol.scenario import Scenario, Send
+
+
+class Trap(NamedTuple):
+    """What is missing, where that shows, and a part of what the checker must say."""
+
+    without: Guard
+    scenario: Scenario
+    finds: str
+
+
+LATE: Final = (Send(delayed=True), Send(delayed=True))
+
+CLASSIC: Final[Mapping[str, Trap]] = {
+    "H1": Trap(Guard.WORK_IS_RECOMPUTED, Scenario(TWO), "only a timer"),
+    "H2": Trap(Guard.EXIT_IS_NOTICED, Scenario(TWO), "only a timer"),
+    "H3": Trap(Guard.RETRY_CARRIES_UID, Scenario((Send(kind="notice"),), {"delete": 1, "lost": 1}), "I1"),
+    "H4": Trap(Guard.CLAIM_CHANGES_NO_UID, Scenario(TWO, {"delete": 1}), "nowhere"),
+    "H5": Trap(Guard.READ_INSIDE, Scenario(TWO, {"zombie": 1}), "only a timer"),
+    "H6": Trap(Guard.READ_INSIDE, Scenario(ONE, {"lost": 1}), "only a timer"),
+    "H7": Trap(Guard.TOKEN, Scenario(ONE, {"rollback": 2, "zombie": 1}), "only a timer"),
+    "H7b": Trap(Guard.INDEX, Scenario(ONE, {"rollback": 2}, TOOL), ""),
+    "H8": Trap(Guard.INDEX, Scenario(ONE, {"lost": 1}, ASK, agents=2), "twice"),
+    "H9": Trap(Guard.CONFIRMATION_WAKES, Scenario(TWO, {"drop": 1}), "only a timer"),
+    "H10": Trap(Guard.SUBSCRIBE_FIRST, Scenario(TWO), "only a timer"),
+    "H11": Trap(Guard.SEEN_AFTER_OK, Scenario(TWO, cap=1), "nowhere"),
+    "H12": Trap(Guard.FENCE, Scenario(ONE, {"zombie": 1}, TOOL), ""),
+    "H13": Trap(Guard.REAP, Scenario(ONE, {"crash": 1}), "nothing can happen"),
+}
+
+ANSWERS: Final[Mapping[str, Trap]] = {
+    "W1": Trap(Guard.WAIT_KEPT_UNTIL_COMMIT, Scenario(ONE, {}, ASK_TWICE, agents=2), "part"),
+    "W2": Trap(Guard.OWES_WHILE_OPEN, Scenario(ONE, {}, ASK, agents=2), "part"),
+    "W3": Trap(Guard.DEBT_OF_THREAD, Scenario(TWO_THREADS, {}, ASK, agents=2), "another thread"),
+    "W4": Trap(Guard.ASKED_ONCE, Scenario(ONE, {"deadline": 1}, ASK, agents=2), "twice"),
+    "W5": Trap(Guard.EXPIRE_NEEDS_DEBT, Scenario(ONE, {"deadline": 1}, ASK, agents=2), "deadline"),
+    "W6": Trap(Guard.DELETE_BOUNCES_OWED, Scenario(ONE, {"delete": 1}, ASK, agents=2), "nothing can happen"),
+    "W7": Trap(Guard.REPLY_BEYOND_CAP, Scenario((Send(), Send(1)), {}, CROSSED, 2, cap=1), ""),
+    "W8": Trap(Guard.SELF_ASK_REFUSED, Scenario(ONE, {}, SELF), "nothing can happen"),
+    "W13": Trap(Guard.DEADLINES, Scenario(ONE, {}, CIRCLE, agents=2, deadlines=True), "nothing can happen"),
+    "W14": Trap(
+        Guard.WAITS_EXPIRE,
+        Scenario(ONE, {"pause": 1}, ASK, agents=2, victim=1, deadlines=True, heals=False),
+        "nothing can happen",
+    ),
+    "W9": Trap(Guard.JOINED_ACKNOWLEDGED, Scenario(TWO, {}, TOOL), ""),
+    "W10": Trap(Guard.JOINED_BY_RECORD, Scenario(TWO, {}, TOOLS), "told twice"),
+    "W11": Trap(Guard.JOINED_ON_DUP, Scenario(TWO, {"lost": 1}, TOOL), "before it was heard"),
+    "W12": Trap(Guard.THREAD_RUN, Scenario(TWO_THREADS, {}), "another thread"),
+}
+
+BURYING: Final[Mapping[str, Trap]] = {
+    "P1": Trap(Guard.POISON_NARROWS, Scenario(TWO, attempts=1, poison=frozenset({"m2"})), "not it"),
+    "P2": Trap(
+        Guard.ALONE_STAYS_ALONE,
+        Scenario(TWO, {}, TOOLS, attempts=1, poison=frozenset({"m2"}), lives=4),
+        "used up",
+    ),
+    "P5": Trap(
+        Guard.UNHEARD_GO_BACK, Scenario(TWO, {}, TOOL, attempts=1, poison=frozenset({"m2"})), "not it"
+    ),
+    "P3": Trap(
+        Guard.DEBT_AT_TAKE, Scenario(TWO, attempts=1, poison=frozenset({"m2"})), "before it was heard"
+    ),
+    "P4": Trap(
+        Guard.BURY_ENDS_CHAIN,
+        Scenario(ONE, {}, ASK, agents=2, attempts=1, poison=frozenset({"re:A/m1/0", "dead:re:A/m1/0"})),
+        "",
+    ),
+}
+
+CONTROLLING: Final[Mapping[str, Trap]] = {
+    "C1": Trap(Guard.EVICT_IS_CLEARED, Scenario(ONE, {"evict": 1}), "more often"),
+    "C2": Trap(
+        Guard.EVICT_IN_ERROR,
+        Scenario((Send(), Send(1)), {"broken": 1}, {}, 2, pool=1, evicts=True, heals=False),
+        "only a timer",
+    ),
+    "C3": Trap(Guard.WAKE_IS_CLEARED, Scenario(ONE, {"wake": 1}), "only a timer"),
+    "C13": Trap(Guard.WAKE_WHEN_ASLEEP, Scenario(ONE, {"wake": 1}), "only a timer"),
+    "C14": Trap(Guard.ERROR_COUNTS_NOT, Scenario(ONE, {"broken": 1, "crash": 2}, attempts=1), "went from"),
+    "C4": Trap(Guard.ERROR_IS_WORK, Scenario(ONE, {"broken": 1}), "only a timer"),
+    "C5": Trap(Guard.FAIL_KEEPS_TURN, Scenario(ONE, {"broken": 1}), ""),
+    "C6": Trap(Guard.TERMINATE_CLOSES_TURN, Scenario(ONE, {"terminate": 1}), "left"),
+    "C7": Trap(Guard.TERMINATED_REFUSES, Scenario(ONE, {"terminate": 1}), "left"),
+    "C8": Trap(Guard.TERMINATED_IS_FINAL, Scenario(ONE, {"terminate": 1, "pause": 1}), "went from"),
+    "C9": Trap(Guard.CANCEL_NAMES_TURN, Scenario(TWO, {"cancel": 1}, TOOL), "cancel"),
+    "C10": Trap(Guard.DUE_STAYS_WHEN_FULL, Scenario(LATE, cap=1), "nowhere"),
+    "C11": Trap(Guard.DUE_BOUNCES, Scenario((Send(delayed=True),), {"delete": 1}), "nothing can happen"),
+    "C12": Trap(Guard.DELAYED_IS_SEEN, Scenario((Send(delayed=True),), {"lost": 1}), "I1"),
+}
+
+OPERATING: Final[Mapping[str, Trap]] = {
+    "O5": Trap(
+        Guard.FIRST_COME,
+        Scenario((Send(), Send(1)), {"broken": 1}, {}, 2, pool=1, evicts=True, heals=False, lives=6),
+        "used up",
+    ),
+    "O1": Trap(Guard.REAP_LOOKS_AGAIN, Scenario(ONE, {}, operators=2, stale=True), "alive"),
+    "O6": Trap(Guard.REAP_COMPARES, Scenario(ONE, {"crash": 1}, operators=2), "alive"),
+    "O7": Trap(Guard.TICKET, Scenario(ONE, {"zombie": 1}, lives=2), "used up"),
+    "O2": Trap(Guard.NAME_TAKEN_IS_LOOKED_AT, Scenario(ONE, {"crash": 1}, graves=True), ""),
+    "O3": Trap(Guard.CREATE_NAMES_EPOCH, Scenario(ONE, {"crash": 1}, operators=2), "two live"),
+    "O4": Trap(Guard.DIRTY, Scenario(ONE, {"crash": 1}, status=True), "dirty"),
+}
+
+TRAPS: Final[Mapping[str, Trap]] = {**CLASSIC, **ANSWERS, **BURYING, **CONTROLLING, **OPERATING}

@@ -1,0 +1,254 @@
+"""The scripts that the process of an agent calls. Each is one atomic step from a Redis to a Redis."""
+
+from typing import NamedTuple
+
+from tests.protocol.guards import Guard, Rules
+from tests.protocol.prelude import (
+    acknowledge,
+    asked,
+    bury,
+    close_turn,
+    deliver,
+    forget,
+    give_up,
+    head_run,
+    inputs_of,
+    is_open,
+    mark,
+    open_turn,
+    reply,
+    settle,
+    take,
+    told_in,
+    want,
+)
+from tests.protocol.state import NAMES, PERSON, Bus, Due, Fate, Message, Record
+
+
+class Answer(NamedTuple):
+    """What a script returns."""
+
+    code: str
+    detail: str = ""
+    joined: tuple[Message, ...] = ()
+    stored: tuple[Record, ...] = ()
+    fence: int = 0
+
+
+class Call(NamedTuple):
+    """What every script of an open turn is called with. `at` is the absolute index, in claim the ticket."""
+
+    agent: int
+    token: int
+    turn: str
+    at: int = 0
+
+
+Effect = tuple[str, int | str]
+"""("ask", agent) or ("reply", mid)."""
+
+FENCED = Answer("FENCED")
+LOST = Answer("LOST")
+
+
+def fenced(rules: Rules, bus: Bus, a: int, token: int) -> bool:
+    """Whether another life, or none, holds the agent."""
+    return rules.keep(Guard.FENCE) and bus.agents[a].holder != token
+
+
+def claim(rules: Rules, bus: Bus, call: Call, uid: int) -> tuple[Bus, Answer]:
+    """Become the holder. `call.at` is the ticket: the epoch that the operator saw."""
+    a, agent = call.agent, bus.agents[call.agent]
+    if agent.uid != uid:
+        if rules.keep(Guard.CLAIM_CHANGES_NO_UID) or not agent.uid:
+            return bus, Answer("GONE")
+        bus = bus.change(a, uid=uid, turn="", journal=(), inputs=(), inbox=(), owed=(), waits=())
+    fence = call.token if rules.keep(Guard.TOKEN) else agent.epoch + 1
+    if rules.keep(Guard.TOKEN):
+        if agent.holder == fence:
+            return bus, Answer("OK", "error" if agent.reason else "", fence=fence)
+        late = rules.keep(Guard.CREATE_NAMES_EPOCH) and rules.keep(Guard.TICKET)
+        if late and call.at != agent.epoch:
+            return bus, Answer("STALE")
+    bus = bus.change(a, epoch=agent.epoch + 1, holder=fence, delivered=frozenset())
+    if rules.keep(Guard.EVICT_IS_CLEARED):
+        bus = bus.change(a, evict=False)
+    if rules.keep(Guard.WAKE_IS_CLEARED):
+        bus = bus.change(a, wake=False)
+    if not rules.keep(Guard.WORK_IS_RECOMPUTED):
+        bus = bus.needs_not(a)
+    waits = agent.state == "error" and rules.keep(Guard.ERROR_COUNTS_NOT)
+    if bus.agents[a].turn and not waits:
+        bus = bus.change(a, attempt=bus.agents[a].attempt + 1)
+        if bus.agents[a].attempt > rules.attempts:
+            bus = give_up(rules, bus, a)
+    return mark(bus, a), Answer("OK", "error" if agent.reason else "", fence=fence)
+
+
+def look(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
+    """The script `next`: the open turn, else the one opened now."""
+    if fenced(rules, bus, call.agent, call.token):
+        return bus, FENCED
+    bus, (code, detail) = open_turn(rules, bus, call.agent)
+    return bus, Answer(code, detail)
+
+
+def append(
+    rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...], effect: Effect | None
+) -> tuple[Bus, Answer]:
+    """Write a step ahead, carry out its effect with the result that the outcome chose, let messages join."""
+    a, agent = call.agent, bus.agents[call.agent]
+    if fenced(rules, bus, a, call.token):
+        return bus, FENCED
+    if rules.keep(Guard.INDEX):
+        length = agent.length(agent.thread)
+        if agent.turn != call.turn or length < call.at:
+            return bus, LOST
+        if length > call.at:
+            stored = agent.journal[call.at - length :]
+            if stored[0].author != call.token:
+                bus = bus.alarm(
+                    f"two authors in turn {call.turn}: another one's record was taken for the own"
+                )
+            joined = untold(bus, a) if rules.keep(Guard.JOINED_ON_DUP) else ()
+            return bus, Answer("DUP", agent.cancel, joined, stored)
+    if effect:
+        mid = f"{NAMES[a]}/{call.turn}/{call.at}"
+        bus, outcome = carry_out(rules, bus, a, effect, mid)
+        records = (*records, Record("result", outcome, call.token))
+    agent = bus.agents[a]
+    bus = join(rules, journaled(bus, a, records), a)
+    return bus, Answer("OK", bus.agents[a].cancel, untold(bus, a), records)
+
+
+def journaled(bus: Bus, a: int, records: tuple[Record, ...]) -> Bus:
+    """RPUSH to the context of the turn's thread."""
+    told = told_in(bus.agents[a].journal)
+    for record in records:
+        if record.kind == "user" and record.text in told:
+            bus = bus.alarm(f"{record.text} was told twice")
+    return bus.change(a, journal=bus.agents[a].journal + records)
+
+
+def carry_out(rules: Rules, bus: Bus, a: int, effect: Effect, mid: str) -> tuple[Bus, str]:
+    """One effect of a step: a request to another agent, or an early reply to what is owed."""
+    agent, (kind, target) = bus.agents[a], effect
+    if kind == "reply":
+        paid = tuple(debt for debt in agent.owed if debt.mid == target)
+        for debt in paid:
+            bus = reply(rules, bus, a, debt, "early")
+        left = tuple(debt for debt in bus.agents[a].owed if debt not in paid)
+        return bus.change(a, owed=left), "OK" if paid else "NOREQUEST"
+    to = int(target)
+    if to == a and rules.keep(Guard.SELF_ASK_REFUSED):
+        return bus, "NOAGENT"
+    message = Message(mid, a, agent.uid, agent.thread, "request")
+    bus, outcome = deliver(rules, bus, to, 0, message, capped=True)
+    if outcome == "OK":
+        agent = bus.agents[a]
+        waits = tuple(sorted((*agent.waits, asked(mid, agent.thread))))
+        bus = bus.change(a, waits=waits, asked=(*agent.asked, (mid, agent.thread)))
+        if rules.keep(Guard.WAITS_EXPIRE):
+            bus = bus._replace(later=bus.later | {Due(a, agent.uid, mid)})
+    return bus, outcome
+
+
+def join(rules: Rules, bus: Bus, a: int) -> Bus:
+    """Take what people have written meanwhile: the head run behind the inputs, in the turn's thread."""
+    agent = bus.agents[a]
+    if (agent.alone and rules.keep(Guard.ALONE_STAYS_ALONE)) or agent.state != "running":
+        return bus
+    waiting = tuple(message for message in agent.inbox if message.mid not in agent.inputs)
+    run: list[Message] = []
+    for message in head_run(rules, waiting, agent.thread):
+        if message.sender != PERSON:
+            break
+        run.append(message)
+    return take(bus, a, tuple(run)) if run else bus
+
+
+def untold(bus: Bus, a: int) -> tuple[Message, ...]:
+    """The inputs that have no user record in the journal yet."""
+    agent = bus.agents[a]
+    told = told_in(agent.journal)
+    return tuple(message for message in inputs_of(agent) if message.mid not in told)
+
+
+def commit(rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...]) -> tuple[Bus, Answer]:
+    """Close the turn: records, acknowledgements and answers in one step; then what `next` returns."""
+    a, agent = call.agent, bus.agents[call.agent]
+    if fenced(rules, bus, a, call.token):
+        return bus, FENCED
+    if agent.turn != call.turn and rules.keep(Guard.INDEX):
+        if agent.last != call.turn:
+            return bus, LOST
+        bus, (code, detail) = open_turn(rules, bus, a)
+        return bus, Answer(code, detail)
+    if agent.length(agent.thread) != call.at and rules.keep(Guard.INDEX):
+        return bus, LOST
+    thread = agent.thread
+    told = told_in(agent.journal + records)
+    inputs = agent.inputs if rules.keep(Guard.JOINED_ACKNOWLEDGED) else agent.inputs[:1]
+    ends = {mid: Fate(mid, "done" if mid in told else "unheard") for mid in inputs}
+    bus = acknowledge(journaled(bus, a, records), a, ends)
+    if not is_open(rules, bus.agents[a], thread) or not rules.keep(Guard.OWES_WHILE_OPEN):
+        bus = witness(bus, a, thread)
+        bus = settle(rules, bus, a, thread, "answer")
+    bus = close_turn(bus.change(a, last=call.turn), a)
+    bus, (code, detail) = open_turn(rules, bus, a)
+    return bus, Answer(code, detail)
+
+
+def witness(bus: Bus, a: int, thread: str) -> Bus:
+    """The checker's own eye on an answer: request and replies that it waited for were heard."""
+    agent = bus.agents[a]
+    ends = {fate.mid: fate.end for fate in agent.fates}
+    for debt in agent.owed:
+        if debt.thread == thread and ends.get(debt.mid) != "done":
+            bus = bus.alarm(f"{debt.mid} was answered before it was heard")
+    missing = [mid for mid, where in agent.asked if where == thread and f"re:{mid}" not in ends]
+    if missing and any(debt.thread == thread for debt in agent.owed):
+        bus = bus.alarm(f"answered with a part: {', '.join(missing)} had not been heard")
+    return bus
+
+
+def fail(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
+    """The turn cannot go on until somebody changes something outside: state error, the turn stays."""
+    a, agent = call.agent, bus.agents[call.agent]
+    if fenced(rules, bus, a, call.token):
+        return bus, FENCED
+    if agent.turn != call.turn:
+        return bus, LOST
+    if not rules.keep(Guard.FAIL_KEEPS_TURN):
+        gone = {mid: Fate(mid, "dead") for mid in agent.inputs}
+        return close_turn(acknowledge(bus, a, gone), a).change(a, state="error", reason=True), Answer("OK")
+    state = "paused" if agent.state == "paused" else "error"
+    return mark(bus.change(a, state=state, reason=True), a), Answer("OK")
+
+
+def retire(rules: Rules, bus: Bus, call: Call, *, force: bool) -> tuple[Bus, Answer]:
+    """Leave by oneself. With force the open turn goes to the next incarnation and the try is not counted."""
+    a, agent = call.agent, bus.agents[call.agent]
+    if agent.uid and not agent.holder:
+        return bus, Answer("OK")
+    if fenced(rules, bus, a, call.token):
+        return bus, FENCED
+    in_error = agent.state == "error" and agent.evict and rules.keep(Guard.EVICT_IN_ERROR)
+    busy = (agent.turn and not in_error) or (agent.inbox and not agent.evict)
+    if busy and agent.state != "paused" and not force:
+        return bus, Answer("BUSY")
+    uncounted = agent.turn and agent.state != "error"
+    attempt = max(agent.attempt - 1, 0) if uncounted else agent.attempt
+    evict = agent.evict and not rules.keep(Guard.EVICT_IS_CLEARED)
+    evictions = agent.evictions + 1 if agent.evict and not force else agent.evictions
+    bus = bus.change(a, holder=0, attempt=attempt, evict=evict, evictions=evictions)
+    return want(rules, forget(rules, mark(bus, a), a), a), Answer("OK")
+
+
+def give_up_turn(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
+    """The script `bury`: the process itself declares its turn impossible."""
+    if fenced(rules, bus, call.agent, call.token):
+        return bus, FENCED
+    if bus.agents[call.agent].turn != call.turn:
+        return bus, Answer("OK") if bus.agents[call.agent].last == call.turn else LOST
+    return bury(rules, bus, call.agent), Answer("OK")

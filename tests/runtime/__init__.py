@@ -1,0 +1,1 @@
+"""Tests of the runtime against the real Redis and the scripted model."""

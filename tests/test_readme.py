@@ -1,0 +1,166 @@
+"""The README tells the truth: its examples are valid and run, and what it names exists."""
+
+import re
+import shlex
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import typer
+import yaml
+from pydantic import SecretStr
+
+from horos.cli import app
+from horos_api.names import key_prefix
+from horos_api.resources import Agent
+from horos_bus.connection import Bus
+from horos_bus.control import Control
+from horos_gateway.app import gateway_app
+from horos_gateway.settings import Settings
+from horos_model.scripted_script import parse_script
+from tests.model_fixtures import served
+from tests.redis_fixtures import RedisProcess
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+INSTALL = "readme"
+TOKEN = "token-of-the-readme"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """Every command of the shell blocks, lines that continue put together."""
+    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [each for each in words if each]
+
+
+def commands_of(program: str) -> list[list[str]]:
+    found = [each[1:] for each in commands() if each[0] == program]
+    assert found, f"the README shows no {program}"
+    return found
+
+
+def test_every_yaml_example_is_what_it_says() -> None:
+    kinds = []
+    for text in blocks("yaml"):
+        document = yaml.safe_load(text)
+        if "replies" in document:
+            kinds.append("script")
+            parse_script(document)
+        else:
+            kinds.append("Agent" if "kind" in document else "spec")
+            Agent.from_manifest({"metadata": {"name": "part"}, **document})
+    assert sorted(kinds) == ["Agent", "script", "spec"]
+
+
+def test_the_python_example_is_the_one_that_is_tested() -> None:
+    assert blocks("python") == [(PROJECT / "examples/basic_agent.py").read_text()]
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    named = {words[0] for words in commands_of("make")} | set(re.findall(r"`make ([a-z-]+)`", README))
+    assert {"demo", "test", "check", "cluster-down"} <= named <= targets
+
+
+def test_every_horos_command_is_understood() -> None:
+    group = typer.main.get_command(app)
+    spoken = [shlex.split(text) for text in re.findall(r"`horos ([^`]+)`", README)]
+    for words in [*commands_of("horos"), *spoken]:
+        command = group.commands.get(words[0])  # type: ignore[attr-defined]
+        assert command is not None, f"there is no `horos {words[0]}`"
+        with command.make_context(words[0], words[1:], resilient_parsing=True) as context:
+            assert not context.args, f"`horos {' '.join(words)}`: {context.args} is too much"
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= known
+
+
+def test_every_path_exists() -> None:
+    named = set(re.findall(r"[\w.-]+(?:/[\w.-]+)+", " ".join(map(" ".join, commands()))))
+    named |= set(re.findall(r"`([\w-]+(?:/[\w.-]+)+|[A-Z]+\.md)`", README))
+    ours = {path for path in named if path.partition("/")[0] in {each.name for each in PROJECT.iterdir()}}
+    ours |= {path for path in named if path.endswith(".md")}
+    assert {"charts/horos", "examples/hello.yaml", "tests/cluster/env.sh"} <= ours
+    assert [path for path in sorted(ours) if not (PROJECT / path).exists()] == []
+
+
+def test_every_chart_value_and_image_target_exists() -> None:
+    values = yaml.safe_load((PROJECT / "charts/horos/values.yaml").read_text())
+    [install] = commands_of("helm")
+    chosen = [
+        word.partition("=")[0]
+        for word, before in zip(install[1:], install, strict=False)
+        if before == "--set"
+    ]
+    assert chosen
+    for path in chosen:
+        found: Any = values
+        for step in path.split("."):
+            assert step in found, f"{path} is no value of the chart"
+            found = found[step]
+    targets = set(re.findall(r"^FROM .* AS ([a-z]+)$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE))
+    [build] = commands_of("docker")
+    assert {build[build.index("--target") + 1], "operator", "model", "redis"} <= targets
+
+
+@pytest.fixture
+def gateway(redis_server: RedisProcess) -> Iterator[str]:
+    gateway = gateway_app(Settings(redis_url=redis_server.url, install=INSTALL, token=SecretStr(TOKEN)))
+    with served(gateway) as url:
+        yield url
+        gateway.state.hub.end()
+
+
+@pytest.fixture
+async def hello(redis_server: RedisProcess) -> AsyncIterator[Control]:
+    bus = Bus.open(redis_server.url, key_prefix(INSTALL, "default"))
+    control = Control(bus)
+    await control.create("hello", "uid-hello")
+    yield control
+    await control.delete("hello", "uid-hello")
+    await bus.aclose()
+
+
+def curl(words: list[str], gateway: str) -> httpx2.Request:
+    """What curl would send, with the variables filled in."""
+    headers, body, url = {}, None, ""
+    rest = iter(words)
+    for word in rest:
+        match word:
+            case "-H":
+                name, _, value = next(rest).partition(": ")
+                headers[name] = value.replace("$TOKEN", TOKEN)
+            case "-d":
+                body = next(rest)
+                headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            case "-N":
+                pass
+            case _:
+                url = word.replace("$GATEWAY", gateway)
+    return httpx2.Request("POST" if body else "GET", url, headers=headers, content=body)
+
+
+async def test_the_requests_are_answered(gateway: str, hello: Control) -> None:
+    post, watch = commands_of("curl")
+    async with httpx2.AsyncClient(timeout=20) as client:
+        taken = await client.send(curl(post, gateway))
+        assert (taken.status_code, taken.json()["duplicate"]) == (202, False), taken.text
+        assert (await client.send(curl(post, gateway))).json()["duplicate"] is True
+        view = await hello.view("hello")
+        assert view is not None
+        assert view.waiting == 1
+        stream = await client.send(curl(watch, gateway), stream=True)
+        assert stream.status_code == 200
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        await stream.aclose()
+        [path] = re.findall(r"`(/api/\S+)`", README)
+        described = await client.send(
+            curl(["-H", "Authorization: Bearer $TOKEN", f"$GATEWAY{path}"], gateway)
+        )
+        assert described.json()["openapi"].startswith("3.")
