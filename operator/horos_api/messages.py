@@ -1,10 +1,14 @@
 """Messages between participants: what is sent, and what lies in an inbox."""
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from horos_api.names import DEFAULT_THREAD
+
+DELAY_SECONDS: Final = 30 * 24 * 3600
+"""The longest delay of a message."""
 
 
 class MessageKind(StrEnum):
@@ -33,6 +37,8 @@ class Message(BaseModel):
     kind: MessageKind = MessageKind.NOTICE
     re: str = ""
     body: str = ""
+    error: bool = False
+    """Of a reply: there is no answer, and the body says why."""
 
     @property
     def from_person(self) -> bool:
@@ -52,12 +58,17 @@ class NewMessage(BaseModel):
     kind: MessageKind = MessageKind.REQUEST
     sender: str = ""
     to_uid: str = Field(default="", description="Refuse any other life of the name (for retries).")
+    delay_seconds: int = Field(default=0, ge=0, le=DELAY_SECONDS, description="Deliver it so much later.")
 
 
 class SendOutcome(StrEnum):
-    """What `send` answers. OK and DUP both mean: accepted, exactly once."""
+    """What became of a message. OK and DUP both mean: accepted, exactly once."""
 
     OK = "OK"
     DUP = "DUP"
     FULL = "FULL"
     NO_AGENT = "NOAGENT"
+    LIMIT = "LIMIT"
+    """Of an agent's request: too many of its own are open."""
+    NO_REQUEST = "NOREQUEST"
+    """Of an agent's reply: it owes nobody an answer to this."""

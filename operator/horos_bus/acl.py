@@ -7,10 +7,23 @@ from horos_api.names import key_prefix
 from horos_bus.connection import Bus, BusError, NotPermittedError
 
 _CONNECTION: Final = ("ping", "time", "evalsha", "script|load", "subscribe", "unsubscribe", "publish")
-_STRINGS_AND_LISTS: Final = ("get", "set", "exists", "pexpire", "lrange", "llen", "rpush")
-_HASHES: Final = ("hget", "hgetall", "hkeys", "hset", "hsetnx", "hmget", "hincrby", "hdel")
+_STRINGS_AND_LISTS: Final = ("get", "set", "exists", "pexpire", "pttl", "lrange", "llen", "rpush")
+_HASHES: Final = (
+    *("hget", "hgetall", "hmget", "hkeys", "hvals", "hlen", "hexists"),
+    *("hset", "hsetnx", "hincrby", "hdel"),
+)
 _SORTED_SETS: Final = ("zadd", "zrem", "zrange", "zscore", "zremrangebyscore")
-_STREAMS: Final = ("xadd", "xlen", "xrange", "xrevrange", "xread", "xreadgroup", "xack", "xdel")
+_STREAMS: Final = (
+    "xadd",
+    "xlen",
+    "xrange",
+    "xrevrange",
+    "xread",
+    "xreadgroup",
+    "xgroup|setid",
+    "xack",
+    "xdel",
+)
 COMMANDS: Final = (*_CONNECTION, *_STRINGS_AND_LISTS, *_HASHES, *_SORTED_SETS, *_STREAMS)
 """What the runtime and the scripts it calls need. Inside a script each command is checked again."""
 

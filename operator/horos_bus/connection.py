@@ -32,6 +32,8 @@ COMMAND_SECONDS: Final = 8.0
 """How long one command may take with all its retries."""
 CONNECTIONS: Final = 10_000
 """A blocking reader holds one connection, and a gateway has one reader for each watcher."""
+SHARED_PARTS: Final = ("prelude", "messages", "turns")
+"""What stands in front of every script."""
 Argument: TypeAlias = str | bytes | int
 
 
@@ -154,7 +156,8 @@ def _address(url: str) -> str:
 
 @cache
 def _source(script: str) -> tuple[str, str]:
-    """Load a script by its name, behind the prelude that all share; with its digest."""
+    """Load a script by its name, behind the parts that all share; with its digest."""
     folder = resources.files("horos_bus") / "scripts"
-    text = "\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in ("prelude", script))
+    parts = [(folder / f"{name}.lua").read_text(encoding="utf-8") for name in (*SHARED_PARTS, script)]
+    text = "\n".join(parts)
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from horos_api.resources import OperatingMode
 from horos_bus.connection import Argument, Bus
-from horos_bus.decoding import text, view
-from horos_bus.records import AgentView
+from horos_bus.decoding import dead_letter, order, text, view
+from horos_bus.records import AgentView, DeadLetter, Order
 
 VIEWS_AT_ONCE: Final = 200
+DUE_AT_ONCE: Final = 100
+REQUEST_SECONDS: Final = 3600
 BLOCK_MS: Final = 2000
 """One blocking read; well within what a command may take, so that a dead connection is noticed."""
 
@@ -26,17 +29,81 @@ class Control:
         """End a life and drop all its keys; whoever waits for an answer gets an error: OK or GONE."""
         return await self._order("delete", agent, uid)
 
-    async def configure(self, agent: str, uid: str, generation: int, config: bytes) -> str:
-        """Project the spec: OK, SAME, OLD (a newer generation is stored) or GONE."""
-        return await self._order("configure", agent, uid, generation, config)
+    async def configure(
+        self, agent: str, uid: str, generation: int, config: bytes, request_seconds: int = REQUEST_SECONDS
+    ) -> str:
+        """Project the spec: OK, SAME, OLD (a newer generation is stored) or GONE.
+
+        `request_seconds` is how long the agent may owe an answer, and how long it waits for one.
+        """
+        return await self._order("configure", agent, uid, generation, config, request_seconds * 1000)
 
     async def reap(self, agent: str, token: str) -> str:
         """Clear the holder whose process is gone: OK, or NOOP when another token holds the agent."""
         return await self._order("reap", agent, token)
 
-    async def ctl(self, agent: str, op: Literal["pause", "resume", "evict"]) -> str:
-        """Suspend the agent, let it go on, or ask its process to leave between turns: OK or NOAGENT."""
-        return await self._order("ctl", agent, op)
+    async def ctl(self, agent: str, op: Literal["pause", "resume", "evict", "wake"]) -> str:
+        """Suspend the agent, let it go on, ask its process to leave between turns, or want one for it.
+
+        OK or NOAGENT.
+        """
+        return await self._order("ctl", agent, op, "")
+
+    async def cancel(self, agent: str, turn: str) -> str:
+        """End the open turn now: OK, NOTURN when it is not the open one (any more), NOAGENT."""
+        return await self._order("ctl", agent, "cancel", turn)
+
+    async def terminate(self, agent: str, uid: str) -> str:
+        """End the agent for good and keep its contexts: OK, SAME, or GONE for another uid."""
+        return await self._order("terminate", agent, uid)
+
+    async def work_off_later(self) -> int:
+        """Deliver the delayed messages that are due and end the requests whose time is up; returns how many.
+
+        A message whose receiver is full stays, and holds nobody up. Two callers at once do no harm.
+        """
+        seconds, microseconds = await self._bus.command("TIME")
+        now = int(seconds) * 1000 + int(microseconds) // 1000
+        done = stay = 0
+        while entries := await self._due(now, stay):
+            for entry in entries:
+                outcome = await self._work_off(entry)
+                done += outcome == b"OK"
+                stay += outcome == b"FULL"
+        return done
+
+    async def _due(self, now: int, skip: int) -> list[bytes]:
+        page = ("LIMIT", skip, DUE_AT_ONCE)
+        return list(await self._bus.command("ZRANGEBYSCORE", self._bus.keys.later, "-inf", now, *page))
+
+    async def _work_off(self, entry: bytes) -> bytes:
+        kind, agent, rest = entry.split(b" ", 2)
+        name = text(agent)
+        keys = self._bus.keys.of(name)
+        if kind == b"expire":
+            uid, mid = rest.split(b" ", 1)
+            return bytes(await self._bus.call("expire", keys, [name, uid, mid]))
+        return bytes(await self._bus.call("due", keys, [name, entry]))
+
+    async def dead_letters(self, agent: str, count: int = 100) -> list[DeadLetter]:
+        """Read what was given up, the newest first."""
+        found = await self._bus.command("XREVRANGE", self._bus.keys.dead(agent), "+", "-", "COUNT", count)
+        return [dead_letter(entry) for entry in found]
+
+    async def order(self, agent: str, uid: str, mode: OperatingMode) -> None:
+        """Ask the operator to write the operating mode into the Agent's spec, some time soon."""
+        await self._bus.command(
+            "XADD", self._bus.keys.requests, "*", "agent", agent, "uid", uid, "mode", mode
+        )
+
+    async def orders(self) -> list[Order]:
+        """Read what was asked of the operator and is not `done`, the oldest first."""
+        found = await self._bus.command("XRANGE", self._bus.keys.requests, "-", "+", "COUNT", 1000)
+        return [order(entry) for entry in found]
+
+    async def done(self, order_id: str) -> None:
+        """Forget an order that was carried out, or cannot be."""
+        await self._bus.command("XDEL", self._bus.keys.requests, order_id)
 
     async def agents(self) -> dict[str, str]:
         """All agents of the namespace: name to uid."""
@@ -55,7 +122,13 @@ class Control:
             part = names[start : start + VIEWS_AT_ONCE]
             keys = [self._bus.prefix]
             for name in part:
-                keys += [self._bus.keys.state(name), self._bus.keys.inbox(name)]
+                keys += [
+                    self._bus.keys.state(name),
+                    self._bus.keys.inbox(name),
+                    self._bus.keys.owed(name),
+                    self._bus.keys.waits(name),
+                    self._bus.keys.dead(name),
+                ]
             for name, answer in zip(part, await self._bus.call("view", keys, part), strict=True):
                 if (found := view(name, answer)) is not None:
                     seen[name] = found

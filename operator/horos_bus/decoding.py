@@ -1,20 +1,25 @@
-"""What scripts answer, turned into records. Redis speaks bytes; names and bodies become text here."""
+"""Between scripts and records. Redis speaks bytes; names and bodies become text here."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from horos_api.agent_state import AgentState
 from horos_api.messages import Message, MessageKind
+from horos_api.resources import OperatingMode
 from horos_bus.connection import BusError
 from horos_bus.records import (
     AgentView,
+    DeadLetter,
+    Effect,
     FencedError,
     GoneError,
     Idle,
     Leave,
     LostError,
     Next,
+    Order,
     StaleError,
+    Standing,
     TotalUsage,
     Turn,
 )
@@ -59,7 +64,27 @@ def message(entry: Sequence[Any]) -> Message:
         kind=MessageKind(values["kind"]),
         re=values["re"],
         body=values["body"],
+        error="error" in values,
     )
+
+
+def dead_letter(entry: Sequence[Any]) -> DeadLetter:
+    """Decode one entry of the dead letters, as XREVRANGE gives it."""
+    flat = [word for pair in entry[1].items() for word in pair]
+    values = fields(flat)
+    return DeadLetter(
+        id=text(entry[0]),
+        message=message((entry[0], flat)),
+        reason=values["reason"],
+        turn=values["turn"],
+        attempts=int(values["attempts"]),
+    )
+
+
+def order(entry: Sequence[Any]) -> Order:
+    """Decode one entry of `requests`, as XRANGE gives it."""
+    values = {text(name): text(value) for name, value in entry[1].items()}
+    return Order(text(entry[0]), values["agent"], values["uid"], OperatingMode(values["mode"]))
 
 
 def next_of(answer: Sequence[Any], agent: str) -> Next:
@@ -69,9 +94,11 @@ def next_of(answer: Sequence[Any], agent: str) -> Next:
             return Idle(version)
         case [b"LEAVE", b"paused"]:
             return Leave("paused")
+        case [b"LEAVE", b"terminated"]:
+            return Leave("terminated")
         case [b"LEAVE", b"evict"]:
             return Leave("evict")
-        case [b"TURN", turn, thread, base, attempt, version, inputs, journal]:
+        case [b"TURN", turn, thread, base, attempt, version, inputs, journal, cancelled]:
             return Turn(
                 id=text(turn),
                 thread=text(thread),
@@ -80,8 +107,37 @@ def next_of(answer: Sequence[Any], agent: str) -> Next:
                 version=version,
                 inputs=tuple(message(entry) for entry in inputs),
                 journal=tuple(journal),
+                cancelled=cancelled == 1,
             )
     raise BusError(f"a script answered {answer!r}; are the scripts of another version in use?")
+
+
+def standing(values: Sequence[bytes | None], agent: str, token: str) -> Standing:
+    """Decode the fields of `state` that `MessageService.standing` reads; raises GoneError."""
+    if values[0] is None:
+        raise GoneError(f"agent {agent} has no such life on the bus: it was deleted or never created")
+    state, turn, cancel, version, evict, holder = (text(value or b"") for value in values)
+    return Standing(
+        state=AgentState(state),
+        turn=turn,
+        cancelled=bool(turn) and cancel == turn,
+        version=int(version),
+        evict=evict == "1",
+        held=holder == token,
+    )
+
+
+def effect_words(effect: Effect) -> list[str | bytes | int]:
+    """Encode an effect as `append` reads it."""
+    words: list[str | bytes | int] = (
+        ["reply", effect.re, "", "", effect.body]
+        if effect.kind == "reply"
+        else ["send", effect.to, effect.thread, effect.message_kind, effect.body]
+    )
+    words.append(len(effect.results))
+    for outcome, result in effect.results.items():
+        words += [outcome, result]
+    return words
 
 
 def view(name: str, answer: Sequence[Any]) -> AgentView | None:
@@ -103,6 +159,11 @@ def view(name: str, answer: Sequence[Any]) -> AgentView | None:
         waiting=answer[1],
         evict=state["evict"] == "1",
         in_work=answer[2] == 1,
+        owed=answer[3],
+        waits=answer[4],
+        dead=answer[5],
+        attempt=int(state["attempt"]),
+        cancelling=bool(state["turn"]) and state["cancel"] == state["turn"],
         usage=TotalUsage(
             turns=int(state.get("turns", 0)),
             prompt_tokens=int(state.get("prompt_tokens", 0)),

@@ -9,7 +9,9 @@ class Keys:
         self.agents = f"{prefix}agents"
         self.work = f"{prefix}work"
         self.dirty = f"{prefix}dirty"
+        self.later = f"{prefix}later"
         self.doorbell = f"{prefix}doorbell"
+        self.requests = f"{prefix}requests"
 
     def state(self, agent: str) -> str:
         """Hash: uid, holder, epoch, state, the open turn, usage."""
@@ -30,6 +32,14 @@ class Keys:
     def waits(self, agent: str) -> str:
         """Hash: own requests that are not answered yet."""
         return self._of_agent(agent, "waits")
+
+    def owed(self, agent: str) -> str:
+        """Hash: requests taken and not answered yet."""
+        return self._of_agent(agent, "owed")
+
+    def dead(self, agent: str) -> str:
+        """Stream: dead letters, the newest thousand."""
+        return self._of_agent(agent, "dead")
 
     def threads(self, agent: str) -> str:
         """Hash: thread to the absolute index of its oldest record."""
@@ -53,8 +63,8 @@ class Keys:
 
     def of(self, agent: str) -> list[str]:
         """Every key that a script about this agent may touch and that is known before the call."""
-        shared = [self.prefix, self.agents, self.work, self.dirty, self.doorbell]
-        own = ("state", "inbox", "seen", "waits", "threads", "config", "events")
+        shared = [self.prefix, self.agents, self.work, self.dirty, self.later, self.doorbell]
+        own = ("state", "inbox", "seen", "waits", "owed", "dead", "threads", "config", "events")
         return shared + [self._of_agent(agent, part) for part in own]
 
     def receiver(self, agent: str) -> list[str]:

@@ -11,8 +11,8 @@ from horos_api.agent_state import AgentState
 from horos_api.events import Event
 from horos_api.names import INBOX_CAP
 from horos_bus.connection import Argument, Bus, BusUnavailableError
-from horos_bus.decoding import checked, message, next_of, text
-from horos_bus.records import Appended, Claimed, Effect, Identity, Next, Reply, Usage
+from horos_bus.decoding import checked, effect_words, message, next_of, standing, text
+from horos_bus.records import Appended, Claimed, Effect, Ending, Identity, Next, Standing, Usage
 
 SUBSCRIBE_SECONDS: Final = 5.0
 MAX_ATTEMPTS: Final = 5
@@ -68,9 +68,8 @@ class MessageService:
         args: list[Argument] = [self._identity.token, turn, ix, INBOX_CAP, len(entries), *entries]
         receivers: list[str] = []
         for effect in effects:
-            results = (effect.results["OK"], effect.results["FULL"], effect.results["NOAGENT"])
-            args += [effect.kind, effect.to, effect.thread, effect.message_kind, effect.body, *results]
-            receivers += self._bus.keys.receiver(effect.to)
+            args += effect_words(effect)
+            receivers += self._bus.keys.receiver(effect.to) if effect.to else []
         answer = await self._call("append", *args, receivers=receivers)
         duplicate = answer[0] == b"DUP"
         chosen = (effect.results[text(outcome)] for effect, outcome in zip(effects, answer[4], strict=False))
@@ -97,18 +96,26 @@ class MessageService:
             self._unsure = None
 
     async def commit(
-        self, turn: str, ix: int, entries: Sequence[bytes], replies: Sequence[Reply], usage: Usage
+        self, turn: str, ix: int, entries: Sequence[bytes], ending: Ending, usage: Usage
     ) -> Next:
-        """Close the turn: last records, replies, acknowledgements. Returns the next turn, if there is one."""
-        args: list[Argument] = [self._identity.token, turn, ix]
-        args += [usage.prompt_tokens, usage.completion_tokens, len(entries), *entries]
-        receivers: list[str] = []
-        for reply in replies:
-            args += [reply.to, reply.to_uid, reply.thread, reply.re, reply.body]
-            receivers += (
-                self._bus.keys.receiver(reply.to) if reply.to_uid else [self._bus.keys.reply(reply.re)]
-            )
-        return next_of(await self._call("commit", *args, receivers=receivers), self._agent)
+        """Close the turn: last records, answers, acknowledgements. Returns the next turn, if there is one.
+
+        `ending` goes to everybody whom the thread owes an answer, unless own requests of the agent are
+        still open there: then a later turn answers. An error goes to the turn's own requests in any case.
+        """
+        how = ("error", ending.error) if ending.error else ("text", ending.text)
+        used = (usage.prompt_tokens, usage.completion_tokens)
+        answer = await self._call("commit", self._identity.token, turn, ix, *used, *how, *entries)
+        return next_of(answer, self._agent)
+
+    async def standing(self) -> Standing:
+        """Look at what may have changed during a turn, or while the agent is in state error."""
+        names = ("state", "turn", "cancel", "version", "evict", "holder")
+        return standing(
+            await self._bus.command("HMGET", self._bus.keys.state(self._agent), *names),
+            self._agent,
+            self._identity.token,
+        )
 
     async def fail(self, turn: str, reason: str, message: str) -> None:
         """Put the agent in state error; the turn stays open and `all_unread` starts it again."""

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from horos_api.agent_state import AgentState
 from horos_api.events import Event
 from horos_api.messages import Message, MessageKind
+from horos_api.resources import OperatingMode
 from horos_bus.connection import BusError
 
 
@@ -41,7 +42,8 @@ class Turn:
     """Open work: the messages to answer and what was already written down.
 
     `id` is the id of the first input and the run id of the events; `base` is the absolute index in the
-    thread's context where `journal` starts; `attempt` counts the incarnations that had the turn.
+    thread's context where `journal` starts; `attempt` counts the incarnations that had the turn; `cancelled`
+    says that a person ended it already.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Turn:
     version: int
     inputs: tuple[Message, ...]
     journal: tuple[bytes, ...]
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,9 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """The runtime should retire: somebody needs its slot, or the agent is suspended."""
+    """The runtime should retire: somebody needs its slot, or the agent is suspended or over."""
 
-    reason: Literal["evict", "paused"]
+    reason: Literal["evict", "paused", "terminated"]
 
 
 Next: TypeAlias = Turn | Idle | Leave
@@ -80,14 +83,19 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A message that a step sends, and the record to write for each outcome: `OK`, `FULL`, `NOAGENT`."""
+    """What a step does on the bus, and the record to write for each outcome.
 
-    to: str
-    thread: str
-    message_kind: MessageKind
+    A `send` brings a message to agent `to`: OK, FULL, NOAGENT, and LIMIT for a request when too many of the
+    agent's own are open. A `reply` answers the owed request `re` before the turn ends: OK or NOREQUEST.
+    """
+
     body: str
     results: dict[str, bytes]
-    kind: Literal["send"] = "send"
+    kind: Literal["send", "reply"] = "send"
+    to: str = ""
+    thread: str = ""
+    message_kind: MessageKind = MessageKind.NOTICE
+    re: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +122,47 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer to request `re`; `to_uid` is empty for a person, else the life of agent `to` that asked."""
-
-    re: str
-    to: str
-    to_uid: str
-    thread: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
 class Ending:
-    """How a person's request ended: with the agent's `text`, or an `error` that says why there is none."""
+    """How a request ends: with the agent's `text`, or an `error` that says why there is none."""
 
     text: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a runtime has to know of its agent between two steps; `turn` is the open one, '' if none is.
+
+    `held` says that this process still has the agent, `cancelled` that a person ended the open turn.
+    """
+
+    state: AgentState
+    turn: str
+    cancelled: bool
+    version: int
+    evict: bool
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up, after so many `attempts` of turn `turn`."""
+
+    id: str
+    message: Message
+    reason: str
+    turn: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the gateway was asked to write into an Agent's spec; the operator does it."""
+
+    id: str
+    agent: str
+    uid: str
+    mode: OperatingMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +179,9 @@ class AgentView:
     """What the bus knows of one agent, seen at one moment.
 
     `holder` is the token of the process that has it ('' = hibernated), `waiting` counts the messages in its
-    inbox, those of the open turn included; `in_work` says that it needs a process.
+    inbox, those of the open turn included; `in_work` says that it needs a process. `owed` counts the requests
+    taken and not answered, `waits` its own ones, `dead` the dead letters; `attempt` the incarnations that had
+    the open turn; `cancelling`: a person ended it and its process has not obeyed yet.
     """
 
     name: str
@@ -162,6 +197,11 @@ class AgentView:
     waiting: int
     evict: bool
     in_work: bool
+    owed: int = 0
+    waits: int = 0
+    dead: int = 0
+    attempt: int = 0
+    cancelling: bool = False
     usage: TotalUsage = field(default_factory=TotalUsage)
 
     @property

@@ -6,7 +6,7 @@ import orjson
 
 from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP
-from horos_bus.connection import Bus
+from horos_bus.connection import Argument, Bus
 from horos_bus.decoding import text
 from horos_bus.records import Ending
 
@@ -17,13 +17,15 @@ REMEMBER_MS: Final = 24 * 3600 * 1000
 async def send(bus: Bus, message: NewMessage, cap: int = INBOX_CAP) -> SendOutcome:
     """Put a message into an inbox, once for each `mid`; FULL and NO_AGENT remember nothing of it.
 
+    With a delay it comes when it is due, to the life that the name has now, and waits while the inbox is full.
+
     Raises BusUnavailableError: then it is unknown whether it was accepted, and sending it again is safe.
     """
-    keys = [*bus.keys.of(message.to), bus.keys.reply(message.mid)]
+    keys: list[str] = [*bus.keys.of(message.to), bus.keys.reply(message.mid)]
     sender = (message.mid, message.sender, message.thread, message.kind)
-    answer = await bus.call(
-        "send", keys, [message.to, message.to_uid, *sender, message.body, cap, REMEMBER_MS]
-    )
+    delay_ms = message.delay_seconds * 1000
+    words: list[Argument] = [message.to, message.to_uid, *sender, message.body, cap, REMEMBER_MS, delay_ms]
+    answer = await bus.call("send", keys, words)
     return SendOutcome(text(answer))
 
 

@@ -14,7 +14,7 @@ from horos_api.messages import Message, MessageKind, NewMessage, SendOutcome
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
-from horos_bus.records import Effect, Identity, Leave, Next, Reply, Turn, Usage
+from horos_bus.records import Effect, Ending, Identity, Leave, Next, Turn, Usage
 from horos_bus.sender import send
 
 _tokens = itertools.count(1)
@@ -37,8 +37,19 @@ def tool_result(call: str, content: str) -> bytes:
 
 def sending(to: str, body: str = "psst", kind: MessageKind = MessageKind.NOTICE) -> Effect:
     """Build the effect of a `send`, with results that name the outcome."""
-    results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "FULL", "NOAGENT")}
+    results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "FULL", "NOAGENT", "LIMIT")}
     return Effect(to=to, thread="main", message_kind=kind, body=body, results=results)
+
+
+def asking(to: str, body: str = "?") -> Effect:
+    """Build the effect of an `ask`."""
+    return sending(to, body, MessageKind.REQUEST)
+
+
+def replying(mid: str, body: str = "early") -> Effect:
+    """Build the effect of a `reply`."""
+    results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "NOREQUEST")}
+    return Effect(kind="reply", re=mid, body=body, results=results)
 
 
 def turn_of(found: Next) -> Turn:
@@ -124,15 +135,10 @@ class Stage:
 async def answer(
     runtime: MessageService, turn: Turn, body: str = "answer", usage: Usage | None = None
 ) -> Next:
-    """Commit a turn with one record for each input and the answer, replying to every request of a person."""
-    replies = [
-        Reply(re=m.mid, to=m.sender, to_uid=m.sender_uid, thread=m.thread, body=body)
-        for m in turn.inputs
-        if m.kind == MessageKind.REQUEST
-    ]
+    """Commit a turn with one record for each input and the answer."""
     entries = [*map(user, turn.inputs), record("assistant", body)]
     ix = turn.base + len(turn.journal)
-    return await runtime.commit(turn.id, ix, entries, replies, usage or Usage())
+    return await runtime.commit(turn.id, ix, entries, Ending(text=body), usage or Usage())
 
 
 def _in_short(event: Event) -> str:

@@ -8,9 +8,9 @@ import pytest
 from horos_api.names import key_prefix
 from horos_bus.acl import AclOutcome, ensure_namespace_user, namespace_user_name
 from horos_bus.connection import Bus, BusError, BusUnavailableError, NotPermittedError
-from horos_bus.records import Usage
+from horos_bus.records import Ending, Usage
 from tests.bus.conftest import OpenBus
-from tests.bus.stage import Stage, answer, record, sending, turn_of, user
+from tests.bus.stage import Stage, answer, asking, record, replying, sending, turn_of, user
 from tests.redis_fixtures import RedisProcess
 
 INSTALL = "acl"
@@ -57,13 +57,23 @@ async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) ->
     turn = turn_of(await runtime.all_unread())
     await runtime.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [sending("bob")])
     await stage.say("m2")
-    await runtime.append(turn.id, 3, [record("assistant", "")])
+    joined = (await runtime.append(turn.id, 3, [record("assistant", "")], [asking("bob")])).joined
+    await runtime.append(turn.id, 5, [user(joined[0])], [replying("m1")])
     await runtime.emit(turn.id, [{"type": "X"}])
-    assert len(await runtime.context("main")) == 4
+    assert len(await runtime.context("main")) == 7
+    assert (await runtime.standing()).held
     await runtime.fail(turn.id, "Reason", "message")
     await runtime.all_unread()
-    await runtime.commit(turn.id, 4, [record("assistant", "")], [], Usage())
-    await stage.say("m3")
+    await runtime.commit(turn.id, 7, [record("assistant", "")], Ending(), Usage())
+    for mid in ("m3", "m4"):
+        await stage.say(mid)
+    await runtime.all_unread()
+    for _ in range(3):
+        # One attempt: the batch is taken apart, then its first message is buried.
+        await runtime.retire(force=True)
+        runtime = stage.runtime(bus=red)
+        await runtime.claim(None, max_attempts=0)
+    assert [letter.message.mid for letter in await stage.control.dead_letters("ada")] == ["m3"]
     await answer(runtime, turn_of(await runtime.all_unread()))
     await runtime.retire()
 

@@ -4,7 +4,7 @@ import pytest
 
 from horos_api.agent_state import AgentState
 from horos_api.messages import MessageKind
-from horos_bus.records import Ending, FencedError, Idle, LostError, Reply, Usage
+from horos_bus.records import Ending, FencedError, Idle, LostError, Usage
 from horos_bus.sender import reply
 from tests.bus.stage import Stage, answer, record, sending, tool_result, turn_of, user
 
@@ -101,7 +101,7 @@ async def test_an_index_ahead_of_or_before_the_journal_is_lost(stage: Stage) -> 
         with pytest.raises(LostError):
             await runtime.append(turn.id, wrong, [record("assistant", "")])
         with pytest.raises(LostError):
-            await runtime.commit(turn.id, wrong, [], [], Usage())
+            await runtime.commit(turn.id, wrong, [], Ending(), Usage())
     assert await runtime.length("main") == turn.base == 2
 
 
@@ -114,7 +114,7 @@ async def test_another_turn_is_lost(stage: Stage) -> None:
     with pytest.raises(LostError):
         await runtime.emit("1-1", [{"type": "X"}])
     with pytest.raises(LostError):
-        await runtime.commit("1-1", 0, [], [], Usage())
+        await runtime.commit("1-1", 0, [], Ending(), Usage())
     with pytest.raises(LostError):
         await runtime.fail("1-1", "Reason", "message")
 
@@ -129,7 +129,7 @@ async def test_a_process_without_the_agent_can_do_nothing(stage: Stage) -> None:
         old.all_unread(),
         old.append(turn.id, 0, [record("assistant", "")], [sending("ada")]),
         old.emit(turn.id, [{"type": "X"}]),
-        old.commit(turn.id, 0, [], [Reply("m1", "", "", "main", "no")], Usage()),
+        old.commit(turn.id, 0, [], Ending(text="no"), Usage()),
         old.fail(turn.id, "Reason", "message"),
         old.retire(force=True),
     ):
@@ -149,7 +149,7 @@ async def test_people_join_the_turn_of_their_thread_and_nobody_else_does(stage: 
     appended = await runtime.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")])
     assert [m.mid for m in appended.joined] == ["m2", "m3"]
     await runtime.append(turn.id, 2, [user(m) for m in appended.joined])
-    other = turn_of(await runtime.commit(turn.id, 4, [record("assistant", "all")], [], Usage()))
+    other = turn_of(await runtime.commit(turn.id, 4, [record("assistant", "all")], Ending(), Usage()))
     assert (other.thread, [m.mid for m in other.inputs]) == ("other", ["x1"])
 
 
@@ -161,7 +161,7 @@ async def test_a_message_from_an_agent_waits_for_a_turn_of_its_own(stage: Stage)
     await bob.append(theirs.id, 0, [user(theirs.inputs[0])], [sending("ada")])
     appended = await ada.append(mine.id, 0, [user(mine.inputs[0]), record("assistant", "")])
     assert appended.joined == ()
-    follow = turn_of(await ada.commit(mine.id, 2, [record("assistant", "")], [], Usage()))
+    follow = turn_of(await ada.commit(mine.id, 2, [record("assistant", "")], Ending(), Usage()))
     assert [m.sender for m in follow.inputs] == ["bob"]
 
 
@@ -212,11 +212,11 @@ async def test_a_request_between_agents_is_answered_once_in_the_thread_that_aske
     await stage.say("m1", to="ada", thread="trip")
     mine = turn_of(await ada.all_unread())
     await ada.append(mine.id, 0, [user(mine.inputs[0])], [sending("bob", "when?", MessageKind.REQUEST)])
-    await ada.commit(mine.id, 2, [record("assistant", "wait")], [], Usage())
+    await ada.commit(mine.id, 2, [record("assistant", "wait")], Ending(), Usage())
     theirs = turn_of(await bob.all_unread())
     asked = theirs.inputs[0]
-    twice = [Reply(asked.mid, "ada", "uid-ada", "trip", body) for body in ("noon", "midnight")]
-    await bob.commit(theirs.id, 0, [user(asked)], twice, Usage())
+    for body in ("noon", "midnight"):
+        await bob.commit(theirs.id, 0, [user(asked)], Ending(text=body), Usage())
     arrived = turn_of(await ada.all_unread())
     assert [(m.body, m.kind, m.re, m.thread) for m in arrived.inputs] == [
         ("noon", MessageKind.REPLY, asked.mid, "trip")

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from horos_api.events import text_delta
 from horos_api.messages import MessageKind
 from horos_bus.connection import Argument, Bus, BusUnavailableError
-from horos_bus.records import Ending, Idle, Reply, Usage
+from horos_bus.records import Ending, Idle, Usage
 from horos_bus.sender import reply
 from tests.bus.stage import Stage, record, sending, tool_result, turn_of, user
 from tests.redis_fixtures import RedisProcess, fresh_prefix
@@ -66,20 +66,23 @@ async def test_two_lives_with_every_script_sent_twice(twice: LosesReplies) -> No
     await ada.emit(turn.id, [text_delta("m", "b")])
     await ada.fail(turn.id, "Reason", "message")
     await ada.all_unread()
-    replies = [Reply(mid, "", "", "main", "fine") for mid in ("m1", "m2")]
-    assert await ada.commit(turn.id, 4, [record("assistant", "fine")], replies, Usage(1, 1)) == Idle(1)
-    assert await reply(twice, "m1") == await reply(twice, "m2") == Ending(text="fine")
+    last = [record("assistant", "I asked bob")]
+    assert await ada.commit(turn.id, 4, last, Ending(text="I asked bob"), Usage(1, 1)) == Idle(1)
+    assert await reply(twice, "m1") is await reply(twice, "m2") is None
 
     theirs = turn_of(await bob.all_unread())
     asked = theirs.inputs[0]
-    await bob.commit(theirs.id, 0, [user(asked)], [Reply(asked.mid, "ada", "uid-ada", "main", "!")], Usage())
+    await bob.commit(theirs.id, 0, [user(asked)], Ending(text="!"), Usage())
     assert await bob.retire() is True
     arrived = turn_of(await ada.all_unread())
     assert [m.body for m in arrived.inputs] == ["!"]
     await stage.control.ctl("ada", "pause")
     await stage.control.ctl("ada", "resume")
     await stage.control.ctl("ada", "evict")
-    await ada.commit(arrived.id, 5, [record("assistant", "")], [], Usage())
+    await stage.control.cancel("ada", arrived.id)
+    last = [user(arrived.inputs[0]), record("assistant", "")]
+    await ada.commit(arrived.id, 5, last, Ending(text="now"), Usage())
+    assert await reply(twice, "m1") == await reply(twice, "m2") == Ending(text="now")
     assert await stage.control.reap("ada", "ada-1") == "NOOP"
     assert await stage.control.delete("ada", "uid-ada") == "GONE"
 

@@ -1,14 +1,16 @@
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
 -- KEYS  all of the agent (Keys.of), then those of each receiver (Keys.receiver)
 -- ARGV  agent, token, turn, absolute index, cap, number of records, records..,
---       effects: {send, to, thread, kind, body, record for OK, for FULL, for NOAGENT}..
+--       effects: {send, to, thread, kind, body | reply, mid of the request, '', '', body; number of outcomes,
+--       then each outcome with its record}..
+--       Outcomes: OK, FULL, NOAGENT, for a request LIMIT too; of a reply OK and NOREQUEST.
 -- Returns {OK, state, cancel, joined inputs, outcomes}; {DUP, state, cancel, joined inputs, records stored since the
 -- index}; {LOST}; {FENCED, holder}. `joined`: every input of the turn that has no user record in the journal yet,
 -- among them the messages that people sent to this thread meanwhile.
 local agent, turn, ix, cap = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end
-local s = state_of(agent, 'turn', 'thread', 'base', 'uid', 'state', 'inputs', 'untold', 'cancel')
+local s = state_of(agent, 'turn', 'thread', 'base', 'uid', 'state', 'inputs', 'untold', 'cancel', 'alone', 'request_ms')
 if s.turn ~= turn or ix < tonumber(s.base) then return {'LOST'} end
 local first, length = bounds(agent, s.thread)
 if length < ix then return {'LOST'} end
@@ -18,28 +20,62 @@ if length > ix then
     call('LRANGE', context_key(agent, s.thread), ix - first, -1)}
 end
 
+-- When the agent stops waiting for an answer: early enough to still say something to whoever waits for it.
+local function wait_until()
+  local t = now()
+  local deadline = t + s.request_ms
+  for _, debt in ipairs(debts(agent, s.thread)) do deadline = math.min(deadline, t + (debt.deadline - t) * 0.9) end
+  return math.floor(deadline)
+end
+
+-- An agent that asked itself would wait for itself: no later turn would leave nothing open.
+local function send(mid, to, thread, kind, body)
+  local message = {mid = mid, from = agent, fuid = s.uid, thread = thread, kind = kind, re = '', body = body}
+  if kind ~= 'request' then return deliver(to, '', message, cap) end
+  if to == agent then return 'NOAGENT' end
+  if call('HLEN', key(agent, 'waits')) >= WAITS_LIMIT then return 'LIMIT' end
+  message.deadline = wait_until()
+  local outcome = deliver(to, '', message, cap)
+  if outcome == 'OK' then
+    call('HSET', key(agent, 'waits'), mid, s.thread .. ' ' .. stamp() .. ' ' .. to .. ' asked')
+    call('ZADD', P .. 'later', message.deadline, deadline_entry(agent, s.uid, mid))
+  end
+  return outcome
+end
+
+local function answer(mid, body)
+  local debt = debt_of(mid, call('HGET', key(agent, 'owed'), mid))
+  if not debt then return 'NOREQUEST' end
+  pay(agent, s.uid, debt, body)
+  return 'OK'
+end
+
 local count = tonumber(ARGV[6])
-local told = journal(agent, turn, s.thread, ix, slice(7, count))
-local outcomes, at = {}, ix + count
-for i = 7 + count, #ARGV, 8 do
+local records = slice(7, count)
+local told = heard(records)
+journal(agent, turn, s.thread, ix, records)
+local outcomes, at, i = {}, ix + count, 7 + count
+while i <= #ARGV do
   -- The id comes from the place in the journal, never from the model's tool-call id, which may repeat.
   local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #outcomes
-  local outcome = deliver(ARGV[i + 1], '', {mid = mid, from = agent, fuid = s.uid, thread = ARGV[i + 2],
-    kind = ARGV[i + 3], re = '', body = ARGV[i + 4]}, cap)
-  if outcome == 'OK' and ARGV[i + 3] == 'request' then
-    call('HSET', key(agent, 'waits'), mid, s.thread .. ' ' .. now() .. ' asked')
+  local outcome
+  if ARGV[i] == 'reply' then outcome = answer(ARGV[i + 1], ARGV[i + 4])
+  else outcome = send(mid, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
+  local results = i + 6
+  i = results + 2 * tonumber(ARGV[i + 5])
+  for j = results, i - 2, 2 do
+    if ARGV[j] == outcome then journal(agent, turn, s.thread, at, {ARGV[j + 1]}) end
   end
-  local chosen = outcome == 'OK' and ARGV[i + 5] or outcome == 'FULL' and ARGV[i + 6] or ARGV[i + 7]
-  journal(agent, turn, s.thread, at, {chosen})
   at = at + 1
   outcomes[#outcomes + 1] = outcome
 end
 
 local inputs = words(s.inputs)
-local run = head_run(agent, inputs[#inputs], s.thread, function(fields) return fields.fuid == '' end)
-local untold = {}
-for _, entry in ipairs(entries_of(agent, words(s.untold))) do
-  if not told[fields_of(entry).mid] then untold[#untold + 1] = entry end
+local untold = unheard(agent, words(s.untold), told)
+-- A turn that was narrowed to what may be poison takes nobody in; one that is about to stop neither.
+local run = {}
+if s.alone ~= '1' and s.state == 'running' then
+  run = head_run(agent, inputs[#inputs], s.thread, function(fields) return fields.fuid == '' end)
 end
 if #run > 0 then
   local ids, mids = take(agent, run)
@@ -48,6 +84,6 @@ if #run > 0 then
   for _, entry in ipairs(run) do untold[#untold + 1] = entry end
 end
 local ids = {}
-for i, entry in ipairs(untold) do ids[i] = entry[1] end
+for k, entry in ipairs(untold) do ids[k] = entry[1] end
 call('HSET', state_key(agent), 'inputs', s.inputs, 'untold', table.concat(ids, ' '))
 return {'OK', s.state, cancel, untold, outcomes}

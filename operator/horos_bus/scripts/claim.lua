@@ -1,22 +1,86 @@
--- Become the one process that speaks for the agent: a compare-and-set on the epoch.
+-- Become the one process that speaks for the agent: a compare-and-set on the epoch. A turn that has used up its
+-- attempts is given up here, before any byte of its messages reaches another process.
 -- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid, token, ticket (the epoch that the operator saw; '' = any), attempts allowed
 -- Returns {OK, epoch, reason kept from state error or ''}; {GONE}; {STALE, epoch}. Repeated by the holder: OK again.
 local agent, S = ARGV[1], state_key(ARGV[1])
-local s = state_of(agent, 'uid', 'holder', 'epoch', 'state', 'reason', 'turn', 'thread')
+local s = state_of(agent, 'uid', 'holder', 'epoch', 'state', 'reason', 'turn', 'thread', 'inputs', 'untold', 'attempt')
 if s.uid ~= ARGV[2] then return {'GONE'} end
 local reason = s.state == 'error' and s.reason or ''
 if s.holder == ARGV[3] then return {'OK', tonumber(s.epoch), reason} end
 if ARGV[4] ~= '' and ARGV[4] ~= s.epoch then return {'STALE', tonumber(s.epoch)} end
+
+local function mids_of(entries)
+  local mids = {}
+  for i, entry in ipairs(entries) do mids[i] = fields_of(entry).mid end
+  return mids
+end
+
+-- What the model was told of, which is always the beginning; if nothing was, the first message.
+local function suspects(inputs)
+  local told = #inputs - #words(s.untold)
+  return math.max(told, 1)
+end
+
+-- Try again with those alone; what came after them goes back to the inbox, unread and not owed.
+local function narrow(inputs, kept)
+  local back = {}
+  for i = kept + 1, #inputs do back[#back + 1] = inputs[i] end
+  local entries = entries_of(agent, back)
+  call('HSET', S, 'inputs', table.concat(inputs, ' ', 1, kept), 'untold', s.untold == s.inputs and inputs[1] or '',
+    'attempt', 1, 'alone', '1')
+  for _, entry in ipairs(entries) do
+    local m = fields_of(entry)
+    if m.kind == 'request' then drop_debt(agent, s.uid, m.mid) end
+  end
+  call('XACK', key(agent, 'inbox'), 'rt', unpack(back))
+  call('XGROUP', 'SETID', key(agent, 'inbox'), 'rt', inputs[kept])
+  custom(agent, s.thread, 'returned', {runId = s.turn, mids = mids_of(entries)})
+end
+
+-- Dead letters: the turn ends, whoever asked gets an error, and the partial journal stays.
+local function bury(inputs)
+  local why = 'agent ' .. agent .. ' died ' .. ARGV[5] .. ' times over this message and gave it up'
+  local entries, anyway, answered = entries_of(agent, inputs), {}, nil
+  for _, entry in ipairs(entries) do
+    local m = fields_of(entry)
+    call('XADD', key(agent, 'dead'), 'MAXLEN', '~', DEAD_KEPT, '*', 'mid', m.mid, 'from', m.from, 'fuid', m.fuid,
+      'thread', m.thread, 'kind', m.kind, 're', m.re, 'body', m.body, 'reason', why, 'turn', s.turn,
+      'attempts', ARGV[5])
+    anyway[m.mid] = true
+    if m.kind == 'reply' then answered = m end
+  end
+  acknowledge(agent, inputs)
+  if answered then
+    -- A reply went with them: the agent must hear of it, or what it owes there would never be answered.
+    for _, debt in ipairs(debts(agent, s.thread)) do
+      if anyway[debt.mid] then pay(agent, s.uid, debt, why, true) end
+    end
+    deliver(agent, s.uid, {mid = answered.mid .. '!dead', from = agent, fuid = s.uid, thread = s.thread,
+      kind = 'notice', re = '', body = 'The reply of ' .. answered.from .. ' to request ' .. answered.re ..
+      ' could not be read: ' .. why}, 0)
+  else
+    settle(agent, s.uid, s.thread, why, true, anyway)
+  end
+  custom(agent, s.thread, 'dead', {runId = s.turn, mids = mids_of(entries), reason = why})
+  event(agent, s.thread, {type = 'RUN_ERROR', message = why, code = 'Buried'})
+  close_turn(agent, s.state, s.turn, s.thread)
+end
+
 local epoch = tonumber(s.epoch) + 1
-call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'emitted', 0)
+call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'wake', '0', 'emitted', 0)
 custom(agent, '', 'resident', {epoch = epoch})
 if s.turn ~= '' then
-  -- BURYING (decision 11, with the next issue) belongs here, before any byte of the message reaches a process:
-  -- when `attempt` passes ARGV[5]. Until then attempts are only counted and nothing is given up.
   -- In state error nobody was at work on the turn: nothing speaks against its messages.
   local attempt = call('HINCRBY', S, 'attempt', s.state == 'error' and 0 or 1)
-  custom(agent, s.thread, 'resumed', {runId = s.turn, attempt = attempt})
+  if attempt <= tonumber(ARGV[5]) then
+    custom(agent, s.thread, 'resumed', {runId = s.turn, attempt = attempt})
+  else
+    local inputs = words(s.inputs)
+    local kept = suspects(inputs)
+    if kept < #inputs then narrow(inputs, kept) else bury(inputs) end
+    want(agent)
+  end
 end
 mark_dirty(agent)
 return {'OK', epoch, reason}

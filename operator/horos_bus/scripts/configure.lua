@@ -1,6 +1,6 @@
 -- Store what the operator projects of the spec. Operator only.
 -- KEYS  all of the agent (Keys.of)
--- ARGV  agent, uid, generation, JSON text
+-- ARGV  agent, uid, generation, JSON text, milliseconds that a request may stay unanswered
 -- Returns OK; SAME when the text is stored already; OLD for a generation below the stored one; GONE for another uid.
 local agent, generation = ARGV[1], tonumber(ARGV[3])
 local s = state_of(agent, 'uid', 'generation')
@@ -8,7 +8,7 @@ if s.uid ~= ARGV[2] then return 'GONE' end
 if s.generation and generation < tonumber(s.generation) then return 'OLD' end
 if call('GET', key(agent, 'config')) == ARGV[4] then return 'SAME' end
 call('SET', key(agent, 'config'), ARGV[4])
-call('HSET', state_key(agent), 'generation', generation)
+call('HSET', state_key(agent), 'generation', generation, 'request_ms', ARGV[5])
 call('HINCRBY', state_key(agent), 'version', 1)
 mark_dirty(agent)
 call('PUBLISH', key(agent, 'wake'), 'c')

@@ -6,21 +6,9 @@ local agent, uid = ARGV[1], ARGV[2]
 if call('HGET', state_key(agent), 'uid') ~= uid then return 'GONE' end
 -- First, because no lack of memory refuses it, nor then anything behind it: deleting is how one gets memory back.
 call('HDEL', P .. 'agents', agent)
-local bounced, after = 0, '-'
-repeat
-  local page = call('XRANGE', key(agent, 'inbox'), after, '+', 'COUNT', HEAD_RUN)
-  for _, entry in ipairs(page) do
-    local m = fields_of(entry)
-    if m.kind == 'request' and not (m.from == agent and m.fuid == uid) then
-      reply(m.from, m.fuid, {mid = agent .. '/gone.' .. bounced, from = agent, fuid = uid, thread = m.thread,
-        kind = 'reply', re = m.mid, error = true, body = 'agent ' .. agent .. ' was deleted'})
-      bounced = bounced + 1
-    end
-    after = '(' .. entry[1]
-  end
-until #page == 0
+bounce(agent, uid, 'agent ' .. agent .. ' was deleted')
 for _, thread in ipairs(call('HKEYS', key(agent, 'threads'))) do call('UNLINK', context_key(agent, thread)) end
-for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'threads', 'config', 'events'}) do
+for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'owed', 'dead', 'threads', 'config', 'events'}) do
   call('UNLINK', key(agent, part))
 end
 call('ZREM', P .. 'work', agent)

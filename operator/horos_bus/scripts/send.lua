@@ -1,16 +1,29 @@
 -- A message from outside the bus, accepted once per mid for as long as the mid is remembered.
 -- KEYS  all of the agent (Keys.of)
--- ARGV  to, to_uid ('' = any life), mid, from, thread, kind, body, cap, milliseconds to remember the mid
+-- ARGV  to, to_uid ('' = any life), mid, from, thread, kind, body, cap, milliseconds to remember the mid,
+--       milliseconds of delay
 -- Returns OK; DUP (accepted before); FULL and NOAGENT, which remember nothing: the same mid may be tried again.
-local to, mid, remember = ARGV[1], ARGV[3], tonumber(ARGV[9])
+-- A delayed message belongs to the life that it was sent to, and meets the cap when it is due.
+local to, to_uid, mid, cap, remember, delay =
+  ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local seen = key(to, 'seen')
 if call('ZSCORE', seen, mid) or call('EXISTS', P .. 'r:' .. mid) == 1 then return 'DUP' end
-local outcome = deliver(to, ARGV[2], {mid = mid, from = ARGV[4], fuid = '', thread = ARGV[5], kind = ARGV[6],
-  re = '', body = ARGV[7]}, tonumber(ARGV[8]))
+local message = {mid = mid, from = ARGV[4], fuid = '', thread = ARGV[5], kind = ARGV[6], re = '', body = ARGV[7]}
+local t = now()
+
+local function put_off()
+  local s = state_of(to, 'uid', 'state')
+  if not s.uid or s.state == 'terminated' or (to_uid ~= '' and to_uid ~= s.uid) then return 'NOAGENT' end
+  message.to_uid, message.cap = s.uid, cap
+  call('ZADD', P .. 'later', t + delay, 'due ' .. to .. ' ' .. cmsgpack.pack(message))
+  return 'OK'
+end
+
+local outcome = delay > 0 and put_off() or delay == 0 and deliver(to, to_uid, message, cap)
 if outcome == 'OK' then
-  local t = now()
-  call('ZADD', seen, t, mid)
+  call('ZADD', seen, t + delay, mid)
   call('ZREMRANGEBYSCORE', seen, '-inf', t - remember)
-  call('PEXPIRE', seen, remember)
+  -- The mid of a delayed message is remembered for as long after it is due.
+  call('PEXPIRE', seen, math.max(remember + delay, call('PTTL', seen)))
 end
 return outcome

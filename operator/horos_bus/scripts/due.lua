@@ -1,0 +1,15 @@
+-- A delayed message whose time has come. Operator only; exactly once, since delivering and forgetting are one step.
+-- KEYS  all of the receiver (Keys.of)
+-- ARGV  receiver, entry of `later`
+-- Returns OK; NOAGENT when the life that it was sent to is over (a request then ends with an error); FULL, and the
+-- entry stays; NOOP when somebody else was first.
+local to, entry = ARGV[1], ARGV[2]
+if not call('ZSCORE', P .. 'later', entry) then return 'NOOP' end
+local message = cmsgpack.unpack(string.sub(entry, #('due ' .. to .. ' ') + 1))
+local outcome = deliver(to, message.to_uid, message, message.cap)
+if outcome == 'FULL' then return outcome end
+if outcome == 'NOAGENT' and message.kind == 'request' then
+  reply(to, '', message, 'agent ' .. to .. ' was deleted or terminated before this delayed message was due', true)
+end
+call('ZREM', P .. 'later', entry)
+return outcome
