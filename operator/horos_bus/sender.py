@@ -17,7 +17,7 @@ REMEMBER_MS: Final = 24 * 3600 * 1000
 async def send(bus: Bus, message: NewMessage, cap: int = INBOX_CAP) -> SendOutcome:
     """Put a message into an inbox, once for each `mid`; FULL and NO_AGENT remember nothing of it.
 
-    With a delay it comes when it is due, to the life that the name has now, and waits while the inbox is full.
+    With a delay it comes when it is due, to the life that the name has now; it waits while the inbox is full.
 
     Raises BusUnavailableError: then it is unknown whether it was accepted, and sending it again is safe.
     """

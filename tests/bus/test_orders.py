@@ -39,7 +39,7 @@ async def test_termination_ends_everything_but_what_was_thought(stage: Stage) ->
     assert await ada.retire() is True
     assert await stage.say("m3") == SendOutcome.NO_AGENT
     for op in ("pause", "resume", "evict", "wake"):
-        assert await stage.control.ctl("ada", op) == "OK"  # type: ignore[arg-type]
+        assert await stage.control.ctl("ada", op) == "OK"
     view = await stage.control.view("ada")
     assert view is not None
     assert (view.state, view.waiting, view.owed, view.waits) == (AgentState.TERMINATED, 0, 0, 0)
