@@ -32,8 +32,7 @@ COMMAND_SECONDS: Final = 8.0
 """How long one command may take with all its retries."""
 CONNECTIONS: Final = 10_000
 """A blocking reader holds one connection, and a gateway has one reader for each watcher."""
-SHARED_PARTS: Final = ("prelude", "messages", "turns")
-"""What stands in front of every script."""
+_NEEDS: Final = "-- NEEDS "
 Argument: TypeAlias = str | bytes | int
 
 
@@ -156,8 +155,16 @@ def _address(url: str) -> str:
 
 @cache
 def _source(script: str) -> tuple[str, str]:
-    """Load a script by its name, behind the parts that all share; with its digest."""
-    folder = resources.files("horos_bus") / "scripts"
-    parts = [(folder / f"{name}.lua").read_text(encoding="utf-8") for name in (*SHARED_PARTS, script)]
-    text = "\n".join(parts)
+    """Load a script by its name, behind the parts that it shares with others; with its digest.
+
+    The parts are named in its first line: what a script does not need is not run with each of its calls.
+    """
+    own = _lua(script)
+    mark, _, parts = own.partition("\n")[0].partition(_NEEDS)
+    names = parts.split() if not mark else []
+    text = "\n".join([*map(_lua, ("prelude", *names)), own])
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _lua(name: str) -> str:
+    return (resources.files("horos_bus") / "scripts" / f"{name}.lua").read_text(encoding="utf-8")

@@ -1,3 +1,4 @@
+-- NEEDS messages turns
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
 -- KEYS  all of the agent (Keys.of), then those of each receiver (Keys.receiver)
 -- ARGV  agent, token, turn, absolute index, cap, number of records, records..,
@@ -16,7 +17,7 @@ local first, length = bounds(agent, s.thread)
 if length < ix then return {'LOST'} end
 local cancel = s.cancel == turn and 1 or 0
 if length > ix then
-  return {'DUP', s.state, cancel, entries_of(agent, words(s.untold)),
+  return {'DUP', s.state, cancel, (entries_of(agent, words(s.untold))),
     call('LRANGE', context_key(agent, s.thread), ix - first, -1)}
 end
 
@@ -71,14 +72,18 @@ while i <= #ARGV do
 end
 
 local inputs = words(s.inputs)
-local untold = unheard(agent, words(s.untold), told)
+local untold = words(s.untold)
+if #untold > 0 then
+  local entries, contents = entries_of(agent, untold)
+  untold = unheard(entries, contents, told)
+end
 -- A turn that was narrowed to what may be poison takes nobody in; one that is about to stop neither.
-local run = {}
+local run, contents = {}, nil
 if s.alone ~= '1' and s.state == 'running' then
-  run = head_run(agent, inputs[#inputs], s.thread, function(fields) return fields.fuid == '' end)
+  run, contents = head_run(agent, inputs[#inputs], s.thread, function(fields) return fields.fuid == '' end)
 end
 if #run > 0 then
-  local ids, mids = take(agent, run)
+  local ids, mids = take(agent, run, contents)
   s.inputs = s.inputs .. ' ' .. ids
   custom(agent, s.thread, 'joined', {runId = turn, mids = mids})
   for _, entry in ipairs(run) do untold[#untold + 1] = entry end

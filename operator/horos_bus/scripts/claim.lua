@@ -1,3 +1,4 @@
+-- NEEDS messages turns
 -- Become the one process that speaks for the agent: a compare-and-set on the epoch. A turn that has used up its
 -- attempts is given up here, before any byte of its messages reaches another process.
 -- KEYS  all of the agent (Keys.of)
@@ -10,9 +11,9 @@ local reason = s.state == 'error' and s.reason or ''
 if s.holder == ARGV[3] then return {'OK', tonumber(s.epoch), reason} end
 if ARGV[4] ~= '' and ARGV[4] ~= s.epoch then return {'STALE', tonumber(s.epoch)} end
 
-local function mids_of(entries)
+local function mids_of(contents)
   local mids = {}
-  for i, entry in ipairs(entries) do mids[i] = fields_of(entry).mid end
+  for i, m in ipairs(contents) do mids[i] = m.mid end
   return mids
 end
 
@@ -26,31 +27,30 @@ end
 local function narrow(inputs, kept)
   local back = {}
   for i = kept + 1, #inputs do back[#back + 1] = inputs[i] end
-  local entries = entries_of(agent, back)
+  local _, contents = entries_of(agent, back)
   call('HSET', S, 'inputs', table.concat(inputs, ' ', 1, kept), 'untold', s.untold == s.inputs and inputs[1] or '',
     'attempt', 1, 'alone', '1')
-  for _, entry in ipairs(entries) do
-    local m = fields_of(entry)
+  for _, m in ipairs(contents) do
     if m.kind == 'request' then drop_debt(agent, s.uid, m.mid) end
   end
   call('XACK', key(agent, 'inbox'), 'rt', unpack(back))
   call('XGROUP', 'SETID', key(agent, 'inbox'), 'rt', inputs[kept])
-  custom(agent, s.thread, 'returned', {runId = s.turn, mids = mids_of(entries)})
+  custom(agent, s.thread, 'returned', {runId = s.turn, mids = mids_of(contents)})
 end
 
 -- Dead letters: the turn ends, whoever asked gets an error, and the partial journal stays.
 local function bury(inputs)
   local why = 'agent ' .. agent .. ' died ' .. ARGV[5] .. ' times over this message and gave it up'
-  local entries, anyway, answered = entries_of(agent, inputs), {}, nil
-  for _, entry in ipairs(entries) do
-    local m = fields_of(entry)
+  local _, contents = entries_of(agent, inputs)
+  local anyway, answered = {}, nil
+  for _, m in ipairs(contents) do
     call('XADD', key(agent, 'dead'), 'MAXLEN', '~', DEAD_KEPT, '*', 'mid', m.mid, 'from', m.from, 'fuid', m.fuid,
       'thread', m.thread, 'kind', m.kind, 're', m.re, 'body', m.body, 'reason', why, 'turn', s.turn,
       'attempts', ARGV[5])
     anyway[m.mid] = true
     if m.kind == 'reply' then answered = m end
   end
-  acknowledge(agent, inputs)
+  acknowledge(agent, inputs, contents)
   if answered then
     -- A reply went with them: the agent must hear of it, or what it owes there would never be answered.
     for _, debt in ipairs(debts(agent, s.thread)) do
@@ -62,7 +62,7 @@ local function bury(inputs)
   else
     settle(agent, s.uid, s.thread, why, true, anyway)
   end
-  custom(agent, s.thread, 'dead', {runId = s.turn, mids = mids_of(entries), reason = why})
+  custom(agent, s.thread, 'dead', {runId = s.turn, mids = mids_of(contents), reason = why})
   event(agent, s.thread, {type = 'RUN_ERROR', message = why, code = 'Buried'})
   close_turn(agent, s.state, s.turn, s.thread)
 end

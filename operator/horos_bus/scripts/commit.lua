@@ -1,3 +1,4 @@
+-- NEEDS messages turns
 -- Close the open turn: last records, answers, acknowledgements and state in one step; then what `next` returns.
 -- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token, turn, absolute index, prompt tokens, completion tokens, `text` or `error`, that text,
@@ -17,15 +18,19 @@ end
 local _, length = bounds(agent, s.thread)
 if length ~= ix then return {'LOST'} end
 local records = slice(9, #ARGV - 8)
+local inputs, told = words(s.inputs), s.untold ~= '' and heard(records)
+local _, contents = entries_of(agent, inputs)
 -- Nothing is acknowledged that the model was not told of.
-if s.untold ~= '' and #unheard(agent, words(s.untold), heard(records)) > 0 then return {'LOST'} end
+for i = #inputs - #words(s.untold) + 1, #inputs do
+  if not told[contents[i].mid] then return {'LOST'} end
+end
 
 journal(agent, turn, s.thread, ix, records)
-local inputs, own = words(s.inputs), {}
+local own = {}
 if failed then
-  for _, entry in ipairs(entries_of(agent, inputs)) do own[fields_of(entry).mid] = true end
+  for _, m in ipairs(contents) do own[m.mid] = true end
 end
-acknowledge(agent, inputs)
+acknowledge(agent, inputs, contents)
 local left = settle(agent, s.uid, s.thread, body, failed, own)
 if #left > 0 then custom(agent, s.thread, 'owes', {runId = turn, mids = left}) end
 custom(agent, s.thread, 'usage', {

@@ -1,3 +1,4 @@
+-- NEEDS messages
 -- End an agent's life: whoever still waits for its answer gets an error, then every key goes. Operator only.
 -- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid

@@ -1,3 +1,4 @@
+-- NEEDS messages
 -- A delayed message whose time has come. Operator only; exactly once, since delivering and forgetting are one step.
 -- KEYS  all of the receiver (Keys.of)
 -- ARGV  receiver, entry of `later`

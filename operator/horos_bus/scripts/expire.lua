@@ -1,3 +1,4 @@
+-- NEEDS messages
 -- A request's deadline has come, where it is owed or where it was asked. Operator only.
 -- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid, mid

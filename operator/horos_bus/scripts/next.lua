@@ -1,3 +1,4 @@
+-- NEEDS messages turns
 -- What there is to do: the open turn, else a new one made of the head run of the inbox.
 -- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token

@@ -1,5 +1,5 @@
--- Joined in front of every script, with messages.lua and turns.lua behind it: keys, time, events, and who needs a
--- process.
+-- Joined in front of every script: keys, time, events, who needs a process, who holds the agent. Scripts whose first
+-- line says `NEEDS messages` or `NEEDS messages turns` get those files behind it.
 -- KEYS[1] is the namespace's prefix; all other keys share its slot. Bodies and records stay opaque strings,
 -- except that a record's `role`, `mid`, `tool_call_id` and `content` are read where an event or an input needs them.
 -- Inside a script all checks come first, and the first write is a deny-oom command, since Lua does not roll back.
@@ -16,14 +16,21 @@ local function key(agent, part) return P .. 'a:' .. agent .. ':' .. part end
 local function context_key(agent, thread) return key(agent, 't:' .. thread .. ':context') end
 local function state_key(agent) return key(agent, 'state') end
 
+-- One moment for the whole script.
+local moment
+local function time()
+  moment = moment or call('TIME')
+  return moment
+end
+
 local function now()
-  local t = call('TIME')
+  local t = time()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
 -- Microseconds, to tell which of two scripts ran first.
 local function stamp()
-  local t = call('TIME')
+  local t = time()
   return string.format('%d%06d', t[1], t[2])
 end
 
@@ -96,4 +103,17 @@ end
 local function rest(agent)
   if wakeable(agent, state_of(agent, 'uid', 'state', 'turn', 'wake')) then call('ZADD', P .. 'work', 'NX', now(), agent)
   else call('ZREM', P .. 'work', agent) end
+end
+
+-- Nil when this token holds the agent, else what to answer.
+local function guard(agent, token)
+  local holder = call('HGET', state_key(agent), 'holder')
+  if holder == token then return nil end
+  return {'FENCED', holder or ''}
+end
+
+-- Absolute index of a thread's oldest record, and of the one after its newest.
+local function bounds(agent, thread)
+  local first = tonumber(call('HGET', key(agent, 'threads'), thread) or 0)
+  return first, first + call('LLEN', context_key(agent, thread))
 end

@@ -1,3 +1,4 @@
+-- NEEDS messages
 -- A message from outside the bus, accepted once per mid for as long as the mid is remembered.
 -- KEYS  all of the agent (Keys.of)
 -- ARGV  to, to_uid ('' = any life), mid, from, thread, kind, body, cap, milliseconds to remember the mid,

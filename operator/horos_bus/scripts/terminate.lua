@@ -1,3 +1,4 @@
+-- NEEDS messages
 -- End an agent for good and keep what it thought: nothing is taken in or done any more. Operator only.
 -- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid

@@ -1,39 +1,27 @@
 -- Joined behind messages.lua: what the open turn is made of.
 
--- Nil when this token holds the agent, else what to answer.
-local function guard(agent, token)
-  local holder = call('HGET', state_key(agent), 'holder')
-  if holder == token then return nil end
-  return {'FENCED', holder or ''}
-end
-
--- Absolute index of a thread's oldest record, and of the one after its newest.
-local function bounds(agent, thread)
-  local first = tonumber(call('HGET', key(agent, 'threads'), thread) or 0)
-  return first, first + call('LLEN', context_key(agent, thread))
-end
-
--- Entries after the id `after` ('-' = from the head) that lie in one thread without a break and please `accept`.
+-- Entries after the id `after` ('-' = from the head) that lie in one thread without a break and please `accept`;
+-- their fields; the thread.
 local function head_run(agent, after, thread, accept)
   local start = after == '-' and '-' or '(' .. after
-  local run = {}
+  local run, contents = {}, {}
   for _, entry in ipairs(call('XRANGE', key(agent, 'inbox'), start, '+', 'COUNT', HEAD_RUN)) do
     local fields = fields_of(entry)
     thread = thread or fields.thread
     if fields.thread ~= thread or (accept and not accept(fields)) then break end
-    run[#run + 1] = entry
+    run[#run + 1], contents[#run + 1] = entry, fields
   end
-  return run, thread
+  return run, contents, thread
 end
 
 -- Make the consumer group know that these entries, the next ones unread, are in work; their requests are owed now.
-local function take(agent, run)
+-- Returns their ids, and the list of their mids.
+local function take(agent, run, contents)
   call('XREADGROUP', 'GROUP', 'rt', 'self', 'COUNT', #run, 'STREAMS', key(agent, 'inbox'), '>')
   local s = state_of(agent, 'uid', 'request_ms')
   local ids, mids = {}, {}
-  for i, entry in ipairs(run) do
-    local m = fields_of(entry)
-    ids[i], mids[i] = entry[1], m.mid
+  for i, m in ipairs(contents) do
+    ids[i], mids[i] = run[i][1], m.mid
     if m.kind == 'request' then
       owe(agent, s.uid, m, math.min(now() + s.request_ms, tonumber(m.deadline or math.huge)))
     end
@@ -41,9 +29,12 @@ local function take(agent, run)
   return table.concat(ids, ' '), mids
 end
 
+-- The entries with these ids, which lie next to each other, and their fields.
 local function entries_of(agent, ids)
-  if #ids == 0 then return {} end
-  return call('XRANGE', key(agent, 'inbox'), ids[1], ids[#ids])
+  if #ids == 0 then return {}, {} end
+  local entries, contents = call('XRANGE', key(agent, 'inbox'), ids[1], ids[#ids]), {}
+  for i, entry in ipairs(entries) do contents[i] = fields_of(entry) end
+  return entries, contents
 end
 
 -- Only the records that can matter are decoded; text that is not JSON is none of them.
@@ -64,19 +55,19 @@ local function heard(records)
   return told
 end
 
--- Those entries of the inbox that no user record tells of.
-local function unheard(agent, ids, told)
+-- Those entries that no user record tells of.
+local function unheard(entries, contents, told)
   local list = {}
-  for _, entry in ipairs(entries_of(agent, ids)) do
-    if not told[fields_of(entry).mid] then list[#list + 1] = entry end
+  for i, entry in ipairs(entries) do
+    if not told[contents[i].mid] then list[#list + 1] = entry end
   end
   return list
 end
 
 -- Append records to the open turn's journal, the first of them at absolute index `ix`, and tell of tool results.
 local function journal(agent, turn, thread, ix, records)
+  if #records > 0 then call('RPUSH', context_key(agent, thread), unpack(records)) end
   for i, record in ipairs(records) do
-    call('RPUSH', context_key(agent, thread), record)
     local result = decoded(record, '"role":"tool"')
     if result and type(result.content) == 'string' and type(result.tool_call_id) == 'string' then
       event(agent, thread, {type = 'TOOL_CALL_RESULT', messageId = turn .. '/' .. (ix + i - 1),
@@ -86,9 +77,8 @@ local function journal(agent, turn, thread, ix, records)
 end
 
 -- The inputs leave the inbox; the replies among them are no longer waited for.
-local function acknowledge(agent, ids)
-  for _, entry in ipairs(entries_of(agent, ids)) do
-    local m = fields_of(entry)
+local function acknowledge(agent, ids, contents)
+  for _, m in ipairs(contents) do
     if m.kind == 'reply' then call('HDEL', key(agent, 'waits'), m.re) end
   end
   call('XACK', key(agent, 'inbox'), 'rt', unpack(ids))
@@ -115,23 +105,25 @@ local function open_turn(agent)
   if s.state == 'paused' or s.state == 'terminated' then rest(agent) return {'LEAVE', s.state} end
   -- In state error the turn is open for as long as the cause lasts, and a new pod may be the cure.
   if s.evict == '1' and (s.turn == '' or s.state == 'error') then rest(agent) return {'LEAVE', 'evict'} end
+  local first, length, entries
   if s.turn == '' then
-    local run, thread = head_run(agent, '-')
+    local run, contents, thread = head_run(agent, '-')
     if #run == 0 then rest(agent) return {'EMPTY', tonumber(s.version)} end
     call('HSETNX', key(agent, 'threads'), thread, 0)
-    local inputs, mids = take(agent, run)
-    local _, base = bounds(agent, thread)
-    s.turn, s.thread, s.inputs, s.base, s.attempt, s.cancel = run[1][1], thread, inputs, base, 1, ''
-    call('HSET', S, 'turn', s.turn, 'thread', thread, 'inputs', inputs, 'untold', inputs, 'base', base, 'attempt', 1)
+    local inputs, mids = take(agent, run, contents)
+    first, length = bounds(agent, thread)
+    entries, s.turn, s.thread, s.base, s.attempt, s.cancel = run, run[1][1], thread, length, 1, ''
+    call('HSET', S, 'turn', s.turn, 'thread', thread, 'inputs', inputs, 'untold', inputs, 'base', length, 'attempt', 1)
     event(agent, thread, {type = 'RUN_STARTED', threadId = thread, runId = s.turn,
       metadata = {mids = mids, attempt = 1}})
-    enter(agent, 'running', '', '', s.turn, thread)
-  elseif s.state ~= 'running' then
-    enter(agent, 'running', '', '', s.turn, s.thread)
+  else
+    first, length = bounds(agent, s.thread)
+    entries = entries_of(agent, words(s.inputs))
   end
+  if s.state ~= 'running' then enter(agent, 'running', '', '', s.turn, s.thread) end
   call('ZADD', P .. 'work', 'NX', now(), agent)
-  local first = bounds(agent, s.thread)
-  local records = call('LRANGE', context_key(agent, s.thread), s.base - first, -1)
-  return {'TURN', s.turn, s.thread, tonumber(s.base), tonumber(s.attempt), tonumber(s.version),
-    entries_of(agent, words(s.inputs)), records, s.cancel == s.turn and 1 or 0}
+  local base = tonumber(s.base)
+  local records = base < length and call('LRANGE', context_key(agent, s.thread), base - first, -1) or {}
+  return {'TURN', s.turn, s.thread, base, tonumber(s.attempt), tonumber(s.version), entries, records,
+    s.cancel == s.turn and 1 or 0}
 end
