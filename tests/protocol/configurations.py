@@ -18,7 +18,9 @@ ASK_TWICE: Final[Plans] = {(0, True): (("ask", 1), ("ask", 1))}
 ASK_TWO: Final[Plans] = {(0, True): (("ask", 1), ("ask", 2))}
 CHAIN: Final[Plans] = {(0, True): (("ask", 1),), (1, False): (("ask", 2),)}
 CIRCLE: Final[Plans] = {(0, True): (("ask", 1),), (1, False): (("ask", 0),)}
+RING: Final[Plans] = {(0, True): (("ask", 1),), (1, False): (("ask", 2),), (2, False): (("ask", 0),)}
 SELF: Final[Plans] = {(0, True): (("ask", 0),)}
+CIRCLE_TWO: Final[Plans] = {(0, True): (("ask", 1), ("ask", 2)), (1, False): (("ask", 0),)}
 CROSSED: Final[Plans] = {(0, True): (("ask", 1),), (1, True): (("ask", 0),)}
 TOOL: Final[Plans] = {(0, True): (("tool", 0),)}
 TOOLS: Final[Plans] = {(0, True): (("tool", 0), ("tool", 0))}
@@ -51,7 +53,9 @@ CHAINS: Final[Mapping[str, Scenario]] = {
     "ask, one terminated": Scenario(ONE, {"terminate": 1, "crash": 1}, ASK, agents=2, victim=1),
     "ask, the asker terminated": Scenario(ONE, {"terminate": 1}, ASK, agents=2),
     "a chain of three": Scenario(ONE, {}, CHAIN, agents=3),
-    "a circle is ended by a deadline": Scenario(ONE, {}, CIRCLE, agents=2, deadlines=True),
+    "asked back": Scenario(ONE, {}, CIRCLE, agents=2),
+    "asked back, killed": Scenario(ONE, {"crash": 1}, CIRCLE, agents=2),
+    "two ask each other": Scenario((Send(), Send(1)), {}, CROSSED, agents=2),
     "the one asked is suspended for good": Scenario(
         ONE, {"pause": 1}, ASK, agents=2, victim=1, deadlines=True, heals=False
     ),
@@ -159,6 +163,9 @@ LONG: Final[Mapping[str, Scenario]] = {
     "two people ask in two threads, killed": Scenario(TWO_THREADS, {"crash": 1}, ASK, agents=2),
     "ask, deadlines, a reply lost": Scenario(ONE, {"deadline": 2, "lost": 1}, ASK, agents=2),
     "ask, the asker terminated, two messages": Scenario(TWO, {"terminate": 1}, ASK, agents=2),
+    "asked back by the one of two that was asked first": Scenario(ONE, {}, CIRCLE_TWO, agents=3),
+    "asked back, a reply lost, a deadline": Scenario(ONE, {"lost": 1, "deadline": 1}, CIRCLE, agents=2),
+    "a ring of three is ended by a deadline": Scenario(ONE, {}, RING, agents=3, deadlines=True),
     "full inboxes, a reply lost": Scenario((Send(), Send(1)), {"lost": 1}, CROSSED, 2, cap=1),
     "Redis loses its tail, a tool, a zombie": Scenario(ONE, {"rollback": 2, "zombie": 1}, TOOL),
     "Redis loses its tail, ask": Scenario(ONE, {"rollback": 2}, ASK, agents=2),

@@ -58,7 +58,8 @@ class Guard(StrEnum):
     NAME_TAKEN_IS_LOOKED_AT = "a 409 on create is looked at"
     CREATE_NAMES_EPOCH = "a pod is named for its epoch, and its claim names it too"
     DIRTY = "reap marks the agent dirty"
-    SELF_ASK_REFUSED = "an agent cannot ask itself"
+    ASKED_BACK = "what was asked back is answered, though the first request is open"
+    ASKED_BACK_BEFORE = "only a request from before is no reason to wait: one asked later is"
 
 
 class Rules(NamedTuple):

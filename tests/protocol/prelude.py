@@ -105,7 +105,8 @@ def bounce(rules: Rules, bus: Bus, a: int) -> Bus:
     agent = bus.agents[a]
     debts = [debt_of(message) for message in agent.inbox if message.kind == "request"]
     if rules.keep(Guard.DELETE_BOUNCES_OWED):
-        debts += [debt for debt in agent.owed if debt not in debts]
+        read = {debt.mid for debt in debts}
+        debts += [debt for debt in agent.owed if debt.mid not in read]
     for debt in debts:
         if (debt.sender, debt.sender_uid) != (a, agent.uid):
             bus = reply(rules, bus, a, debt, "error")
@@ -130,7 +131,11 @@ def head_run(rules: Rules, messages: tuple[Message, ...], thread: str | None) ->
 def take(bus: Bus, a: int, run: tuple[Message, ...]) -> Bus:
     """Make messages inputs of the open turn. The requests among them are owed from here on."""
     agent = bus.agents[a]
-    debts = tuple(debt_of(message) for message in run if message.kind == "request")
+    debts = tuple(
+        debt_of(message)._replace(before=open_to(agent, message.sender))
+        for message in run
+        if message.kind == "request"
+    )
     deadlines = frozenset(Due(a, agent.uid, debt.mid) for debt in debts)
     inputs = agent.inputs + tuple(message.mid for message in run)
     for message in run:
@@ -197,16 +202,41 @@ def acknowledge(bus: Bus, a: int, ends: dict[str, Fate]) -> Bus:
     return bus.change(a, inbox=left, waits=waits, fates=fates)
 
 
-def is_open(rules: Rules, agent: Agent, thread: str) -> bool:
-    """Whether requests of one's own are open in a thread."""
-    everywhere = not rules.keep(Guard.DEBT_OF_THREAD)
-    return any(wait.thread == thread or everywhere for wait in agent.waits)
+def open_to(agent: Agent, other: int) -> tuple[str, ...]:
+    """Mids of one's own requests to somebody that are open."""
+    return tuple(wait.mid for wait in agent.waits if wait.to == other)
 
 
-def settle(rules: Rules, bus: Bus, a: int, thread: str, how: str) -> Bus:
-    """Answer all that is owed in a thread."""
+def held_back(rules: Rules, agent: Agent, debt: Debt) -> bool:
+    """Whether an open request is a reason not to answer yet.
+
+    One to the creditor itself from before the debt is none: the creditor has asked back and waits for this.
+    """
+    if not rules.keep(Guard.OWES_WHILE_OPEN):
+        return False
     everywhere = not rules.keep(Guard.DEBT_OF_THREAD)
-    paid = tuple(debt for debt in bus.agents[a].owed if debt.thread == thread or everywhere)
+    for wait in agent.waits:
+        back = wait.to == debt.sender and rules.keep(Guard.ASKED_BACK)
+        if back and (wait.mid in debt.before or not rules.keep(Guard.ASKED_BACK_BEFORE)):
+            continue
+        if wait.thread == debt.thread or everywhere:
+            return True
+    return False
+
+
+def payable(rules: Rules, agent: Agent, thread: str, anyway: tuple[str, ...] = ()) -> tuple[Debt, ...]:
+    """What a thread owes and nothing holds back; the mids in `anyway` in any case."""
+    everywhere = not rules.keep(Guard.DEBT_OF_THREAD)
+    return tuple(
+        debt
+        for debt in agent.owed
+        if (debt.thread == thread or everywhere) and (debt.mid in anyway or not held_back(rules, agent, debt))
+    )
+
+
+def settle(rules: Rules, bus: Bus, a: int, paid: tuple[Debt, ...], words: tuple[str, str]) -> Bus:
+    """Answer these debts. words: (the thread they come from, how)."""
+    thread, how = words
     for debt in paid:
         if debt.thread != thread:
             bus = bus.alarm(f"{debt.mid} was answered with the words of another thread")
@@ -247,8 +277,8 @@ def bury(rules: Rules, bus: Bus, a: int) -> Bus:
         for message in lost:
             notice = Message(f"dead:{message.mid}", a, agent.uid, thread, "notice")
             bus, _ = deliver(rules, bus, a, 0, notice, capped=False)
-    elif rules.keep(Guard.BURY_ENDS_CHAIN) and not is_open(rules, bus.agents[a], thread):
-        bus = settle(rules, bus, a, thread, "error")
+    elif rules.keep(Guard.BURY_ENDS_CHAIN):
+        bus = settle(rules, bus, a, payable(rules, bus.agents[a], thread), (thread, "error"))
     return want(rules, bus, a)
 
 
@@ -257,6 +287,6 @@ def name(a: int) -> str:
     return "person" if a == PERSON else NAMES[a]
 
 
-def asked(mid: str, thread: str) -> Wait:
+def asked(mid: str, to: int, thread: str) -> Wait:
     """An entry of `waits` for a request that was just accepted."""
-    return Wait(mid, thread, arrived=False)
+    return Wait(mid, to, thread, arrived=False)

@@ -34,10 +34,17 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
         if me.at in CALLS and bus is not world.bus and model.left(world, "lost"):
             lost = changed(world._replace(bus=bus), at, me)
             yield Step("fault", f"{who} {said}, reply lost, will call again", model.spend(lost, "lost"))
+    if me.turn and not me.cancelled and holds(world, me) and world.bus.agents[me.agent].cancel == me.turn:
+        yield Step("fast", f"{who} hears of the cancel", changed(world, at, me._replace(cancelled=True)))
     if me.line == "cut":
         wakes = model.rules.keep(Guard.CONFIRMATION_WAKES)
         back = me._replace(line="open", signal=me.signal or wakes)
         yield Step("fast", f"{who} has subscribed again", changed(world, at, back))
+
+
+def holds(world: World, me: Runtime) -> bool:
+    """Whether this process is the agent's."""
+    return world.bus.agents[me.agent].holder == me.token
 
 
 def waiting(model: Model, world: World, at: int, who: str) -> Iterator[Step]:
@@ -156,6 +163,7 @@ def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
     agent = bus.agents[me.agent]
     base = agent.length(agent.thread) - len(agent.journal)
     mine = blank._replace(at="act", turn=agent.turn, thread=agent.thread, base=base)
+    mine = mine._replace(cancelled=agent.cancel == agent.turn)
     return mine._replace(inputs=inputs_of(agent), journal=agent.journal)
 
 
@@ -177,10 +185,10 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
     actions = () if me.cancelled else plan(model, me)
     if me.journal and me.journal[-1] == (pending := Record("step", "tool", me.journal[-1].author)):
         outcome = "done" if me.at == "result" else "unknown"
-        if me.at == "act" and me.in_hand and pending.author == me.token:
+        if me.at == "act" and me.in_hand and pending.author == me.token and not me.cancelled:
             return world.bus, me._replace(at="tool"), "is about to run the tool"
         return written(model, world, me, (Record("result", outcome, me.token),), None)
-    if world.broken and me.agent == model.scenario.victim:
+    if world.broken and me.agent == model.scenario.victim and not me.cancelled:
         return world.bus, me._replace(at="fail"), "is refused by the model"
     if len(rounds) < len(actions):
         kind, target = actions[len(rounds)]
@@ -193,7 +201,8 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
         return written(model, world, me, (*users, step), effect)
     final = (*users, Record("step", "answer", me.token))
     index = me.base + len(me.journal)
-    bus, answer = commit(model.rules, world.bus, Call(me.agent, me.token, me.turn, index), final)
+    ticket = Call(me.agent, me.token, me.turn, index)
+    bus, answer = commit(model.rules, world.bus, ticket, final, failed=me.cancelled)
     return bus, follow(bus, me, answer, model), f"commit {me.turn}: {answer.code} {answer.detail}"
 
 

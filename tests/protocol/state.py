@@ -37,6 +37,7 @@ class Wait(NamedTuple):
     """A request of one's own that is still open."""
 
     mid: str
+    to: int
     thread: str
     arrived: bool
 
@@ -48,6 +49,8 @@ class Debt(NamedTuple):
     sender: int
     sender_uid: int
     thread: str
+    before: tuple[str, ...] = ()
+    """Own requests to the sender that were open already when this was taken: it has asked back."""
 
 
 class Fate(NamedTuple):

@@ -9,7 +9,6 @@ from tests.protocol.configurations import (
     CIRCLE,
     CROSSED,
     ONE,
-    SELF,
     TOOL,
     TOOLS,
     TWO,
@@ -54,8 +53,11 @@ ANSWERS: Final[Mapping[str, Trap]] = {
     "W5": Trap(Guard.EXPIRE_NEEDS_DEBT, Scenario(ONE, {"deadline": 1}, ASK, agents=2), "deadline"),
     "W6": Trap(Guard.DELETE_BOUNCES_OWED, Scenario(ONE, {"delete": 1}, ASK, agents=2), "nothing can happen"),
     "W7": Trap(Guard.REPLY_BEYOND_CAP, Scenario((Send(), Send(1)), {}, CROSSED, 2, cap=1), ""),
-    "W8": Trap(Guard.SELF_ASK_REFUSED, Scenario(ONE, {}, SELF), "nothing can happen"),
-    "W13": Trap(Guard.DEADLINES, Scenario(ONE, {}, CIRCLE, agents=2, deadlines=True), "nothing can happen"),
+    "W13": Trap(
+        Guard.DEADLINES,
+        Scenario(ONE, {"pause": 1}, ASK, agents=2, victim=1, deadlines=True, heals=False),
+        "nothing can happen",
+    ),
     "W14": Trap(
         Guard.WAITS_EXPIRE,
         Scenario(ONE, {"pause": 1}, ASK, agents=2, victim=1, deadlines=True, heals=False),
@@ -64,6 +66,8 @@ ANSWERS: Final[Mapping[str, Trap]] = {
     "W9": Trap(Guard.JOINED_ACKNOWLEDGED, Scenario(TWO, {}, TOOL), ""),
     "W10": Trap(Guard.JOINED_BY_RECORD, Scenario(TWO, {}, TOOLS), "told twice"),
     "W11": Trap(Guard.JOINED_ON_DUP, Scenario(TWO, {"lost": 1}, TOOL), "before it was heard"),
+    "W15": Trap(Guard.ASKED_BACK, Scenario(ONE, {}, CIRCLE, agents=2), "nothing can happen"),
+    "W16": Trap(Guard.ASKED_BACK_BEFORE, Scenario(ONE, {}, CIRCLE, agents=2), "part"),
     "W12": Trap(Guard.THREAD_RUN, Scenario(TWO_THREADS, {}), "another thread"),
 }
 

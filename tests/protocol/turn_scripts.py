@@ -13,16 +13,16 @@ from tests.protocol.prelude import (
     give_up,
     head_run,
     inputs_of,
-    is_open,
     mark,
     open_turn,
+    payable,
     reply,
     settle,
     take,
     told_in,
     want,
 )
-from tests.protocol.state import NAMES, PERSON, Bus, Due, Fate, Message, Record
+from tests.protocol.state import NAMES, PERSON, Bus, Debt, Due, Fate, Message, Record
 
 
 class Answer(NamedTuple):
@@ -140,13 +140,13 @@ def carry_out(rules: Rules, bus: Bus, a: int, effect: Effect, mid: str) -> tuple
         left = tuple(debt for debt in bus.agents[a].owed if debt not in paid)
         return bus.change(a, owed=left), "OK" if paid else "NOREQUEST"
     to = int(target)
-    if to == a and rules.keep(Guard.SELF_ASK_REFUSED):
+    if to == a:
         return bus, "NOAGENT"
     message = Message(mid, a, agent.uid, agent.thread, "request")
     bus, outcome = deliver(rules, bus, to, 0, message, capped=True)
     if outcome == "OK":
         agent = bus.agents[a]
-        waits = tuple(sorted((*agent.waits, asked(mid, agent.thread))))
+        waits = tuple(sorted((*agent.waits, asked(mid, to, agent.thread))))
         bus = bus.change(a, waits=waits, asked=(*agent.asked, (mid, agent.thread)))
         if rules.keep(Guard.WAITS_EXPIRE):
             bus = bus._replace(later=bus.later | {Due(a, agent.uid, mid)})
@@ -174,8 +174,13 @@ def untold(bus: Bus, a: int) -> tuple[Message, ...]:
     return tuple(message for message in inputs_of(agent) if message.mid not in told)
 
 
-def commit(rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...]) -> tuple[Bus, Answer]:
-    """Close the turn: records, acknowledgements and answers in one step; then what `next` returns."""
+def commit(
+    rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...], *, failed: bool = False
+) -> tuple[Bus, Answer]:
+    """Close the turn: records, acknowledgements and answers in one step; then what `next` returns.
+
+    With an error the turn's own requests are answered in any case, others unless held back.
+    """
     a, agent = call.agent, bus.agents[call.agent]
     if fenced(rules, bus, a, call.token):
         return bus, FENCED
@@ -191,24 +196,26 @@ def commit(rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...]) -> t
     inputs = agent.inputs if rules.keep(Guard.JOINED_ACKNOWLEDGED) else agent.inputs[:1]
     ends = {mid: Fate(mid, "done" if mid in told else "unheard") for mid in inputs}
     bus = acknowledge(journaled(bus, a, records), a, ends)
-    if not is_open(rules, bus.agents[a], thread) or not rules.keep(Guard.OWES_WHILE_OPEN):
-        bus = witness(bus, a, thread)
-        bus = settle(rules, bus, a, thread, "answer")
+    paid = payable(rules, bus.agents[a], thread, agent.inputs if failed else ())
+    if not failed:
+        bus = witness(bus, a, paid)
+    bus = settle(rules, bus, a, paid, (thread, "error" if failed else "answer"))
     bus = close_turn(bus.change(a, last=call.turn), a)
     bus, (code, detail) = open_turn(rules, bus, a)
     return bus, Answer(code, detail)
 
 
-def witness(bus: Bus, a: int, thread: str) -> Bus:
-    """The checker's own eye on an answer: request and replies that it waited for were heard."""
+def witness(bus: Bus, a: int, paid: tuple[Debt, ...]) -> Bus:
+    """The checker's own eye on answers: request and replies that they waited for were heard."""
     agent = bus.agents[a]
     ends = {fate.mid: fate.end for fate in agent.fates}
-    for debt in agent.owed:
-        if debt.thread == thread and ends.get(debt.mid) != "done":
+    for debt in paid:
+        if ends.get(debt.mid) != "done":
             bus = bus.alarm(f"{debt.mid} was answered before it was heard")
-    missing = [mid for mid, where in agent.asked if where == thread and f"re:{mid}" not in ends]
-    if missing and any(debt.thread == thread for debt in agent.owed):
-        bus = bus.alarm(f"answered with a part: {', '.join(missing)} had not been heard")
+        unheard = [mid for mid, where in agent.asked if where == debt.thread and f"re:{mid}" not in ends]
+        missing = [mid for mid in unheard if mid not in debt.before]
+        if missing:
+            bus = bus.alarm(f"answered with a part: {', '.join(missing)} had not been heard")
     return bus
 
 
