@@ -37,6 +37,20 @@ check: static ## lint, types, imports, unit, Redis: all that is quick and needs 
 test: static ## everything; brings the cluster up first
 	tests/with-cluster.sh $(PYTEST)
 
+.PHONY: crash
+crash: ## kill -9 at every point of every script and of the runtime, and look at what is left
+	$(RUN) python -m tests.crash crash
+
+SEED ?= 1
+KILLS ?= 500
+.PHONY: soak
+soak: ## random kills: make soak SEED=1 KILLS=500
+	$(RUN) python -m tests.crash soak --seed $(SEED) --kills $(KILLS)
+
+.PHONY: mutants
+mutants: ## take each guard out of the scripts and look whether a test notices
+	$(RUN) python -m tests.mutants
+
 .PHONY: cluster
 cluster: ## bring the test cluster up and load the images
 	tests/cluster/up.sh
