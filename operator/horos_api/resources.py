@@ -56,12 +56,15 @@ class OperatingMode(StrEnum):
 
     RUNNING = "Running"
     SUSPENDED = "Suspended"
+    TERMINATED = "Terminated"
 
 
 class BuiltinTool(StrEnum):
     """The tools that every agent image has."""
 
     SEND = "send"
+    ASK = "ask"
+    REPLY = "reply"
     LIST_AGENTS = "list_agents"
 
 
@@ -121,13 +124,19 @@ class ToolsSpec(ApiModel):
 
 
 class BudgetSpec(ApiModel):
-    """How much one turn may cost before it is ended."""
+    """How much a turn may cost, and how long a request may stay unanswered."""
 
     tool_rounds: WholeNumber = Field(
         25, ge=1, le=1000, description="How often one turn may go back to the model with results of tools."
     )
     turn_seconds: WholeNumber = Field(
         600, ge=1, le=86_400, description="How many seconds one turn may take, model and tools together."
+    )
+    request_seconds: WholeNumber = Field(
+        3600,
+        ge=1,
+        le=2_592_000,
+        description="How many seconds a request may stay unanswered before it ends with an error.",
     )
 
 
@@ -139,7 +148,11 @@ class AgentSpec(ApiModel):
             rule(
                 f"!has(self.nodeSelector) || self.nodeSelector.all(key, key.matches('{_LABEL_KEY}'))",
                 "nodeSelector: expected keys of labels",
-            )
+            ),
+            rule(
+                "oldSelf.operatingMode != 'Terminated' || self.operatingMode == 'Terminated'",
+                "operatingMode: Terminated is final; delete the Agent and create it anew",
+            ),
         )
     )
 
@@ -156,7 +169,7 @@ class AgentSpec(ApiModel):
     )
     operating_mode: OperatingMode = Field(
         OperatingMode.RUNNING,
-        description="Running, or Suspended: finishes its turn, then has no pod; messages are kept.",
+        description="Running; Suspended: no pod after its turn, messages are kept; Terminated: final.",
     )
     image: str | None = Field(
         None,
@@ -191,7 +204,8 @@ class AgentSpec(ApiModel):
         default_factory=PodResources, description="Processor, memory and disk of the agent's container."
     )
     budget: BudgetSpec = Field(
-        default_factory=BudgetSpec, description="How much one turn may cost before it is ended."
+        default_factory=BudgetSpec,
+        description="How much a turn may cost, and how long a request may stay unanswered.",
     )
 
     @field_validator("node_selector", mode="before")

@@ -79,9 +79,12 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "instructions": TEXT,
         "model": MODELS,
         "tools": st.fixed_dictionaries(
-            {}, optional={"builtin": st.lists(st.sampled_from(["send", "list_agents"]), unique=True)}
+            {},
+            optional={
+                "builtin": st.lists(st.sampled_from(["send", "ask", "reply", "list_agents"]), unique=True)
+            },
         ),
-        "operatingMode": st.sampled_from(["Running", "Suspended"]),
+        "operatingMode": st.sampled_from(["Running", "Suspended", "Terminated"]),
         "image": st.sampled_from(["", "a", "registry.example:5000/team/agent@sha256:0123", "agent:1.0"]),
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3, unique_by=by_name),
         "env": st.lists(ENV, max_size=4, unique_by=by_name),
@@ -89,7 +92,12 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "tolerations": st.lists(TOLERATIONS, max_size=3),
         "resources": RESOURCES,
         "budget": st.fixed_dictionaries(
-            {}, optional={"toolRounds": st.integers(1, 1000), "turnSeconds": st.integers(1, 86_400)}
+            {},
+            optional={
+                "toolRounds": st.integers(1, 1000),
+                "turnSeconds": st.integers(1, 86_400),
+                "requestSeconds": st.integers(1, 2_592_000),
+            },
         ),
     },
 )
@@ -161,7 +169,7 @@ EVERY_FIELD: Json = {
         "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
         "limits": {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "2Gi"},
     },
-    "budget": {"toolRounds": 3, "turnSeconds": 60},
+    "budget": {"toolRounds": 3, "turnSeconds": 60, "requestSeconds": 90},
 }
 # Without 5.0: an integer to both, but the API server cannot give it to a rule (kubectl writes 5).
 WRONG_FOR_MOST: Json = [None, True, 0, -1, 0.2, 2**40, "", "Bad Value!", "5", "n" * 2050, [], {}, [None]]

@@ -21,14 +21,14 @@ def errors(spec: object, name: str = "ada") -> list[str]:
 def test_an_empty_spec_is_filled_with_defaults() -> None:
     assert agent({}).to_manifest()["spec"] == {
         "instructions": "",
-        "tools": {"builtin": ["send", "list_agents"]},
+        "tools": {"builtin": ["send", "ask", "reply", "list_agents"]},
         "operatingMode": "Running",
         "imagePullSecrets": [],
         "env": [],
         "nodeSelector": {},
         "tolerations": [],
         "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
-        "budget": {"toolRounds": 25, "turnSeconds": 600},
+        "budget": {"toolRounds": 25, "turnSeconds": 600, "requestSeconds": 3600},
     }
 
 
@@ -58,7 +58,7 @@ def test_a_manifest_survives_reading_and_writing() -> None:
             "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
             "limits": {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "2Gi"},
         },
-        "budget": {"toolRounds": 3, "turnSeconds": 60},
+        "budget": {"toolRounds": 3, "turnSeconds": 60, "requestSeconds": 90},
     }
     assert agent(spec).to_manifest() == {
         "apiVersion": "horos.dev/v1alpha1",
@@ -97,7 +97,7 @@ def test_null_means_absent_as_it_does_to_the_api_server() -> None:
         ({"model": {"contextWindowTokens": 511}}, "spec.model.contextWindowTokens"),
         ({"model": {"contextWindowTokens": 600, "maxOutputTokens": 600}}, "spec.model"),
         ({"model": {"apiKeySecretRef": {"name": "llm"}}}, "spec.model.apiKeySecretRef.key"),
-        ({"operatingMode": "Terminated"}, "spec.operatingMode"),
+        ({"operatingMode": "Stopped"}, "spec.operatingMode"),
         ({"budget": {"toolRounds": "5"}}, "spec.budget.toolRounds"),
         ({"budget": {"toolRounds": True}}, "spec.budget.toolRounds"),
         ({"budget": {"turnSeconds": 0}}, "spec.budget.turnSeconds"),
