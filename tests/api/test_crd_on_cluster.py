@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from horos_api.crd import agent_schema
 from horos_api.resources import Agent, AgentSpec
+from horos_operator.kube.connection import KubeError
 from tests.api.conftest import ApiServer, as_json
 from tests.api.specs import (
     EVERY_FIELD,
@@ -109,3 +110,16 @@ def test_a_refusal_names_what_is_wrong(api_server: ApiServer, spec: dict[str, An
 def test_a_name_that_is_too_long_is_refused_with_the_limit(api_server: ApiServer) -> None:
     refusal = api_server.refusal(manifest({}, "n" * 53))
     assert refusal is not None and "at most 52 characters" in refusal
+
+
+def test_terminated_is_final(api_server: ApiServer) -> None:
+    path = f"/apis/{api_server.group}/v1alpha1/namespaces/default/agents"
+    body = manifest({"operatingMode": "Suspended"}, "over") | {"apiVersion": f"{api_server.group}/v1alpha1"}
+    stored = api_server.request("POST", path, body)
+    stored["spec"]["operatingMode"] = "Terminated"
+    stored = api_server.request("PUT", f"{path}/over", stored)
+    for mode in ("Running", "Suspended"):
+        stored["spec"]["operatingMode"] = mode
+        with pytest.raises(KubeError, match="Terminated is final"):
+            api_server.request("PUT", f"{path}/over", stored)
+    api_server.request("DELETE", f"{path}/over")
