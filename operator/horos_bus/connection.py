@@ -90,13 +90,13 @@ class Bus:
         """Open another namespace over the same connections."""
         return Bus(self._client, prefix, self._address)
 
-    async def call(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run a script of this package by its name; `keys` begins with the prefix.
+    async def call(self, script: str, args: Sequence[Argument]) -> Any:
+        """Run a script of this package by its name. Its one key is the prefix, which the others share.
 
         Raises BusUnavailableError, or BusError with what Redis said.
         """
         text, digest = _source(script)
-        arguments = (digest, len(keys), *keys, *args)
+        arguments = (digest, 1, self.prefix, *args)
         try:
             return await self.command("EVALSHA", *arguments)
         except _ScriptUnknownError:

@@ -79,11 +79,10 @@ class Control:
     async def _work_off(self, entry: bytes) -> bytes:
         kind, agent, rest = entry.split(b" ", 2)
         name = text(agent)
-        keys = self._bus.keys.of(name)
         if kind == b"expire":
             uid, mid = rest.split(b" ", 1)
-            return bytes(await self._bus.call("expire", keys, [name, uid, mid]))
-        return bytes(await self._bus.call("due", keys, [name, entry]))
+            return bytes(await self._bus.call("expire", [name, uid, mid]))
+        return bytes(await self._bus.call("due", [name, entry]))
 
     async def dead_letters(self, agent: str, count: int = 100) -> list[DeadLetter]:
         """Read what was given up, the newest first."""
@@ -120,16 +119,7 @@ class Control:
         seen: dict[str, AgentView] = {}
         for start in range(0, len(names), VIEWS_AT_ONCE):
             part = names[start : start + VIEWS_AT_ONCE]
-            keys = [self._bus.prefix]
-            for name in part:
-                keys += [
-                    self._bus.keys.state(name),
-                    self._bus.keys.inbox(name),
-                    self._bus.keys.owed(name),
-                    self._bus.keys.waits(name),
-                    self._bus.keys.dead(name),
-                ]
-            for name, answer in zip(part, await self._bus.call("view", keys, part), strict=True):
+            for name, answer in zip(part, await self._bus.call("view", part), strict=True):
                 if (found := view(name, answer)) is not None:
                     seen[name] = found
         return seen
@@ -140,7 +130,7 @@ class Control:
 
     async def context(self, agent: str, thread: str, start: int = 0) -> list[bytes]:
         """Read the records of a thread from an absolute index on; none when there is no such thread."""
-        answer = await self._bus.call("context", self._bus.keys.of(agent), [agent, thread, start, 1])
+        answer = await self._bus.call("context", [agent, thread, start, 1])
         return list(answer[1])
 
     async def work(self) -> list[str]:
@@ -172,4 +162,4 @@ class Control:
         return text(entries[-1][0]), list(dict.fromkeys(text(values[b"a"]) for _, values in entries))
 
     async def _order(self, script: str, agent: str, *args: Argument) -> str:
-        return text(await self._bus.call(script, self._bus.keys.of(agent), [agent, *args]))
+        return text(await self._bus.call(script, [agent, *args]))

@@ -93,7 +93,7 @@ class EventStream:
         return list(answer[0][1]) if answer else []
 
     async def _standing(self, agent: str) -> _Standing | None:
-        answer = await self._bus.call("stream_bounds", self._bus.keys.of(agent), [agent])
+        answer = await self._bus.call("stream_bounds", [agent])
         if answer[0] == 0:
             return None
         oldest, newest = (_position(text(end) or "0-0") for end in answer[1:3])

@@ -2,7 +2,7 @@
 
 
 class Keys:
-    """Key names under one prefix; the prefix alone is always the first key of a script."""
+    """Key names under one prefix; the prefix alone is the key that a script declares."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -60,16 +60,6 @@ class Keys:
     def reply(self, mid: str) -> str:
         """String and channel: the answer to one person's request."""
         return f"{self.prefix}r:{mid}"
-
-    def of(self, agent: str) -> list[str]:
-        """Every key that a script about this agent may touch and that is known before the call."""
-        shared = [self.prefix, self.agents, self.work, self.dirty, self.later, self.doorbell]
-        own = ("state", "inbox", "seen", "waits", "owed", "dead", "threads", "config", "events")
-        return shared + [self._of_agent(agent, part) for part in own]
-
-    def receiver(self, agent: str) -> list[str]:
-        """Keys of an agent that a script delivers to."""
-        return [self.state(agent), self.inbox(agent), self.waits(agent)]
 
     def _of_agent(self, agent: str, part: str) -> str:
         return f"{self.prefix}a:{agent}:{part}"

@@ -29,7 +29,6 @@ class MessageService:
         self._bus = bus
         self._identity = identity
         self._agent = identity.agent
-        self._keys = bus.keys.of(identity.agent)
         self._pubsub: PubSub | None = None
         self._emitting = asyncio.Lock()
         self._emitted = 0
@@ -66,11 +65,9 @@ class MessageService:
     ) -> Appended:
         """Write one step ahead at the absolute index `ix`, with its effects, in one atomic move."""
         args: list[Argument] = [self._identity.token, turn, ix, INBOX_CAP, len(entries), *entries]
-        receivers: list[str] = []
         for effect in effects:
             args += effect_words(effect)
-            receivers += self._bus.keys.receiver(effect.to) if effect.to else []
-        answer = await self._call("append", *args, receivers=receivers)
+        answer = await self._call("append", *args)
         duplicate = answer[0] == b"DUP"
         chosen = (effect.results[text(outcome)] for effect, outcome in zip(effects, answer[4], strict=False))
         return Appended(
@@ -166,6 +163,6 @@ class MessageService:
         """Names of the agents of the namespace, in order."""
         return sorted(text(name) for name in await self._bus.command("HKEYS", self._bus.keys.agents))
 
-    async def _call(self, script: str, *args: Argument, receivers: Sequence[str] = ()) -> Sequence[Any]:
-        answer = await self._bus.call(script, [*self._keys, *receivers], [self._agent, *args])
+    async def _call(self, script: str, *args: Argument) -> Sequence[Any]:
+        answer = await self._bus.call(script, [self._agent, *args])
         return checked(answer, self._agent)

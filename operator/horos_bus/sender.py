@@ -21,11 +21,10 @@ async def send(bus: Bus, message: NewMessage, cap: int = INBOX_CAP) -> SendOutco
 
     Raises BusUnavailableError: then it is unknown whether it was accepted, and sending it again is safe.
     """
-    keys: list[str] = [*bus.keys.of(message.to), bus.keys.reply(message.mid)]
     sender = (message.mid, message.sender, message.thread, message.kind)
     delay_ms = message.delay_seconds * 1000
     words: list[Argument] = [message.to, message.to_uid, *sender, message.body, cap, REMEMBER_MS, delay_ms]
-    answer = await bus.call("send", keys, words)
+    answer = await bus.call("send", words)
     return SendOutcome(text(answer))
 
 

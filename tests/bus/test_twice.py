@@ -24,10 +24,10 @@ class LosesReplies(Bus):
         super().__init__(client, prefix, address)
         self.repeated: set[str] = set()
 
-    async def call(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        await super().call(script, keys, args)
+    async def call(self, script: str, args: Sequence[Argument]) -> Any:
+        await super().call(script, args)
         once = await Stage(self).contents()
-        answer = await super().call(script, keys, args)
+        answer = await super().call(script, args)
         assert await Stage(self).contents() == once, f"{script} changed something when it was repeated"
         self.repeated.add(script)
         return answer
@@ -97,8 +97,8 @@ class LosesOneEmit(Bus):
 
     broken = False
 
-    async def call(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        answer = await super().call(script, keys, args)
+    async def call(self, script: str, args: Sequence[Argument]) -> Any:
+        answer = await super().call(script, args)
         if script == "emit" and not self.broken:
             self.broken = True
             raise BusUnavailableError("the connection broke")

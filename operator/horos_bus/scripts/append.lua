@@ -1,6 +1,5 @@
 -- NEEDS messages turns
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
--- KEYS  all of the agent (Keys.of), then those of each receiver (Keys.receiver)
 -- ARGV  agent, token, turn, absolute index, cap, number of records, records..,
 --       effects: {send, to, thread, kind, body | reply, mid of the request, '', '', body; number of outcomes,
 --       then each outcome with its record}..

@@ -1,7 +1,6 @@
 -- NEEDS messages turns
 -- Become the one process that speaks for the agent: a compare-and-set on the epoch. A turn that has used up its
 -- attempts is given up here, before any byte of its messages reaches another process.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid, token, ticket (the epoch that the operator saw; '' = any), attempts allowed
 -- Returns {OK, epoch, reason kept from state error or ''}; {GONE}; {STALE, epoch}. Repeated by the holder: OK again.
 local agent, S = ARGV[1], state_key(ARGV[1])

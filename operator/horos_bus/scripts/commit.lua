@@ -1,6 +1,5 @@
 -- NEEDS messages turns
 -- Close the open turn: last records, answers, acknowledgements and state in one step; then what `next` returns.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token, turn, absolute index, prompt tokens, completion tokens, `text` or `error`, that text,
 --       records..
 -- Answers with the text whatever the thread owes and no open request holds back; with `error` the requests among

@@ -1,5 +1,4 @@
 -- Store what the operator projects of the spec. Operator only.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid, generation, JSON text, milliseconds that a request may stay unanswered
 -- Returns OK; SAME when the text is stored already; OLD for a generation below the stored one; GONE for another uid.
 local agent, generation = ARGV[1], tonumber(ARGV[3])

@@ -1,5 +1,4 @@
 -- Records of one thread. Reads only.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, thread, absolute index of the first record wanted, 1 = with the records
 -- Returns {absolute length of the thread, records from the index on (from the oldest kept, if that is later)}.
 local agent, thread = ARGV[1], ARGV[2]

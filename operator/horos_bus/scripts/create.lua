@@ -1,5 +1,4 @@
 -- Give an agent its keys. Operator only (or the program that runs an agent by itself).
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid
 -- Returns OK; SAME when this life exists already; EXISTS when another uid has the name (delete it first).
 local agent, uid = ARGV[1], ARGV[2]

@@ -1,5 +1,4 @@
 -- What the spec, the pool or a person asks of an agent. Levels, not signals: a repeat changes nothing.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, op, turn: pause (finish the open turn, then leave), resume, evict (leave between turns), wake (get a
 --       process, work or not), cancel (end the turn named now; only if it is the open one)
 -- Returns OK, NOAGENT or NOTURN.

@@ -1,6 +1,5 @@
 -- NEEDS messages
 -- End an agent's life: whoever still waits for its answer gets an error, then every key goes. Operator only.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid
 -- Returns OK, or GONE when this life is over already.
 local agent, uid = ARGV[1], ARGV[2]

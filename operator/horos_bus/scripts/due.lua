@@ -1,6 +1,5 @@
 -- NEEDS messages
 -- A delayed message whose time has come. Operator only; exactly once, since delivering and forgetting are one step.
--- KEYS  all of the receiver (Keys.of)
 -- ARGV  receiver, entry of `later`
 -- Returns OK; NOAGENT when the life that it was sent to is over (a request then ends with an error); FULL, and the
 -- entry stays; NOOP when somebody else was first.

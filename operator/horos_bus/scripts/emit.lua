@@ -1,5 +1,4 @@
 -- Streamed events of the open turn, in order and each once.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token, turn, number of this call within the token's life (1, 2, ..), events as JSON..
 -- Returns {OK}, also when this number was written before; {LOST}; {FENCED, holder}.
 local agent, number = ARGV[1], tonumber(ARGV[4])

@@ -1,6 +1,5 @@
 -- NEEDS messages
 -- A request's deadline has come, where it is owed or where it was asked. Operator only.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid, mid
 -- Returns OK when the request was still open and ends with an error now, else NOOP.
 local agent, uid, mid = ARGV[1], ARGV[2], ARGV[3]

@@ -1,5 +1,4 @@
 -- The open turn cannot go on until somebody changes something outside: state error; the turn and its inputs stay.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token, turn, reason (CamelCase), message for a person
 -- Returns {OK}; {LOST}; {FENCED, holder}. Repeated: OK, told once. A paused agent stays paused and keeps the reason.
 local agent, turn, reason, message = ARGV[1], ARGV[3], ARGV[4], ARGV[5]

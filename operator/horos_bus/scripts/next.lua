@@ -1,6 +1,5 @@
 -- NEEDS messages turns
 -- What there is to do: the open turn, else a new one made of the head run of the inbox.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token
 -- Returns {TURN, turn, thread, base, attempt, version, inputs, journal}; {EMPTY, version}; {LEAVE, evict | paused};
 -- {FENCED, holder}. Repeated: the same turn. In state error it starts the same turn again,

@@ -1,6 +1,6 @@
 -- Joined in front of every script: keys, time, events, who needs a process, who holds the agent. Scripts whose first
 -- line says `NEEDS messages` or `NEEDS messages turns` get those files behind it.
--- KEYS[1] is the namespace's prefix; all other keys share its slot. Bodies and records stay opaque strings,
+-- The one key declared is the namespace's prefix; all others begin with it and share its slot. Bodies and records stay opaque strings,
 -- except that a record's `role`, `mid`, `tool_call_id` and `content` are read where an event or an input needs them.
 -- Inside a script all checks come first, and the first write is a deny-oom command, since Lua does not roll back.
 local P = KEYS[1]

@@ -1,5 +1,4 @@
 -- The process with this token is gone or written off. Operator only; a compare-and-set on the token.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token
 -- Returns OK; NOOP when another token, or none, holds the agent.
 local agent = ARGV[1]

@@ -1,5 +1,4 @@
 -- The holder leaves by itself.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, token, force (1 = planned stop: the open turn goes to the next incarnation and the try is not counted)
 -- Returns {OK}; {BUSY} when there is something to do first; {FENCED, holder}. Repeated: OK as long as nobody else claimed.
 local agent, S = ARGV[1], state_key(ARGV[1])

@@ -1,6 +1,5 @@
 -- NEEDS messages
 -- A message from outside the bus, accepted once per mid for as long as the mid is remembered.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  to, to_uid ('' = any life), mid, from, thread, kind, body, cap, milliseconds to remember the mid,
 --       milliseconds of delay
 -- Returns OK; DUP (accepted before); FULL and NOAGENT, which remember nothing: the same mid may be tried again.

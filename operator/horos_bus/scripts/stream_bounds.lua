@@ -1,5 +1,4 @@
 -- Where an agent's event stream stands, and the snapshot that a watcher with a gap needs. Reads only.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent
 -- Returns {whether the agent exists, id of the oldest event or '', id of the newest or '', STATE_SNAPSHOT as JSON}.
 local agent = ARGV[1]

@@ -1,6 +1,5 @@
 -- NEEDS messages
 -- End an agent for good and keep what it thought: nothing is taken in or done any more. Operator only.
--- KEYS  all of the agent (Keys.of)
 -- ARGV  agent, uid
 -- Whoever still waits for it gets an error; an open turn is closed, and its process finds LOST, then LEAVE.
 -- Returns OK; SAME when it was terminated before; GONE for another uid.

@@ -1,5 +1,4 @@
 -- What the bus knows of some agents, each seen at one moment. Reads only.
--- KEYS  prefix, then the state, inbox, debts, waits and dead letters of each agent
 -- ARGV  agents..
 -- Returns for each {fields of state, length of the inbox, whether it is in work, debts, waits, dead letters};
 -- no fields = no such agent.
