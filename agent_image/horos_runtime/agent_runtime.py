@@ -25,13 +25,16 @@ from horos_runtime.llm_client import LLMClient
 from horos_runtime.local import ask, introduce, local_settings
 from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.model_round import ModelRound
-from horos_runtime.pace import Pace
+from horos_runtime.pace import Pace, Trouble
 from horos_runtime.patience import Patience
 from horos_runtime.settings import RuntimeSettings
 from horos_runtime.tool_registry import ToolRegistry
 from horos_runtime.turn import Desk, InterruptedTurnError, TurnRun
+from horos_runtime.wakes import CutTurnError, TurnWatch, Wakes
 
 log: Final = logging.getLogger(__name__)
+MESSAGE_LENGTH: Final = 500
+"""What the state keeps of an error's text, in characters."""
 
 
 class AgentRuntime:
@@ -59,6 +62,8 @@ class AgentRuntime:
             self._pace.coalesce,
         )
         self._lifetime = Lifetime(self._pace.grace, self._publisher.flush)
+        self._wakes = Wakes(self._messages, self._pace)
+        self._watch = TurnWatch(self._messages, self._wakes, self._pace.poll)
         self._desk = Desk(
             messages=self._messages,
             patience=self._patience,
@@ -67,12 +72,14 @@ class AgentRuntime:
             publisher=self._publisher,
             pulse=self._pulse,
             stopping=self._lifetime.stopping,
+            agent=settings.agent,
             token=settings.token,
         )
         self._awake = asyncio.Event()
         self._retired = self._over = False
+        self._look = 0
         self._refused_before = ""
-        self._error_waits: Iterator[float] | None = None
+        self._trouble: Trouble | None = None
 
     @classmethod
     def local(
@@ -128,7 +135,7 @@ class AgentRuntime:
                 elif isinstance(unread, Leave):
                     unread = await self._retire()
                 else:
-                    await self._wait_for_wake(self._pace.poll)
+                    await self._wait_for_wake()
                     unread = await self._all_unread()
         return self._lifetime.exit_code
 
@@ -138,6 +145,8 @@ class AgentRuntime:
 
     def _aside(self) -> Iterator[Coroutine[None, None, None]]:
         yield self._publisher.run()
+        yield self._wakes.run()
+        yield self._watch.run()
         if self._settings.health_port is not None:
             yield HealthServer(self._pulse).serve(self._settings.health_host, self._settings.health_port)
 
@@ -148,6 +157,7 @@ class AgentRuntime:
         await self._patience(self._messages.subscribe)
         claimed = await self._patience(lambda: self._messages.claim(settings.ticket))
         log.info("claimed, epoch %d", claimed.epoch)
+        self._wakes.begin()
         self._awake.set()
         self._refused_before = claimed.reason
         if claimed.reason:
@@ -155,52 +165,67 @@ class AgentRuntime:
         return await self._all_unread()
 
     async def _all_unread(self) -> Next:
+        self._look = self._wakes.count
         return self._seen(await self._patience(self._messages.all_unread))
 
-    async def _wait_for_wake(self, seconds: float) -> None:
-        self._pulse.beat(seconds)
-        await self._messages.wait_for_wake(seconds)
+    async def _wait_for_wake(self) -> None:
+        self._pulse.beat(self._pace.poll)
+        await self._wakes.after(self._look, self._pace.poll)
 
     async def _take_turn(self, turn: Turn) -> Next:
         self._lifetime.busy = True
-        log.info(
-            "turn begins, attempt %d", turn.attempt, extra={"about": {"turn": turn.id, "thread": turn.thread}}
-        )
+        about = {"about": {"turn": turn.id, "thread": turn.thread}}
+        log.info("turn begins, attempt %d", turn.attempt, extra=about)
         try:
-            spec = await self._config.spec(turn.version)
-            run = TurnRun(self._desk, turn, spec, self._registry(spec))
-            answer = await run.take()
-            following = await run.commit(answer)
+            following = await self._committed(turn)
+        except CutTurnError:
+            log.info("turn cut short", extra=about)
+            return await self._all_unread()
         except (BusError, InterruptedTurnError):
             raise
         except ModelRefusedError as error:
             return await self._wait_in_error(turn, error.reason, str(error))
         except Exception as error:
-            log.exception("the turn failed", extra={"about": {"turn": turn.id, "thread": turn.thread}})
+            log.exception("the turn failed", extra=about)
             return await self._wait_in_error(turn, Reason.TURN_FAILED, f"{type(error).__name__}: {error}")
         finally:
             self._lifetime.busy = False
-        self._refused_before, self._error_waits = "", None
+        self._refused_before, self._trouble = "", None
         return self._seen(following)
+
+    async def _committed(self, turn: Turn) -> Next:
+        if turn.cancelled:
+            run = TurnRun(self._desk, turn, AgentSpec(), ToolRegistry())
+            answer = await run.put_away()
+        else:
+            async with self._watch.over(turn, self._look):
+                spec = await self._config.spec(turn.version)
+                run = TurnRun(self._desk, turn, spec, self._registry(spec))
+                answer = await run.take()
+        self._look = self._wakes.count
+        return await run.commit(answer)
 
     def _registry(self, spec: AgentSpec) -> ToolRegistry:
         builtin = builtin_tools(spec.tools.builtin, lambda: self._patience(self._messages.agents))
         return ToolRegistry(*builtin, *self._tools)
 
     async def _wait_in_error(self, turn: Turn, reason: Reason, message: str) -> Next:
-        """Tell everybody, keep the turn open, and look again later, on a wake, or in a new pod."""
+        """Tell everybody, keep the turn open, and try again later, after an edit, or in a new pod."""
         log.error("error: %s", message, extra={"about": {"turn": turn.id, "reason": reason}})
-        await self._patience(lambda: self._messages.fail(turn.id, reason, message))
+        await self._patience(lambda: self._messages.fail(turn.id, reason, message[:MESSAGE_LENGTH]))
         self._machine.to(AgentState.ERROR)
         self._lifetime.busy = False
-        if reason == Reason.MODEL_REFUSES_KEY and self._settings.ticket is not None:
-            # A pod reads its key once. The first refusal asks for a new pod at once: the key may have been
-            # rotated since this one started. When that was tried, only after a while, or when woken.
-            if self._refused_before == reason:
-                await self._wait_for_wake(self._pace.new_key)
+        # A pod reads its key once. The first refusal asks for a new pod at once: the key may have been
+        # rotated since this one started. When that was tried, only after a while.
+        renewable = reason == Reason.MODEL_REFUSES_KEY and self._settings.ticket is not None
+        if renewable and self._refused_before != reason:
             return await self._retire(force=True)
-        self._error_waits = self._error_waits or self._pace.error.waits()
-        await self._wait_for_wake(next(self._error_waits))
+        self._trouble = self._trouble or Trouble(self._pace)
+        seconds = self._trouble.wait(renewable)
+        self._pulse.beat(seconds)
+        changed = await self._patience(lambda: self._watch.error_ends(turn, seconds))
+        if renewable and not changed and self._trouble.lasts:
+            return await self._retire(force=True)
         return await self._all_unread()
 
     async def _retire(self, *, force: bool = False) -> Next:
@@ -213,8 +238,8 @@ class AgentRuntime:
         if isinstance(unread, Turn):
             self._machine.to(AgentState.RUNNING)
         elif isinstance(unread, Leave):
-            if unread.reason == "paused":
-                self._machine.to(AgentState.PAUSED)
+            if unread.reason != "evict":
+                self._machine.to(AgentState(unread.reason))
         else:
             self._machine.to(AgentState.IDLE)
         return unread

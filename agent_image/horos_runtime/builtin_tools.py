@@ -42,26 +42,87 @@ class NoArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AskArguments(BaseModel):
+    """Arguments of `ask`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: Annotated[str, AfterValidator(_agent_name)] = Field(description="Name of the agent.")
+    text: Annotated[str, AfterValidator(_fits)] = Field(
+        description="The question or task, with all that the other agent has to know: it sees nothing else."
+    )
+
+
+class ReplyArguments(BaseModel):
+    """Arguments of `reply`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    request: str = Field(min_length=1, description="Id of the request, as its heading names it.")
+    text: Annotated[str, AfterValidator(_fits)] = Field(description="The answer.")
+
+
 def send_effect(call: EffectCall) -> Effect:
     """Build the notice, and the result the model reads for each outcome."""
     assert isinstance(call.arguments, SendArguments)
     to = call.arguments.to
     texts = {
         SendOutcome.OK: f"delivered to {to}; nothing comes back unless {to} sends a message itself",
-        SendOutcome.FULL: f"error: not delivered, the inbox of {to} is full; try again later",
-        SendOutcome.NO_AGENT: f"error: not delivered, there is no agent named {to!r}",
+        **_not_delivered(to),
     }
     return Effect(
-        kind="send",
         to=to,
         thread=call.thread,
         message_kind=MessageKind.NOTICE,
         body=call.arguments.text,
-        results={
-            str(outcome): dump(tool_record(call.id, text, call.run, call.by))
-            for outcome, text in texts.items()
-        },
+        results=_results(call, texts),
     )
+
+
+def ask_effect(call: EffectCall) -> Effect:
+    """Build the request, and the result the model reads for each outcome."""
+    assert isinstance(call.arguments, AskArguments)
+    to = call.arguments.to
+    texts = {
+        SendOutcome.OK: f"request {call.mid} is delivered to {to}. The answer comes as a later message: ask "
+        "others now if you have to, then end your turn without guessing it. Whoever waits for you gets what "
+        "you say once all your requests are answered.",
+        **_not_delivered(to),
+        SendOutcome.LIMIT: "error: not delivered, too many of your requests are not answered yet; end your "
+        "turn and wait for answers",
+    }
+    return Effect(
+        to=to,
+        thread=call.thread,
+        message_kind=MessageKind.REQUEST,
+        body=call.arguments.text,
+        results=_results(call, texts),
+    )
+
+
+def reply_effect(call: EffectCall) -> Effect:
+    """Build the early answer, and the result the model reads for each outcome."""
+    assert isinstance(call.arguments, ReplyArguments)
+    request = call.arguments.request
+    texts = {
+        SendOutcome.OK: f"request {request} is answered",
+        SendOutcome.NO_REQUEST: f"error: you owe no answer to {request!r}: it was answered, its time is "
+        "over, or there is no such request",
+    }
+    return Effect(kind="reply", re=request, body=call.arguments.text, results=_results(call, texts))
+
+
+def _not_delivered(to: str) -> dict[SendOutcome, str]:
+    return {
+        SendOutcome.FULL: f"error: not delivered, the inbox of {to} is full; try again later",
+        SendOutcome.NO_AGENT: f"error: not delivered, there is no other agent named {to!r}",
+    }
+
+
+def _results(call: EffectCall, texts: dict[SendOutcome, str]) -> dict[str, bytes]:
+    return {
+        str(outcome): dump(tool_record(call.id, text, call.run, call.by)) for outcome, text in texts.items()
+    }
 
 
 SEND = BusTool(
@@ -69,6 +130,18 @@ SEND = BusTool(
     description="Send a message to another agent, exactly once. No answer comes back by itself.",
     arguments=SendArguments,
     effect=send_effect,
+)
+ASK = BusTool(
+    name=BuiltinTool.ASK,
+    description="Ask another agent something, or give it a task. Its answer reaches you as a later message.",
+    arguments=AskArguments,
+    effect=ask_effect,
+)
+REPLY = BusTool(
+    name=BuiltinTool.REPLY,
+    description="Answer one request before your turn ends. Without it your last text answers whoever waits.",
+    arguments=ReplyArguments,
+    effect=reply_effect,
 )
 
 
@@ -91,6 +164,8 @@ def builtin_tools(names: Iterable[BuiltinTool], agents: Callable[[], Awaitable[l
     """Build the built-ins that the spec asks for."""
     known: dict[BuiltinTool, AnyTool] = {
         BuiltinTool.SEND: SEND,
+        BuiltinTool.ASK: ASK,
+        BuiltinTool.REPLY: REPLY,
         BuiltinTool.LIST_AGENTS: list_agents_tool(agents),
     }
     return [known[name] for name in names]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from horos_api.events import Event, EventType
+from horos_bus.records import LostError
 
 Emit: TypeAlias = Callable[[str, Sequence[Event]], Awaitable[None]]
 """Writes events of a turn to the stream that watchers read: `MessageService.emit`."""
@@ -55,7 +56,10 @@ class DeltaPublisher:
     async def _write(self) -> None:
         self._waiting.clear()
         events, self._events = self._events, []
-        await self._emit(self._turn, events)
+        # A turn that was closed meanwhile (terminated, or lost by Redis) has no watchers who wait for more;
+        # whoever works on it learns that from its own next call.
+        with contextlib.suppress(LostError):
+            await self._emit(self._turn, events)
         if not self._events:
             self._hurry.clear()
             self._written.set()

@@ -41,7 +41,8 @@ async def introduce(bus: Bus, agent: str, uid: str, spec: AgentSpec) -> None:
     await control.create(agent, uid)
     # Without a resource there is no generation; the clock grows as well.
     generation = time.time_ns() // 1_000_000
-    await control.configure(agent, uid, generation, StoredConfig(generation=generation, spec=spec).encoded())
+    config = StoredConfig(generation=generation, spec=spec).encoded()
+    await control.configure(agent, uid, generation, config, spec.budget.request_seconds)
 
 
 class UnansweredError(Exception):

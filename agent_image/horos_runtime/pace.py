@@ -1,6 +1,7 @@
 """How long the runtime waits: all intervals in one place, so that tests choose short ones."""
 
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -42,4 +43,22 @@ class Pace:
     error: Backoff = field(default_factory=lambda: Backoff(30.0, 300.0, jitter=False))
     """Between tries of a turn that failed because of its configuration."""
     new_key: float = 300.0
-    """How long a pod whose API key is refused waits before it makes room for one that reads the key anew."""
+    """How long a pod whose API key is refused tries again before one that reads the key anew does."""
+
+
+class Trouble:
+    """One series of failures of a turn, from which only a change outside can help."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._waits = pace.error.waits()
+        self._deadline = time.monotonic() + pace.new_key
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is time that another pod tried."""
+        return time.monotonic() >= self._deadline
+
+    def wait(self, renewable: bool) -> float:
+        """Say in how many seconds to try again; with `renewable` no later than another pod should."""
+        seconds = next(self._waits)
+        return max(0.0, min(seconds, self._deadline - time.monotonic())) if renewable else seconds

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from horos_api.messages import MessageKind
 from horos_runtime.records import Record, ToolCall
 
 ChatMessage: TypeAlias = dict[str, Any]
@@ -67,9 +68,23 @@ def _given_up(call_id: str) -> ChatMessage:
 
 
 def _user(record: Record) -> ChatMessage:
-    sender = record.get("from", "")
-    content = f"[message from agent {sender}]\n{record['content']}" if sender else record["content"]
-    return {"role": "user", "content": content}
+    heading = _heading(record)
+    return {"role": "user", "content": f"{heading}\n{record['content']}" if heading else record["content"]}
+
+
+def _heading(record: Record) -> str:
+    """What stands above the message of an agent, so that the model knows who wants what."""
+    sender, re = record.get("from", ""), record.get("re", "")
+    if not sender:
+        return ""
+    match record.get("kind"):
+        case MessageKind.REQUEST:
+            return f"[request {record['mid']} from agent {sender}]"
+        case MessageKind.REPLY if record.get("error"):
+            return f"[no answer from agent {sender} to your request {re}]"
+        case MessageKind.REPLY:
+            return f"[answer of agent {sender} to your request {re}]"
+    return f"[message from agent {sender}]"
 
 
 def _assistant(record: Record) -> ChatMessage:

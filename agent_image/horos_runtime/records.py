@@ -4,7 +4,7 @@ from typing import Final, Literal, Required, TypedDict
 
 import orjson
 
-from horos_api.messages import Message
+from horos_api.messages import Message, MessageKind
 
 
 class FunctionCall(TypedDict):
@@ -42,21 +42,39 @@ Record = TypedDict(
         "by": str,
         "mid": str,
         "from": str,
+        "kind": MessageKind,
+        "re": str,
+        "error": bool,
         "usage": TokenUsage,
     },
     total=False,
 )
-"""`run` is the turn, `by` the token of the author, `mid` and `from` the message it came from."""
+"""`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's."""
 
 OUTCOME_UNKNOWN: Final = (
     "error: the agent was interrupted while this tool ran; whether it took effect is unknown. "
     "Check before you call it again."
 )
+CANCELLED: Final = "error: cancelled by a person"
+"""The result of a call that a cancelled turn leaves behind."""
 
 
 def user_record(message: Message, run: str) -> Record:
     """Turn a message of the inbox into what the model reads."""
-    return {"role": "user", "content": message.body, "mid": message.mid, "from": message.sender, "run": run}
+    record: Record = {
+        "role": "user",
+        "content": message.body,
+        "mid": message.mid,
+        "from": message.sender,
+        "run": run,
+    }
+    if not message.from_person:
+        record["kind"] = message.kind
+    if message.re:
+        record["re"] = message.re
+    if message.error:
+        record["error"] = True
+    return record
 
 
 def tool_record(call_id: str, content: str, run: str, by: str) -> Record:

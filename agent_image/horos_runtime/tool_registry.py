@@ -43,13 +43,17 @@ class Tool:
 
 @dataclass(frozen=True)
 class EffectCall:
-    """What the maker of an effect knows about the call: its arguments, id, thread, turn and author."""
+    """What the maker of an effect knows about the call: its arguments, id, thread, turn and author.
+
+    `mid` is the id that a message sent by it gets.
+    """
 
     arguments: BaseModel
     id: str
     thread: str
     run: str
     by: str
+    mid: str = ""
 
 
 @dataclass(frozen=True)

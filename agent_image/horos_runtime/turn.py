@@ -11,10 +11,9 @@ from typing import Final
 from pydantic import BaseModel
 
 from horos_api import events
-from horos_api.messages import Message, MessageKind
 from horos_api.resources import AgentSpec
 from horos_bus.message_service import MessageService
-from horos_bus.records import Appended, Effect, Next, Reply, Turn, Usage
+from horos_bus.records import Appended, Effect, Ending, Next, Turn, Usage
 from horos_runtime.context_manager import ContextManager
 from horos_runtime.delta_publisher import DeltaPublisher
 from horos_runtime.health import Pulse
@@ -22,10 +21,11 @@ from horos_runtime.journal import Journal
 from horos_runtime.model_errors import ContextLengthError, OutOfTimeError
 from horos_runtime.model_round import ModelRound, Question
 from horos_runtime.patience import Patience
-from horos_runtime.records import OUTCOME_UNKNOWN, Record, ToolCall, dump, tool_record
+from horos_runtime.records import CANCELLED, OUTCOME_UNKNOWN, Record, ToolCall, dump, tool_record
 from horos_runtime.stream_assembly import Step
 from horos_runtime.tool_executor import BusCall, OutsideCall, Rejected, ToolExecutor
 from horos_runtime.tool_registry import EffectCall, ToolRegistry
+from horos_runtime.wakes import CutTurnError
 
 log: Final = logging.getLogger(__name__)
 
@@ -45,15 +45,16 @@ class Desk:
     publisher: DeltaPublisher
     pulse: Pulse
     stopping: asyncio.Event
+    agent: str
     token: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How a turn ends: the last record, and the text for whoever asked."""
+    """How a turn ends: the last records, and what whoever asked is told."""
 
-    record: Record
-    text: str
+    records: tuple[Record, ...]
+    ending: Ending
 
 
 class TurnRun:
@@ -70,12 +71,10 @@ class TurnRun:
     async def take(self) -> Answer:
         """Go on where the journal ends, until the model has answered or a budget is used up.
 
-        Raises ModelRefusedError when the configuration must change first, InterruptedTurnError, BusError.
+        Raises ModelRefusedError when the configuration must change first, CutTurnError when a person
+        cancelled it, InterruptedTurnError, BusError.
         """
-        records = await self._desk.patience(
-            lambda: self._desk.contexts.load(self._turn.thread, self._turn.base, self._turn.journal)
-        )
-        self._journal = Journal(self._turn, records)
+        await self._load()
         await self._repair()
         while self._journal.rounds < self._spec.budget.tool_rounds:
             if self._desk.stopping.is_set():
@@ -89,28 +88,41 @@ class TurnRun:
             except ContextLengthError as error:
                 return await self._give_up(f"The conversation is too long for the model: {error}")
             if not step.tool_calls:
-                return Answer(step.record(self._turn.id, self._desk.token), step.text or "(no text)")
+                record = step.record(self._turn.id, self._desk.token)
+                return Answer((*self._journal.unsaved, record), Ending(text=step.text or "(no text)"))
             await self._carry_out(step)
         return await self._give_up(f"{self._limit_reached()}.")
 
+    async def put_away(self) -> Answer:
+        """End a turn that a person cancelled: every call gets a result, whoever asked is told."""
+        await self._desk.publisher.flush()
+        await self._load()
+        results = tuple(self._result(call, CANCELLED) for call in self._journal.missing())
+        closing = self._spoken("(cancelled by a person)")
+        return Answer((*results, *self._journal.unsaved, closing), Ending(error="cancelled by a person"))
+
     async def commit(self, answer: Answer) -> Next:
-        """Close the turn: context, replies and acknowledgements in one step; returns what comes next."""
+        """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
         journal = self._journal
-        entries = [*journal.unsaved, answer.record]
-        replies = [_reply(message, answer.text) for message in journal.inputs if _wants_reply(message)]
-        prompt, completion = journal.usage([answer.record])
+        prompt, completion = journal.usage(answer.records)
         following = await self._desk.patience(
             lambda: self._desk.messages.commit(
                 self._turn.id,
                 journal.length,
-                [dump(entry) for entry in entries],
-                replies,
+                [dump(entry) for entry in answer.records],
+                answer.ending,
                 Usage(prompt, completion),
             )
         )
-        journal.saved(entries)
+        journal.saved(answer.records)
         log.info("turn finished", extra={"about": {"turn": self._turn.id, "thread": self._turn.thread}})
         return following
+
+    async def _load(self) -> None:
+        records = await self._desk.patience(
+            lambda: self._desk.contexts.load(self._turn.thread, self._turn.base, self._turn.journal)
+        )
+        self._journal = Journal(self._turn, records)
 
     async def _repair(self) -> None:
         """PROTOCOL.md section 4: give each call that was interrupted its one result."""
@@ -146,7 +158,7 @@ class TurnRun:
                 case Rejected(text):
                     entries.append(self._result(call, text))
                 case BusCall(tool, arguments):
-                    effects.append(tool.effect(self._effect_call(call, arguments)))
+                    effects.append(tool.effect(self._effect_call(call, arguments, len(effects))))
                 case OutsideCall() as checked:
                     outside.append((call, checked))
         if entries or effects:
@@ -171,6 +183,8 @@ class TurnRun:
         )
         self._journal.appended(appended)
         self._desk.pulse.beat()
+        if appended.cancel:
+            raise CutTurnError
         return appended
 
     def _seconds_left(self) -> float:
@@ -193,21 +207,16 @@ class TurnRun:
         ]
         self._desk.publisher.publish(self._turn.id, shown)
         await self._desk.publisher.flush()
-        record: Record = {"role": "assistant", "content": text, "run": self._turn.id, "by": self._desk.token}
-        return Answer(record, text)
+        return Answer((*self._journal.unsaved, self._spoken(text)), Ending(text=text))
+
+    def _spoken(self, text: str) -> Record:
+        """Build an assistant's record of ours."""
+        return {"role": "assistant", "content": text, "run": self._turn.id, "by": self._desk.token}
 
     def _result(self, call: ToolCall, text: str) -> Record:
         return tool_record(call["id"], text, self._turn.id, self._desk.token)
 
-    def _effect_call(self, call: ToolCall, arguments: BaseModel) -> EffectCall:
-        return EffectCall(arguments, call["id"], self._turn.thread, self._turn.id, self._desk.token)
-
-
-def _wants_reply(message: Message) -> bool:
-    return message.kind == MessageKind.REQUEST
-
-
-def _reply(message: Message, text: str) -> Reply:
-    return Reply(
-        re=message.mid, to=message.sender, to_uid=message.sender_uid, thread=message.thread, body=text
-    )
+    def _effect_call(self, call: ToolCall, arguments: BaseModel, number: int) -> EffectCall:
+        # As `append` makes it: from the place in the journal and the number of the effect in the step.
+        mid = f"{self._desk.agent}/{self._turn.id}/{self._journal.length}.{number}"
+        return EffectCall(arguments, call["id"], self._turn.thread, self._turn.id, self._desk.token, mid)

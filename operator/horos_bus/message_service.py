@@ -123,8 +123,10 @@ class MessageService:
         answer = await self._call("retire", self._identity.token, int(force))
         return bool(answer[0] == b"OK")
 
-    async def wait_for_wake(self, seconds: float) -> None:
+    async def wait_for_wake(self, seconds: float) -> bool:
         """Sleep until something may have happened. Any return means: look at the inbox again.
+
+        False = Redis could not be reached; wait a little before the next call.
 
         It returns on a wake, a timeout, a lost connection and the confirmation of a new subscription, since a
         wake may have been missed in between. The next call opens a new connection.
@@ -132,13 +134,15 @@ class MessageService:
         try:
             if self._pubsub is None:
                 await self.subscribe()
-                return
+                return True
             async with self._bus.translated():
                 heard = await self._pubsub.get_message(timeout=seconds)
                 while heard is not None:  # One look answers every wake that came before it.
                     heard = await self._pubsub.get_message(timeout=0)
         except BusUnavailableError:
             await self.unsubscribe()
+            return False
+        return True
 
     async def unsubscribe(self) -> None:
         """Close the wake connection; `wait_for_wake` opens a new one."""

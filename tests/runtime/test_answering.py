@@ -59,7 +59,13 @@ async def test_a_tool_is_called_on_the_way(stage: Stage) -> None:
         assert await stage.ask("2 + 3?") == "Five."
 
     first, second = await stage.model.requests()
-    assert {each["function"]["name"] for each in first["body"]["tools"]} == {"add", "send", "list_agents"}
+    assert {each["function"]["name"] for each in first["body"]["tools"]} == {
+        "add",
+        "send",
+        "ask",
+        "reply",
+        "list_agents",
+    }
     assert second["body"]["messages"][-1]["content"] == "5"
     assert [record["role"] for record in await stage.records()] == ["user", "assistant", "tool", "assistant"]
     events = await stage.events()
@@ -96,7 +102,8 @@ async def test_wrong_calls_come_back_to_the_model_as_errors(stage: Stage) -> Non
     assert len(results) == 4
     assert any("wrong arguments for add: a: " in text for text in results)
     assert any(
-        "no tool named 'subtract'; available: add, explode, list_agents, send" in text for text in results
+        "no tool named 'subtract'; available: add, ask, explode, list_agents, reply, send" in text
+        for text in results
     )
     assert any("not a JSON object" in text and "{broken" in text for text in results)
     assert any("RuntimeError: the fuse was short" in text for text in results)
@@ -140,7 +147,7 @@ async def test_send_says_why_a_message_was_not_delivered_and_list_agents_who_is_
         await stage.ask("go")
     _, second = await stage.model.requests()
     results = [message["content"] for message in second["body"]["messages"] if message["role"] == "tool"]
-    assert any("there is no agent named 'nobody'" in text for text in results)
+    assert any("there is no other agent named 'nobody'" in text for text in results)
     assert '["ada"]' in results
     assert any("wrong arguments for send: to: " in text for text in results)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -274,12 +275,13 @@ async def test_a_key_that_stays_wrong_is_not_tried_by_one_pod_after_the_other(st
     async with stage.running(ticket=0, model_api_key="old") as first:
         await stage.say("hello")
         await first.ends()
-    async with stage.running(ticket=1, model_api_key="old") as second:
-        await stage.shows(lambda event: event["type"] == "RUN_ERROR", count=2)
-        assert not second.task.done()
+    pace = replace(FAST, error=Backoff(0.05, 0.1, jitter=False), new_key=0.5)
+    async with stage.running(ticket=1, model_api_key="old", pace=pace) as second:
+        # It stays and tries again, and makes room for another pod when that has lasted.
+        await stage.shows(lambda event: event["type"] == "RUN_ERROR", count=4)
         assert (await stage.view()).reason == Reason.MODEL_REFUSES_KEY
-        await stage.say("try again")
         assert await second.ends() == ExitCode.LEFT
+    assert (await stage.view()).in_work
 
 
 async def _claimed(stage: Stage) -> bool:

@@ -50,7 +50,7 @@ async def test_a_refusal_is_told_in_one_short_line_without_the_key(stage: Stage)
         ({"status": 400, "message": "temperature is not for you"}, Reason.MODEL_MISCONFIGURED),
     ],
 )
-async def test_a_refusal_is_tried_again_when_a_message_wakes(
+async def test_what_is_refused_waits_for_an_edit_and_so_do_the_messages_behind_it(
     stage: Stage, fault: dict[str, object], reason: Reason
 ) -> None:
     await stage.agent()
@@ -60,6 +60,7 @@ async def test_a_refusal_is_tried_again_when_a_message_wakes(
         view = await stage.becomes("error")
         assert view.reason == reason
         second = await stage.say("now?", thread="other")
+        await stage.configure("ada", stage.spec("Anew."))
         assert (await stage.answer(first), await stage.answer(second)) == ("first", "second")
 
 
