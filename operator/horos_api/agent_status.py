@@ -47,6 +47,12 @@ class AgentStatus(ApiModel):
     pod_name: str | None = Field(
         None, max_length=253, description="The pod that holds or will hold the agent."
     )
+    owed: WholeNumber = Field(
+        0, ge=0, description="How many requests the agent has taken and not answered yet."
+    )
+    dead_letters: WholeNumber = Field(
+        0, ge=0, description="How many messages were given up, since they killed the agent's process."
+    )
     usage: Usage = Field(default_factory=Usage, description="What the agent has used since it was created.")
     conditions: tuple[Condition, ...] = Field(
         (),

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     """`operatingMode: Suspended` was asked for; the pod goes when its turn is finished."""
     SUSPENDED = "Suspended"
     """`operatingMode: Suspended`: no pod, messages are kept."""
+    TERMINATED = "Terminated"
+    """`operatingMode: Terminated`: the agent is over; its contexts stay until it is deleted."""
 
     UNSCHEDULABLE = "Unschedulable"
     """No node takes the pod; the message is the scheduler's."""

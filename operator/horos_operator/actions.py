@@ -49,14 +49,15 @@ class Configure:
     """Project the spec to the bus."""
 
     config: bytes
+    request_seconds: int
     why: str = "its configuration differs"
 
 
 @dataclass(frozen=True, slots=True)
 class Steer:
-    """Tell the agent to pause, to go on, or to give up its pod after the turn."""
+    """Tell the agent to pause, to go on, to give up its pod after the turn, or to end for good."""
 
-    op: Literal["pause", "resume", "evict"]
+    op: Literal["pause", "resume", "evict", "terminate"]
     why: str
 
 

@@ -1,4 +1,4 @@
-"""AgentManager: starts, stops, pauses and resumes agents through a cluster and the bus; carries out plans."""
+"""AgentManager: starts, stops, pauses, resumes and terminates agents; carries out plans."""
 
 import logging
 from typing import Any, Literal
@@ -6,6 +6,7 @@ from typing import Any, Literal
 from horos_api.names import FINALIZER, LABEL_AGENT, key_prefix
 from horos_bus.connection import Bus
 from horos_bus.control import Control
+from horos_bus.records import Order
 from horos_operator import actions
 from horos_operator.agent_factory import config_digest
 from horos_operator.cluster import Cluster, NameTakenError, OutdatedError, RefusedError
@@ -116,6 +117,25 @@ class AgentManager:
         """Ask an agent's runtime to leave between two turns."""
         await self.control(namespace).ctl(name, "evict")
 
+    async def terminate(self, namespace: str, name: str, uid: str) -> None:
+        """End an agent for good: open work is closed, whoever waits gets an error, its contexts stay."""
+        await self.control(namespace).terminate(name, uid)
+
+    async def obey(self, namespace: str, order: Order) -> None:
+        """Write the operating mode that was asked for through the gateway into the Agent's spec.
+
+        What cannot be done (another Agent by now, refused by the API server) is logged and given up.
+        """
+        about = f"{namespace}/{order.agent}"
+        try:
+            self.caches.put_agent(
+                await self.cluster.set_operating_mode(namespace, order.agent, order.uid, order.mode)
+            )
+            log.info("%s: operatingMode is %s now (asked for at the gateway)", about, order.mode)
+        except (OutdatedError, RefusedError) as error:
+            log.warning("%s: operatingMode %s is not possible: %s", about, order.mode, error.message)
+        await self.control(namespace).done(order.id)
+
     async def reap(self, agent: AgentFacts, token: str, pod_name: str) -> None:
         """Clear the holder, after the API server itself has said that its pod is gone or dead."""
         there = await self.cluster.pod(agent.namespace, pod_name)
@@ -158,8 +178,8 @@ class AgentManager:
                     await self._make_sure_it_is_gone(agent, uid)
                 await control.delete(agent.name, uid)
                 self._configured.pop(key, None)
-            case actions.Configure(config=config):
-                outcome = await control.configure(agent.name, agent.uid, agent.generation, config)
+            case actions.Configure(config=config, request_seconds=seconds):
+                outcome = await control.configure(agent.name, agent.uid, agent.generation, config, seconds)
                 if outcome == "GONE":
                     raise LookAgainError("the bus does not know this life of the agent")
                 if outcome == "OK":
@@ -174,7 +194,7 @@ class AgentManager:
         if fresh is None or fresh.uid != agent.uid:
             raise LookAgainError(f"the Agent was replaced meanwhile; the keys of {uid} stay")
 
-    async def _steer(self, agent: AgentFacts, op: Literal["pause", "resume", "evict"]) -> None:
+    async def _steer(self, agent: AgentFacts, op: Literal["pause", "resume", "evict", "terminate"]) -> None:
         match op:
             case "pause":
                 await self.pause(agent.namespace, agent.name)
@@ -182,6 +202,8 @@ class AgentManager:
                 await self.resume(agent.namespace, agent.name)
             case "evict":
                 await self.evict(agent.namespace, agent.name)
+            case "terminate":
+                await self.terminate(agent.namespace, agent.name, agent.uid)
 
 
 def _described(action: actions.Action) -> str:

@@ -42,6 +42,13 @@ class Situation:
         spec = self.agent.spec
         return spec is not None and spec.operating_mode is OperatingMode.SUSPENDED
 
+    @property
+    def terminated(self) -> bool:
+        """Whether the agent is over, or shall be."""
+        spec, view = self.agent.spec, self.seen.bus.view
+        asked = spec is not None and spec.operating_mode is OperatingMode.TERMINATED
+        return asked or (view is not None and view.state is AgentState.TERMINATED)
+
 
 Check: TypeAlias = Callable[[Situation], Verdict | None]
 
@@ -111,6 +118,15 @@ def _suspended(case: Situation) -> Verdict | None:
     if case.holder is not None:
         return _no(Reason.SUSPENDING, "it finishes its turn, then gives up its pod")
     return _no(Reason.SUSPENDED, "operatingMode is Suspended: no pod, messages are kept")
+
+
+def _terminated(case: Situation) -> Verdict | None:
+    if not case.terminated:
+        return None
+    pod = f"; pod {case.holder.name} is leaving" if case.holder else ""
+    return _no(
+        Reason.TERMINATED, f"it is over: takes no messages, and what it said stays until it is deleted{pod}"
+    )
 
 
 def _suspending_has_a_pod(case: Situation) -> Verdict | None:
@@ -201,6 +217,7 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
     ConditionType.ACCEPTED: (_deleting, _invalid_spec, _bus_unavailable, _shared_credentials, _valid),
     ConditionType.SCHEDULED: (
         _deleting,
+        _terminated,
         _suspending_has_a_pod,
         _suspended,
         _pod_refused,
@@ -214,6 +231,7 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
     ConditionType.READY: (
         _deleting,
         _bus_unavailable,
+        _terminated,
         _suspended,
         _in_error,
         _no_model,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from horos_api.resources import OperatingMode
 from horos_operator.facts import AgentFacts, PodFacts
 
 
@@ -52,6 +53,15 @@ class Cluster(Protocol):
 
     async def set_finalizers(self, agent: AgentFacts, finalizers: Sequence[str]) -> AgentFacts:
         """Write the finalizers; OutdatedError when the Agent is not as it was seen."""
+        ...
+
+    async def set_operating_mode(
+        self, namespace: str, name: str, uid: str, mode: OperatingMode
+    ) -> AgentFacts:
+        """Write spec.operatingMode of this very Agent.
+
+        OutdatedError when it is gone or another one, RefusedError when the API server does not let it.
+        """
         ...
 
     async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:

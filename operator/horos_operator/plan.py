@@ -66,8 +66,12 @@ class _Case:
 
     @property
     def running(self) -> bool:
+        return self.spec.operating_mode is OperatingMode.RUNNING and not self.over
+
+    @property
+    def over(self) -> bool:
         mode = self.spec.operating_mode
-        return mode is OperatingMode.RUNNING and self.life.state is not AgentState.TERMINATED
+        return mode is OperatingMode.TERMINATED or self.life.state is AgentState.TERMINATED
 
     @property
     def candidate_name(self) -> str:
@@ -123,14 +127,18 @@ def _registration(seen: Observation, case: _Case, factory: AgentFactory) -> Iter
         yield CreateKeys()
     config = factory.config(agent, case.spec)
     if fresh or config_digest(config) != seen.bus.configured:
-        yield Configure(config)
+        yield Configure(config, case.spec.budget.request_seconds)
 
 
 def _mode(case: _Case) -> Iterable[Action]:
-    suspended = case.spec.operating_mode is OperatingMode.SUSPENDED
-    if suspended and case.life.state not in {AgentState.PAUSED, AgentState.TERMINATED}:
+    mode, state = case.spec.operating_mode, case.life.state
+    if state is AgentState.TERMINATED:
+        return
+    if mode is OperatingMode.TERMINATED:
+        yield Steer("terminate", "operatingMode is Terminated")
+    if mode is OperatingMode.SUSPENDED and state is not AgentState.PAUSED:
         yield Steer("pause", "operatingMode is Suspended")
-    if not suspended and case.life.state is AgentState.PAUSED:
+    if mode is OperatingMode.RUNNING and state is AgentState.PAUSED:
         yield Steer("resume", "operatingMode is Running")
 
 
@@ -158,8 +166,10 @@ def _pods(case: _Case, factory: AgentFactory) -> Plan:
 
 
 def _replace(case: _Case, holder: PodFacts, candidate: PodFacts | None, factory: AgentFactory) -> Plan:
-    """A pod holds the agent: it may have to leave after its turn."""
+    """A pod holds the agent: it may have to leave, after its turn unless the agent is over."""
     actions: list[Action] = []
+    if case.over and not holder.deleting:
+        actions.append(DeletePod(holder, "the agent is terminated"))
     if candidate is not None and not candidate.dead and not candidate.deleting:
         actions.append(DeletePod(candidate, "the agent has a pod already"))
     changed = changed_parts(holder.asked, factory.asked(case.spec))
@@ -193,7 +203,7 @@ def _keep_waiting(case: _Case, candidate: PodFacts, factory: AgentFactory) -> Pl
     if candidate.deleting:
         return Plan()
     if not case.running:
-        return Plan((DeletePod(candidate, "the agent is suspended"),))
+        return Plan((DeletePod(candidate, f"operatingMode is {case.spec.operating_mode}"),))
     changed = changed_parts(candidate.asked, factory.asked(case.spec))
     if changed:
         return Plan((DeletePod(candidate, f"changed before it started: {', '.join(changed)}"),))

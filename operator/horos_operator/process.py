@@ -24,6 +24,7 @@ from horos_operator.settings import Settings
 WORKERS: Final = 8
 RETRY_SECONDS: Final = 3.0
 DIRTY_SECONDS: Final = 2.0
+CHORE_SECONDS: Final = 1.0
 
 log = logging.getLogger("horos.operator")
 
@@ -98,6 +99,7 @@ async def _run_loops(parts: Parts) -> None:
         loops = [
             tasks.create_task(_sweeps(parts), name="sweeps"),
             tasks.create_task(_dirty(parts), name="dirty"),
+            tasks.create_task(_chores(parts), name="chores"),
             *(tasks.create_task(_work(parts), name=f"worker-{number}") for number in range(WORKERS)),
         ]
         # Kopf owns the signals: its end is ours.
@@ -184,3 +186,27 @@ async def _dirty(parts: Parts) -> None:
                 log.warning("the bus does not tell what changed: %s", error)
             down = True
         await asyncio.sleep(DIRTY_SECONDS)
+
+
+async def _chores(parts: Parts) -> None:
+    """Each second: deadlines, delayed messages, and orders from the gateway. Twice at once does no harm."""
+    await parts.synced.wait()
+    told: set[str] = set()
+    while True:
+        for namespace in sorted(parts.caches.namespaces()):
+            try:
+                await _chores_of(parts, namespace)
+                told.discard(namespace)
+            except (BusError, ClusterError) as error:
+                if namespace not in told:
+                    log.warning("%s: deadlines and orders have to wait: %s", namespace, error)
+                told.add(namespace)
+        await asyncio.sleep(CHORE_SECONDS)
+
+
+async def _chores_of(parts: Parts, namespace: str) -> None:
+    control = parts.manager.control(namespace)
+    await control.work_off_later()
+    for order in await control.orders():
+        await parts.manager.obey(namespace, order)
+        parts.queue.add((namespace, order.agent))

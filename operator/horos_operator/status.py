@@ -9,6 +9,7 @@ from horos_operator.checks import Verdict
 from horos_operator.facts import AgentFacts
 from horos_operator.observe import Observation
 
+_OF_THE_BUS: Final = ("state", "owed", "deadLetters", "usage")
 QUIET_SECONDS: Final = 5.0
 """Between two writes of one status that only counts on: usage, state and messages."""
 
@@ -18,10 +19,12 @@ def agent_status(
 ) -> dict[str, Any]:
     """Build the status. What only the bus knows stays as it was while the bus cannot be asked."""
     view = seen.bus.view
-    known: dict[str, Any] = {name: agent.status[name] for name in ("state", "usage") if name in agent.status}
+    known: dict[str, Any] = {name: agent.status[name] for name in _OF_THE_BUS if name in agent.status}
     if view is not None:
         known = {
             "state": view.state.value,
+            "owed": view.owed,
+            "deadLetters": view.dead,
             "usage": {
                 "turns": view.usage.turns,
                 "promptTokens": view.usage.prompt_tokens,

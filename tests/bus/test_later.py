@@ -54,12 +54,29 @@ async def test_it_waits_while_the_inbox_is_full_and_holds_nobody_up(stage: Stage
     assert [m.mid for m in turn_of(await ada.all_unread()).inputs] == ["m2"]
 
 
-async def test_it_belongs_to_the_life_it_was_sent_to(stage: Stage) -> None:
+async def test_it_ends_with_the_life_it_was_sent_to(stage: Stage) -> None:
+    await stage.resident()
+    await stage.resident("bob")
+    await stage.say("m1", delay_seconds=9)
+    await stage.say("m2", delay_seconds=9, kind="notice")
+    await stage.say("m3", to="bob", delay_seconds=9)
+    await stage.control.delete("ada", "uid-ada")
+    assert await reply(stage.bus, "m1") == Ending(error="agent ada was deleted")
+    assert await reply(stage.bus, "m2") is None
+    assert await stage.bus.command("ZCARD", stage.bus.keys.later) == 1
+    await stage.control.terminate("bob", "uid-bob")
+    assert await reply(stage.bus, "m3") == Ending(error="agent bob was terminated")
+    assert await stage.bus.command("ZCARD", stage.bus.keys.later) == 0
+
+
+async def test_one_that_a_crash_of_redis_brought_back_finds_no_other_life(stage: Stage) -> None:
     await stage.resident()
     await stage.say("m1", delay_seconds=9)
+    (entry,) = await stage.bus.command("ZRANGE", stage.bus.keys.later, 0, -1)
     await stage.control.delete("ada", "uid-ada")
+    await stage.bus.command("DEL", stage.bus.keys.reply("m1"))
     await stage.control.create("ada", "uid-new")
-    await due(stage)
+    await stage.bus.command("ZADD", stage.bus.keys.later, 1, entry)
     await stage.control.work_off_later()
     assert await stage.waiting() == 0
     ending = await reply(stage.bus, "m1")
@@ -71,8 +88,6 @@ async def test_when_its_agent_is_gone_no_key_is_left(stage: Stage) -> None:
     await stage.resident()
     await stage.say("m1", delay_seconds=9)
     await stage.control.delete("ada", "uid-ada")
-    await due(stage)
-    await stage.control.work_off_later()
     assert [name.rpartition("}:")[2] for name in await stage.key_names()] == ["r:m1"]
 
 

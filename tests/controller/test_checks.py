@@ -198,6 +198,16 @@ def test_suspending_and_suspended() -> None:
     ]
 
 
+def test_terminated_is_told_from_the_wish_on() -> None:
+    over, mine = agent(spec(operatingMode="Terminated")), pod()
+    leaving = seen(over, mine, known=held(mine, state=AgentState.TERMINATED))
+    assert brief(leaving)[1:] == ["Scheduled=False:Terminated", "Ready=False:Terminated"]
+    assert told(leaving).message.endswith("; pod ada-1 is leaving")
+    gone = seen(over, known=view(state=AgentState.TERMINATED))
+    assert brief(gone)[1:] == ["Scheduled=False:Terminated", "Ready=False:Terminated"]
+    assert "until it is deleted" in told(gone).message
+
+
 def test_redis_down_is_told_with_its_address() -> None:
     down = Observation(agent(), (), BusSeen(problem="Redis at r:6379 cannot be reached"), NOW)
     assert [each.split("=")[1] for each in brief(down)] == ["False:BusUnavailable"] * 3

@@ -5,10 +5,12 @@ import uuid
 import pytest
 
 from horos_api.names import key_prefix
+from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_operator.actions import DeleteKeys
 from horos_operator.agent_manager import AgentManager, LookAgainError
+from horos_operator.cluster import ClusterError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts
 from horos_operator.kube.cluster import KubeCluster
@@ -42,3 +44,47 @@ async def test_keys_of_a_later_life_survive_a_cache_that_lags_behind(
     cluster.there = stale
     await manager.carry_out(stale, DeleteKeys("later", "an earlier Agent of this name is gone"))
     assert await control.agents() == {}
+
+
+class OneOrder(KubeCluster):
+    """A cluster that takes, or refuses, one change of an operating mode."""
+
+    def __init__(self, refusal: ClusterError | None) -> None:
+        self.refusal = refusal
+        self.asked: list[tuple[str, str, str, str]] = []
+
+    async def set_operating_mode(
+        self, namespace: str, name: str, uid: str, mode: OperatingMode
+    ) -> AgentFacts:
+        self.asked.append((namespace, name, uid, mode.value))
+        if self.refusal:
+            raise self.refusal
+        return agent(namespace=namespace)
+
+
+@pytest.mark.parametrize("refusal", [None, OutdatedError("another uid"), RefusedError("Terminated is final")])
+async def test_an_order_is_carried_out_or_given_up_and_then_forgotten(
+    bus: Bus, refusal: ClusterError | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    namespace = f"orders-{uuid.uuid4().hex[:8]}"
+    cluster = OneOrder(refusal)
+    manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    control = Control(bus.at(key_prefix(SETTINGS.install, namespace)))
+    await control.order("ada", "agent-uid", OperatingMode.SUSPENDED)
+    for order in await control.orders():
+        await manager.obey(namespace, order)
+    assert cluster.asked == [(namespace, "ada", "agent-uid", "Suspended")]
+    assert await control.orders() == []
+    assert refusal is None or refusal.message in caplog.text
+
+
+async def test_an_order_waits_while_the_cluster_does_not_answer(bus: Bus) -> None:
+    namespace = f"orders-{uuid.uuid4().hex[:8]}"
+    cluster = OneOrder(ClusterError("no answer in time"))
+    manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    control = Control(bus.at(key_prefix(SETTINGS.install, namespace)))
+    await control.order("ada", "agent-uid", OperatingMode.SUSPENDED)
+    (order,) = await control.orders()
+    with pytest.raises(ClusterError, match="no answer in time"):
+        await manager.obey(namespace, order)
+    assert await control.orders() == [order]

@@ -220,11 +220,29 @@ def test_a_suspended_agent_has_no_pod() -> None:
     gone = retired_pod(ago=1)
     assert planned(seen(asleep, gone, known=paused)) == [DeletePod(gone, "it has ended")]
     early = pod("ada-2")
-    assert planned(seen(asleep, early, known=paused)) == [DeletePod(early, "the agent is suspended")]
+    assert planned(seen(asleep, early, known=paused)) == [DeletePod(early, "operatingMode is Suspended")]
 
 
 def test_a_new_suspended_agent_is_registered_and_paused() -> None:
     new = Observation(agent(spec(operatingMode="Suspended"), finalizers=()), (), BusSeen(), NOW)
+    assert kinds(new) == [PrepareNamespace, AddFinalizer, CreateKeys, Configure, Steer]
+
+
+def test_a_terminated_agent_ends_at_once_and_gets_no_pod_again() -> None:
+    over, mine = agent(spec(operatingMode="Terminated")), pod()
+    busy = seen(over, mine, known=held(mine, state=AgentState.RUNNING))
+    assert steered(busy) == ["terminate"]
+    assert planned(busy)[1:] == [DeletePod(mine, "the agent is terminated")]
+    done = view(state=AgentState.TERMINATED, epoch=1)
+    assert planned(seen(over, known=done)) == []
+    early = pod("ada-2")
+    assert planned(seen(over, early, known=done)) == [DeletePod(early, "operatingMode is Terminated")]
+    # What the bus has ended stays so, whatever a spec says that was brought back from a backup.
+    assert planned(seen(agent(), known=done)) == []
+
+
+def test_a_new_terminated_agent_is_registered_and_ended() -> None:
+    new = Observation(agent(spec(operatingMode="Terminated"), finalizers=()), (), BusSeen(), NOW)
     assert kinds(new) == [PrepareNamespace, AddFinalizer, CreateKeys, Configure, Steer]
 
 

@@ -14,7 +14,13 @@ from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import plan
 from tests.controller.facts import FACTORY, NOW, agent, pod, spec, view
 
-SPECS = [spec(), spec(operatingMode="Suspended"), spec(image="other:1"), spec(instructions="x")]
+SPECS = [
+    spec(),
+    spec(operatingMode="Suspended"),
+    spec(operatingMode="Terminated"),
+    spec(image="other:1"),
+    spec(instructions="x"),
+]
 
 
 @some.composite
@@ -94,6 +100,7 @@ def _on_pods(seen: Observation, action: actions.Action) -> Observation:
                 "pause": {"state": AgentState.PAUSED},
                 "resume": {"state": AgentState.IDLE},
                 "evict": {"evict": True},
+                "terminate": {"state": AgentState.TERMINATED, "evict": False},
             }[op]
             known = dataclasses.replace(seen.bus.view, **change)  # type: ignore[type-var]
             return dataclasses.replace(seen, bus=dataclasses.replace(seen.bus, view=known))

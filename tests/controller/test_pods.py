@@ -213,7 +213,8 @@ def test_the_configuration_has_the_model_complete_and_nothing_of_the_pod() -> No
     asked_for = spec(instructions="Be Ada.", image="x:2", model={"name": "big", "temperature": "0.2"})
     config = FACTORY.config(agent(generation=4), asked_for)
     assert config == (
-        b'{"generation":4,"spec":{"budget":{"requestSeconds":3600,"toolRounds":25,"turnSeconds":600},"instructions":"Be Ada.",'
+        b'{"generation":4,"spec":{"budget":{"requestSeconds":3600,"toolRounds":25,"turnSeconds":600},'
+        b'"instructions":"Be Ada.",'
         b'"model":{"baseUrl":"http://model/v1","name":"big","temperature":"0.2"},'
         b'"operatingMode":"Running","tools":{"builtin":["send","ask","reply","list_agents"]}}}'
     )

@@ -15,6 +15,8 @@ from tests.controller.facts import agent, seen, view
 READY = {ConditionType.READY: Verdict(ConditionStatus.TRUE, Reason.RESIDENT, "pod ada-1 holds it")}
 WRITTEN = {
     "state": "idle",
+    "owed": 2,
+    "deadLetters": 1,
     "usage": {"turns": 3, "promptTokens": 40, "completionTokens": 5},
     "podName": "ada-1",
     "conditions": [
@@ -28,7 +30,7 @@ WRITTEN = {
         }
     ],
 }
-USED = view(usage=TotalUsage(turns=3, prompt_tokens=40, completion_tokens=5))
+USED = view(owed=2, dead=1, usage=TotalUsage(turns=3, prompt_tokens=40, completion_tokens=5))
 
 
 def test_the_whole_status() -> None:

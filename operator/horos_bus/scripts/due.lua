@@ -5,7 +5,7 @@
 -- entry stays; NOOP when somebody else was first.
 local to, entry = ARGV[1], ARGV[2]
 if not call('ZSCORE', P .. 'later', entry) then return 'NOOP' end
-local message = cmsgpack.unpack(string.sub(entry, #('due ' .. to .. ' ') + 1))
+local message = delayed_of(to, entry)
 local outcome = deliver(to, message.to_uid, message, message.cap)
 if outcome == 'FULL' then return outcome end
 if outcome == 'NOAGENT' and message.kind == 'request' then

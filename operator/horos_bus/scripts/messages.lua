@@ -117,7 +117,11 @@ local function settle(agent, uid, thread, body, failed, anyway)
   return left
 end
 
--- The agent ends: whoever waits for it gets an error, and its own requests and debts leave `later`.
+-- A delayed message as it lies in `later`.
+local function delayed_entry(to, message) return 'due ' .. to .. ' ' .. cmsgpack.pack(message) end
+local function delayed_of(to, entry) return cmsgpack.unpack(string.sub(entry, #('due ' .. to .. ' ') + 1)) end
+
+-- The agent ends: whoever waits for it gets an error, and its own requests, debts and delayed messages leave `later`.
 local function bounce(agent, uid, why)
   local after = '-'
   repeat
@@ -132,4 +136,14 @@ local function bounce(agent, uid, why)
   for _, mid in ipairs(call('HKEYS', key(agent, 'waits'))) do
     call('ZREM', P .. 'later', deadline_entry(agent, uid, mid))
   end
+  local cursor = '0'
+  repeat
+    local page = call('ZSCAN', P .. 'later', cursor, 'MATCH', 'due ' .. agent .. ' *', 'COUNT', 1000)
+    cursor = page[1]
+    for i = 1, #page[2], 2 do
+      local message = delayed_of(agent, page[2][i])
+      if message.kind == 'request' then reply(agent, uid, message, why, true) end
+      call('ZREM', P .. 'later', page[2][i])
+    end
+  until cursor == '0'
 end

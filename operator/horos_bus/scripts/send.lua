@@ -15,7 +15,7 @@ local function put_off()
   local s = state_of(to, 'uid', 'state')
   if not s.uid or s.state == 'terminated' or (to_uid ~= '' and to_uid ~= s.uid) then return 'NOAGENT' end
   message.to_uid, message.cap = s.uid, cap
-  call('ZADD', P .. 'later', t + delay, 'due ' .. to .. ' ' .. cmsgpack.pack(message))
+  call('ZADD', P .. 'later', t + delay, delayed_entry(to, message))
   return 'OK'
 end
 

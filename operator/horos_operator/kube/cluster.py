@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from horos_api.names import FIELD_MANAGER, GROUP, LABEL_COMPONENT, VERSION
+from horos_api.resources import OperatingMode
 from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
 from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
@@ -51,6 +52,14 @@ class KubeCluster:
             }
         }
         path = f"{_agent_path(agent.namespace, agent.name)}?fieldManager={FIELD_MANAGER}"
+        return agent_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
+
+    async def set_operating_mode(
+        self, namespace: str, name: str, uid: str, mode: OperatingMode
+    ) -> AgentFacts:
+        """Write spec.operatingMode of this very Agent; the other fields stay their owners'."""
+        changed = {"metadata": {"uid": uid}, "spec": {"operatingMode": mode.value}}
+        path = f"{_agent_path(namespace, name)}?fieldManager={FIELD_MANAGER}"
         return agent_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
 
     async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
