@@ -1,0 +1,300 @@
+"""What a run left behind, and everything that can be wrong with it: reading it, and judging it (pure)."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from horos_bus.connection import Bus
+from horos_bus.control import Control
+from horos_bus.records import Ending
+from horos_bus.sender import reply
+from tests.crash.mind import TAG, Program, body
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message of a person, and how it may end. `ends`: text, error, or either."""
+
+    mid: str
+    person: str
+    to: str
+    tag: str
+    program: Program = field(default_factory=dict)
+    thread: str = "main"
+    kind: Literal["request", "notice"] = "request"
+    delay: int = 0
+    ends: tuple[Literal["text", "error"], ...] = ("text",)
+    rests_on: tuple[str, ...] = ()
+    """Tags that its answer must show."""
+    vanishes: bool = False
+    """Its agent may end before it is read."""
+
+    @property
+    def body(self) -> str:
+        """What is sent."""
+        return body(self.tag, self.program)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong."""
+
+    kind: Literal["lost", "repeated", "illegal"]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+@dataclass
+class Life:
+    """One agent's traces: contexts by thread, dead letters, events; `tokens` in the order of their birth."""
+
+    name: str
+    tokens: list[str]
+    contexts: dict[str, list[Record]]
+    dead: list[Record]
+    told: list[Record]
+
+    def records(self) -> Iterator[Record]:
+        """All records of all threads."""
+        for records in self.contexts.values():
+            yield from records
+
+
+@dataclass
+class History:
+    """All that is judged. `lossy`: Redis has lost a part of the past; what remains must be consistent."""
+
+    lives: list[Life] = field(default_factory=list)
+    endings: dict[str, Ending | None] = field(default_factory=dict)
+    marks: list[tuple[str, str, str]] = field(default_factory=list)
+    sent: dict[str, str] = field(default_factory=dict)
+    lossy: bool = False
+
+
+async def life_of(bus: Bus, name: str, tokens: list[str]) -> Life:
+    """Read one agent before it is deleted."""
+    control = Control(bus)
+    contexts = {
+        thread: [json.loads(entry) for entry in await control.context(name, thread)]
+        for thread in await control.threads(name)
+    }
+    dead: list[Record] = [
+        {
+            "mid": letter.message.mid,
+            "content": letter.message.body,
+            "thread": letter.message.thread,
+            "turn": letter.turn,
+        }
+        for letter in await control.dead_letters(name, 1000)
+    ]
+    entries = await bus.command("XRANGE", bus.keys.events(name), "-", "+")
+    return Life(name, tokens, contexts, dead, [json.loads(values[b"e"]) for _, values in entries])
+
+
+async def endings_of(bus: Bus, said: Iterable[Said]) -> dict[str, Ending | None]:
+    """Read how requests ended."""
+    return {each.mid: await reply(bus, each.mid) for each in said if each.kind == "request"}
+
+
+def problems(history: History, said: Iterable[Said]) -> list[Problem]:
+    """Judge a run."""
+    said = list(said)
+    return [
+        *_messages(history, said),
+        *_answers(history, said),
+        *_effects(history, said),
+        *_contexts(history),
+        *(() if history.lossy else (*_order(history, said), *_tools(history))),
+    ]
+
+
+def _messages(history: History, said: list[Said]) -> Iterator[Problem]:
+    """Each message is in one context once, or a dead letter once."""
+    places: Counter[tuple[str, str]] = Counter()
+    for life in history.lives:
+        for record in [*life.records(), *life.dead]:
+            if mid := record.get("mid"):
+                places[life.name, mid] += 1
+    for (name, mid), count in places.items():
+        if count > 1:
+            yield Problem("repeated", f"{mid} was taken in {count} times by {name}")
+    for each in said:
+        accepted = history.sent.get(each.mid) in ("OK", "DUP")
+        excused = each.vanishes or (history.lossy and each.kind == "notice")
+        if accepted and not excused and not places[each.to, each.mid]:
+            yield Problem("lost", f"{each.mid} was accepted by {each.to} and is nowhere")
+
+
+def _answers(history: History, said: list[Said]) -> Iterator[Problem]:
+    """Each request ends once, as it should, with what it rests on and with nobody else's words."""
+    told = Counter(
+        event["value"]["re"]
+        for life in history.lives
+        for event in life.told
+        if event["type"] == "CUSTOM" and event["name"] == "reply"
+    )
+    threads = _threads(said)
+    for each in said:
+        if each.kind != "request" or history.sent.get(each.mid) not in ("OK", "DUP"):
+            continue
+        if told[each.mid] > 1:
+            yield Problem("repeated", f"watchers were told of {told[each.mid]} answers to {each.mid}")
+        ending = history.endings.get(each.mid)
+        if ending is None:
+            yield Problem("lost", f"{each.mid} to {each.to} has no answer")
+            continue
+        how = "error" if ending.error else "text"
+        if how not in each.ends:
+            yield Problem("illegal", f"{each.mid} ended with {how} {ending.error or ending.text!r}")
+        tags = set(TAG.findall(ending.text))
+        if how == "text" and (missing := {each.tag, *each.rests_on} - tags):
+            yield Problem("illegal", f"the answer to {each.mid} lacks {sorted(missing)}: {ending.text}")
+        foreign = {tag for tag in tags if threads.get(tag, each.thread) != each.thread}
+        if foreign:
+            yield Problem("illegal", f"the answer to {each.mid} tells of another thread: {sorted(foreign)}")
+
+
+def _threads(said: list[Said]) -> dict[str, str]:
+    """Give the thread of each tag."""
+    found: dict[str, str] = {}
+
+    def walk(program: Program, thread: str) -> None:
+        for calls in program.get("rounds", []):
+            for call in calls:
+                if call[0] in ("ask", "send"):
+                    found[call[2]] = thread
+                    walk(call[3], thread)
+                else:
+                    found[call[1]] = thread
+
+    for each in said:
+        found[each.tag] = each.thread
+        walk(each.program, each.thread)
+    return found
+
+
+def _calls(records: list[Record]) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Give each call with its arguments and result."""
+    for index, record in enumerate(records):
+        results: dict[str, str] = {}
+        for later in records[index + 1 :]:
+            if later["role"] == "assistant":
+                break
+            if later["role"] == "tool":
+                results.setdefault(later["tool_call_id"], later["content"])
+        for call in record.get("tool_calls", []):
+            arguments = json.loads(call["function"]["arguments"])
+            yield call["function"]["name"], arguments, results.get(call["id"], "error: none")
+
+
+def _effects(history: History, said: list[Said]) -> Iterator[Problem]:
+    """Each effect on the bus happens once, and each request of an agent gets one reply."""
+    arrived = Counter(_arrivals(history))
+    ending = {each.to for each in said if each.vanishes}
+    done: Counter[str] = Counter()
+    for life in history.lives:
+        for thread, records in life.contexts.items():
+            asks = 0
+            for name, arguments, result in _calls(records):
+                if name in ("ask", "send") and not result.startswith("error"):
+                    tag = _opening_tag(arguments["text"])
+                    done[tag] += 1
+                    asks += name == "ask"
+                    if not arrived[tag] and arguments["to"] not in ending:
+                        yield Problem("lost", f"{life.name}'s {name} <{tag}> reached nobody")
+            replies = _replies(life, thread)
+            if replies != asks:
+                kind: Literal["lost", "repeated"] = "lost" if replies < asks else "repeated"
+                yield Problem(kind, f"{life.name} asked {asks} times in {thread} and got {replies} replies")
+    own = {each.tag for each in said}
+    for tag, count in arrived.items():
+        if count > 1 and (tag in done or tag in own):
+            yield Problem("repeated", f"<{tag}> arrived {count} times")
+    for tag, count in done.items():
+        if count > 1:
+            yield Problem("repeated", f"<{tag}> was sent {count} times")
+
+
+def _opening_tag(text: str) -> str:
+    found = TAG.match(text)
+    return found.group(1) if found else ""
+
+
+def _arrivals(history: History) -> Iterator[str]:
+    """Give the tag that each message opens with which was taken in, replies left out."""
+    for life in history.lives:
+        for record in [*life.records(), *life.dead]:
+            if "mid" in record and not str(record["mid"]).endswith("!reply"):
+                yield _opening_tag(record["content"])
+
+
+def _replies(life: Life, thread: str) -> int:
+    """Count the replies that came in a thread, those that could not be read included."""
+    came = [record.get("mid", "") for record in life.contexts[thread]]
+    came += [letter["mid"] for letter in life.dead if letter["thread"] == thread]
+    return sum(str(mid).endswith("!reply") for mid in came)
+
+
+def _contexts(history: History) -> Iterator[Problem]:
+    """Each call has one result before the next step, and the authors of a thread follow each other."""
+    for life in history.lives:
+        for thread, records in life.contexts.items():
+            where, missing = f"{life.name}/{thread}", list[str]()
+            latest, run = -1, ""
+            buried = {letter["turn"] for letter in life.dead}
+            for record in records:
+                if record["run"] != run and run in buried:
+                    missing = []  # the journal of a buried turn stays as it was
+                run = record["run"]
+                if record["role"] == "tool":
+                    if record["tool_call_id"] not in missing:
+                        yield Problem("illegal", f"{where}: a result without a call: {record}")
+                    else:
+                        missing.remove(record["tool_call_id"])
+                elif record["role"] == "assistant":
+                    if missing:
+                        yield Problem("illegal", f"{where}: calls without a result: {missing}")
+                    missing = [call["id"] for call in record.get("tool_calls", [])]
+                if by := record.get("by"):
+                    author = life.tokens.index(by) if by in life.tokens else -2
+                    if author < latest:
+                        yield Problem("illegal", f"{where}: {by} wrote after {life.tokens[latest]}")
+                    latest = max(author, latest)
+            if missing and run not in buried:
+                yield Problem("illegal", f"{where}: calls without a result at the end: {missing}")
+
+
+def _order(history: History, said: list[Said]) -> Iterator[Problem]:
+    """What one person sends to one thread comes in that order."""
+    wanted: dict[tuple[str, str, str], list[str]] = {}
+    for each in said:
+        if not each.delay:
+            wanted.setdefault((each.person, each.to, each.thread), []).append(each.mid)
+    for (person, to, thread), mids in wanted.items():
+        for life in history.lives:
+            if life.name == to:
+                came = [
+                    record["mid"] for record in life.contexts.get(thread, []) if record.get("mid") in mids
+                ]
+                if came != sorted(came, key=mids.index):
+                    yield Problem("illegal", f"{person}'s messages to {to}/{thread} came as {came}")
+
+
+def _tools(history: History) -> Iterator[Problem]:
+    """A tool that must not be repeated is started once at most; a result tells of one that ran."""
+    runs = Counter((tool, tag) for tool, tag, _ in history.marks)
+    for (tool, tag), count in runs.items():
+        if tool == "charge" and count > 1:
+            yield Problem("repeated", f"charge {tag} was started {count} times")
+    for life in history.lives:
+        for records in life.contexts.values():
+            for name, arguments, result in _calls(records):
+                tag = arguments.get("tag", "")
+                if result == f"{name} did {tag}" and not runs[name, tag]:
+                    yield Problem("lost", f"{name} {tag} has a result and never ran")
