@@ -1,12 +1,12 @@
-"""`horos chat`: read a line, follow the answer, again; Ctrl-C leaves an answer, a second one the chat."""
+"""`horos chat`: read a line, follow the answer, again; Ctrl-C cancels an answer, a second one leaves."""
 
 import asyncio
 import sys
 from contextlib import AsyncExitStack
 
 from horos.client import GatewayClient
-from horos.conversation import follow, new_key
-from horos.errors import CannotReachError, RefusedError, UsageError
+from horos.conversation import Exchange, follow, new_key
+from horos.errors import CannotReachError, HorosError, RefusedError, UsageError
 from horos.options import Place, checked_text
 from horos.readiness import known_agent, why_waiting
 from horos.session import Session, connected
@@ -22,6 +22,7 @@ class Chat:
         self._thread = thread
         self._terminal = Terminal()
         self._by_person = sys.stdin.isatty()
+        self._exchange_now: Exchange | None = None
 
     def run(self, place: Place) -> None:
         """Talk until the input ends, or until Ctrl-C at the prompt. Raises HorosError."""
@@ -40,7 +41,8 @@ class Chat:
         if self._by_person:
             import readline  # noqa: F401, PLC0415 - gives `input` its line editing
 
-            self._terminal.note(f"{self._agent} is {live['state']}; thread {self._thread}. Ctrl-D leaves.")
+            hint = "Ctrl-C stops an answer, Ctrl-D leaves."
+            self._terminal.note(f"{self._agent} is {live['state']}; thread {self._thread}. {hint}")
         if why := runner.run(why_waiting(session, live)):
             self._terminal.note(f"{self._agent} cannot answer yet: {why}")
 
@@ -51,7 +53,7 @@ class Chat:
             try:
                 runner.run(self._exchange(client, line))
             except KeyboardInterrupt:
-                self._left()
+                self._interrupted(runner, client)
             except (CannotReachError, RefusedError, UsageError) as error:
                 if not self._by_person:
                     raise
@@ -59,7 +61,8 @@ class Chat:
 
     async def _exchange(self, client: GatewayClient, text: str) -> None:
         sent = await client.send(self._agent, checked_text(text), self._thread, new_key())
-        await follow(client, self._agent, sent, self._terminal.show)
+        self._exchange_now = Exchange.of(self._agent, sent)
+        await follow(client, self._exchange_now, self._terminal.show)
         self._terminal.end_line()
 
     def _line(self) -> str | None:
@@ -74,8 +77,19 @@ class Chat:
                 raise
             return None
 
-    def _left(self) -> None:
+    def _interrupted(self, runner: asyncio.Runner, client: GatewayClient) -> None:
         self._terminal.end_line()
         if not self._by_person:
             raise KeyboardInterrupt
-        self._terminal.note(f"left; {self._agent} goes on with it. Ctrl-C again leaves the chat.")
+        self._terminal.note(f"{runner.run(self._cancel(client))} Ctrl-C again leaves the chat.")
+
+    async def _cancel(self, client: GatewayClient) -> str:
+        """End the turn that has the message, and no other."""
+        run = self._exchange_now.transcript.run if self._exchange_now else ""
+        if run:
+            try:
+                await client.cancel(self._agent, run)
+            except HorosError as error:
+                return f"not cancelled: {error}."
+            return "cancelled."
+        return f"left; {self._agent} answers it later."

@@ -6,7 +6,7 @@ What a command works with is imported by the command, so that `horos --help` is 
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -38,6 +38,10 @@ app = typer.Typer(
 
 AgentName = Annotated[str, typer.Argument(help="Name of the agent.")]
 AsTable = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
+MODE_SECONDS: Final = 30.0
+ModeTimeout = Annotated[
+    float, typer.Option(min=0, help="Wait so many seconds until it is so; 0: do not wait.")
+]
 AsLines = Annotated[Lines, typer.Option("--output", "-o", help="How to print.")]
 
 
@@ -90,13 +94,89 @@ def chat(
 ) -> None:
     """Talk to an agent, line by line.
 
-    Ctrl-C leaves an answer, Ctrl-D or a second Ctrl-C the chat.
+    Ctrl-C stops an answer, Ctrl-D or a second Ctrl-C leaves the chat.
     """
     from horos.chat import Chat  # noqa: PLC0415
 
     with exit_codes():
         checked_names(agent, thread)
         Chat(agent, thread).run(place)
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def cancel(
+    agent: AgentName,
+    place: Place,
+    turn: Annotated[str | None, typer.Option("--run", help="Only this turn; default: the open one.")] = None,
+) -> None:
+    """Stop what an agent is doing now.
+
+    The model's stream is closed, its tools are stopped, whoever asked gets an error. Messages that wait stay.
+    """
+    from horos.commands import cancel_turn  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(agent, None)
+    run(place, lambda session: cancel_turn(session, agent, turn))
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def suspend(agent: AgentName, place: Place, timeout: ModeTimeout = MODE_SECONDS) -> None:
+    """Let an agent finish its turn and give up its pod.
+
+    Messages are kept; `horos resume` goes on. It writes operatingMode into the Agent's spec.
+    """
+    _change_mode(agent, place, "suspend", timeout)
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def resume(agent: AgentName, place: Place, timeout: ModeTimeout = MODE_SECONDS) -> None:
+    """Let a suspended agent go on with what it kept."""
+    _change_mode(agent, place, "resume", timeout)
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def terminate(
+    agent: AgentName,
+    place: Place,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    timeout: ModeTimeout = MODE_SECONDS,
+) -> None:
+    """End an agent for good, at once.
+
+    Whoever waits for it gets an error. What it said stays until its Agent is deleted.
+    """
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"End {agent} for good? It cannot be resumed", abort=True, err=True)
+    _change_mode(agent, place, "terminate", timeout)
+
+
+def _change_mode(
+    agent: str, place: Place, what: Literal["suspend", "resume", "terminate"], timeout: float
+) -> None:
+    from horos.commands import change_mode  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(agent, None)
+    run(place, lambda session: change_mode(session, agent, what, timeout))
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def dead(agent: AgentName, place: Place, output: AsTable = Output.TABLE) -> None:
+    """List the messages that an agent has given up.
+
+    Dead letters: each killed the agent's process again and again; whoever asked was told.
+    """
+    from horos.commands import list_dead_letters  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(agent, None)
+    run(place, lambda session: list_dead_letters(session, agent, output))
 
 
 @app.command(epilog=EXIT_CODES)

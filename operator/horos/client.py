@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from horos.errors import CannotReachError, NotFoundError
@@ -72,9 +72,11 @@ class GatewayClient:
         found: dict[str, Any] = await self._transport.request("GET", self._of(name), None, {})
         return found
 
-    async def send(self, name: str, text: str, thread: str | None, key: str) -> Sent:
+    async def send(self, name: str, text: str, thread: str | None, key: str, delay_seconds: int = 0) -> Sent:
         """Send a message. `key` makes it safe to repeat, which is done when the connection breaks."""
-        body = {"text": text, **({"thread": thread} if thread else {})}
+        body: dict[str, Any] = {"text": text}
+        body |= {"thread": thread} if thread else {}
+        body |= {"delaySeconds": delay_seconds} if delay_seconds else {}
         path = self._of(name) + "/messages"
         for pause in _PAUSES[:3]:
             try:
@@ -94,6 +96,22 @@ class GatewayClient:
         except NotFoundError:
             return None
         return str(reply["text"])
+
+    async def cancel(self, name: str, run: str | None = None) -> str:
+        """End the open turn, or the one named; returns its run id. RefusedError when it is not open."""
+        body = {"runId": run} if run else {}
+        answer = await self._transport.request("POST", self._of(name) + "/cancel", body, {})
+        return str(answer["runId"])
+
+    async def order(self, name: str, what: Literal["suspend", "resume", "terminate"]) -> None:
+        """Ask for another operating mode; the operator writes it into the spec."""
+        await self._transport.request("POST", f"{self._of(name)}/{what}", None, {})
+
+    async def dead_letters(self, name: str) -> list[dict[str, Any]]:
+        """List what the agent has given up, the newest first."""
+        listed = await self._transport.request("GET", self._of(name) + "/dead-letters", None, {})
+        items: list[dict[str, Any]] = listed["items"]
+        return items
 
     async def events(
         self, name: str, thread: str | None = None, after: str | None = None

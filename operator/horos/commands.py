@@ -1,20 +1,22 @@
 """What the commands do once they are connected: ask the gateway and print."""
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final, Literal
 
 from horos.client import Interruption, Sent, WatchedEvent
-from horos.conversation import follow, new_key
-from horos.errors import NotFoundError
+from horos.conversation import Exchange, follow, new_key
+from horos.errors import NotFoundError, TimedOutError
 from horos.event_lines import event_line, worth_telling
 from horos.options import Lines, Output, Question, Watch
 from horos.readiness import known_agent, manifests_of, why_waiting
 from horos.session import Session
-from horos.tables import agents_table, description
+from horos.tables import agents_table, dead_letters_table, description
 from horos.terminal import Terminal
 
 _EVENTS_DESCRIBED = 10
+_LOOK_SECONDS: Final = 0.3
 
 
 async def list_agents(session: Session, output: Output) -> None:
@@ -49,7 +51,7 @@ async def ask(session: Session, question: Question, seconds: float, output: Line
     live, sent = await _hand_in(session, question)
     await _tell_why_waiting(session, live, terminal)
     show = terminal.show if output == Lines.TEXT else lambda piece: None
-    reply = await follow(session.client, question.agent, sent, show, seconds)
+    reply = await follow(session.client, Exchange.of(question.agent, sent), show, seconds)
     terminal.end_line()
     if output == Lines.JSON:
         terminal.json({**asdict(sent), "text": reply})
@@ -93,10 +95,50 @@ async def describe_agent(session: Session, agent: str, output: Output) -> None:
     terminal.table(description(live, manifest, [event_line(at, event) for at, event in events]))
 
 
+async def cancel_turn(session: Session, agent: str, run: str | None) -> None:
+    """End what an agent is doing now."""
+    found = await session.client.cancel(agent, run)
+    Terminal().note(f"{agent}: turn {found} is cancelled; whoever asked is told")
+
+
+async def change_mode(
+    session: Session, agent: str, what: Literal["suspend", "resume", "terminate"], seconds: float
+) -> None:
+    """Ask for another operating mode, and wait until it holds, for `seconds` at most (0: do not wait)."""
+    terminal = Terminal()
+    await session.client.order(agent, what)
+    wanted = {"suspend": {"paused"}, "resume": {"idle", "running", "error"}, "terminate": {"terminated"}}[
+        what
+    ]
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    while (state := (await session.client.agent(agent))["state"]) not in wanted:
+        if not seconds:
+            terminal.note(f"{agent} is {state}; the operator was asked to {what} it")
+            return
+        if clock() >= deadline:
+            raise TimedOutError(f"{agent} is still {state} after {seconds:g} s; is the operator running?")
+        await asyncio.sleep(_LOOK_SECONDS)
+    terminal.note(f"{agent} is {state}")
+
+
+async def list_dead_letters(session: Session, agent: str, output: Output) -> None:
+    """Print the messages that an agent has given up."""
+    terminal = Terminal()
+    found = await session.client.dead_letters(agent)
+    if output == Output.JSON:
+        terminal.json(found)
+    elif found:
+        terminal.table(dead_letters_table(found))
+    else:
+        terminal.note(f"{agent} has given up no message")
+
+
 async def _hand_in(session: Session, question: Question) -> tuple[dict[str, Any], Sent]:
     live = await known_agent(session, question.agent)
     key = question.key or new_key()
-    return live, await session.client.send(question.agent, question.text, question.thread, key)
+    client = session.client
+    return live, await client.send(question.agent, question.text, question.thread, key, question.delay)
 
 
 async def _tell_why_waiting(session: Session, live: dict[str, Any], terminal: Terminal) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Self
 
 from horos.client import GatewayClient, Interruption, Sent, WatchedEvent
 from horos.errors import CannotReachError, RefusedError, TimedOutError
@@ -15,28 +17,39 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """A message that an agent has, and how far its answer has come."""
+
+    agent: str
+    sent: Sent
+    transcript: Transcript
+
+    @classmethod
+    def of(cls, agent: str, sent: Sent) -> Self:
+        """Begin with a message that was just sent."""
+        return cls(agent, sent, Transcript(sent.id))
+
+
 async def follow(
-    client: GatewayClient,
-    agent: str,
-    sent: Sent,
-    show: Callable[[Piece], None],
-    seconds: float = 0,
+    client: GatewayClient, exchange: Exchange, show: Callable[[Piece], None], seconds: float = 0
 ) -> str:
     """Show what happens with a message until its reply is there, and return the reply.
 
     Errors of the agent are shown and waited out, since a person may repair them meanwhile. Raises
     TimedOutError after `seconds` (0: never) and RefusedError when nobody can answer any more.
     """
+    agent = exchange.agent
     try:
         async with asyncio.timeout(seconds or None):
-            return await _follow(client, agent, sent, show)
+            return await _follow(client, exchange, show)
     except TimeoutError as error:
         message = f"{agent} has not answered within {seconds:g} s and goes on: see `horos events {agent}`"
         raise TimedOutError(message) from error
 
 
-async def _follow(client: GatewayClient, agent: str, sent: Sent, show: Callable[[Piece], None]) -> str:
-    transcript = Transcript(sent.id)
+async def _follow(client: GatewayClient, exchange: Exchange, show: Callable[[Piece], None]) -> str:
+    agent, sent, transcript = exchange.agent, exchange.sent, exchange.transcript
     for piece in state_pieces(await client.agent(agent)):
         show(piece)
     # A message sent again may have been answered before the events that are still kept.

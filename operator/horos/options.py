@@ -11,6 +11,7 @@ from typing import Annotated, Any, TextIO, get_type_hints
 import typer
 
 from horos.errors import UsageError
+from horos_api.messages import DELAY_SECONDS
 from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
 
 
@@ -63,6 +64,10 @@ class Question:
         str | None,
         typer.Option("--id", help="Your name for the message: sent again, it is the same message."),
     ] = None
+    delay: Annotated[
+        int,
+        typer.Option(min=0, max=DELAY_SECONDS, help="Deliver it so many seconds later."),
+    ] = 0
 
 
 @dataclass(frozen=True)

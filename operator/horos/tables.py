@@ -9,6 +9,7 @@ from rich.text import Text
 from horos.readiness import why_not_ready
 
 DEFAULT = "the installation's default"
+_TEXT = 60
 _STATE_STYLES = {"running": "cyan", "error": "bold red", "paused": "yellow", "terminated": "dim"}
 
 
@@ -34,6 +35,24 @@ def agents_table(agents: Sequence[dict[str, Any]], manifests: Sequence[dict[str,
         )
     for name, reason in sorted(why.items()):
         table.add_row(Text(name), "-", "no", "-", "-", "-", Text(reason or "-"))
+    return table
+
+
+def dead_letters_table(letters: Sequence[dict[str, Any]]) -> Table:
+    """List what was given up, one message per line."""
+    table = Table(box=None, pad_edge=False, header_style="")
+    for title in ("MESSAGE", "FROM", "THREAD", "ATTEMPTS", "TEXT", "REASON"):
+        table.add_column(title, no_wrap=title not in {"TEXT", "REASON"}, justify="left")
+    for letter in letters:
+        line = " ".join(letter["text"].split())
+        table.add_row(
+            Text(letter["messageId"]),
+            Text(letter["sender"] or "a person"),
+            Text(letter["thread"]),
+            str(letter["attempts"]),
+            Text(line if len(line) <= _TEXT else line[: _TEXT - 1] + "…"),
+            Text(letter["reason"]),
+        )
     return table
 
 
@@ -105,6 +124,7 @@ def _conditions(manifest: dict[str, Any]) -> list[tuple[str, str]]:
 def _now(live: dict[str, Any]) -> list[tuple[str, str]]:
     usage = live["usage"]
     turn = f"{live['turn']} in thread {live['thread']}" if live["turn"] else "none"
+    turn += ", being cancelled" if live["cancelling"] else ""
     tokens = f"{usage['promptTokens']} read, {usage['completionTokens']} written"
     rows = [
         ("State", live["state"]),
@@ -112,6 +132,11 @@ def _now(live: dict[str, Any]) -> list[tuple[str, str]]:
         ("Resident", "yes" if live["resident"] else "no"),
         ("Turn", turn),
         ("Waiting", _count(live["waiting"], "message")),
+        ("Owed", _count(live["owed"], "answer") if live["owed"] else ""),
+        (
+            "Given up",
+            f"{_count(live['deadLetters'], 'message')}: see `horos dead`" if live["deadLetters"] else "",
+        ),
         ("Threads", ", ".join(live.get("threads", [])) or "none"),
         ("Usage", f"{_count(usage['turns'], 'turn')}; tokens: {tokens}"),
     ]

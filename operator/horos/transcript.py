@@ -49,6 +49,8 @@ class Transcript:
         """The text of the reply, once it is there."""
         self.refused = ""
         """Why there will be no reply, once that is known."""
+        self.run = ""
+        """The turn that has the message now, to cancel it."""
         self._taken = False
         self._told_busy = False
         self._texts: dict[str, str] = {}
@@ -91,29 +93,47 @@ class Transcript:
 
     def _started(self, event: dict[str, Any]) -> list[Piece]:
         if self.message in (event.get("metadata") or {}).get("mids", ()):
-            self._taken = True
-        elif not self._taken and not self._told_busy:
+            self._taken, self.run = True, str(event.get("runId", ""))
+        elif self._taken:
+            # The thread owes an answer from before: this turn may bring it.
+            self.run = str(event.get("runId", ""))
+        elif not self._told_busy:
             self._told_busy = True
             return [Piece(PieceKind.NOTE, "the agent is busy with an earlier message; yours is next")]
         return []
 
     def _custom(self, name: str, value: dict[str, Any]) -> list[Piece]:
-        if name == "joined" and self.message in value.get("mids", ()):
-            self._taken = True
+        mine = self.message in value.get("mids", ())
+        if name == "joined" and mine:
+            self._taken, self.run = True, str(value.get("runId", ""))
         elif name == "reply" and value.get("re") == self.message:
-            return self.answered(str(value.get("text", "")))
+            if "error" not in value:
+                return self.answered(str(value.get("text", "")))
+            self.refused = str(value["error"])
         elif name == "deleted":
             self.refused = "the agent was deleted"
-        elif name == "gap":
-            return [Piece(PieceKind.NOTE, "some events are gone; the reply will be shown whole")]
-        elif self._taken and name == "discard":
+        elif name == "returned" and mine:
+            self._taken, self.run = False, ""
+        elif name == "discard" and self._taken:
             self._texts.pop(str(value.get("messageId")), None)
-            return [Piece(PieceKind.NOTE, "the model was cut off and starts its answer over")]
-        elif self._taken and name == "retry":
-            return [Piece(PieceKind.NOTE, f"{value.get('reason')}; next try in {value.get('seconds')} s")]
-        elif self._taken and name == "resumed":
-            return [Piece(PieceKind.NOTE, "the agent moved to a new pod and goes on")]
-        return []
+        note = self._note(name, value, mine=mine)
+        return [Piece(PieceKind.NOTE, note)] if note else []
+
+    def _note(self, name: str, value: dict[str, Any], *, mine: bool) -> str:
+        if name == "gap":
+            return "some events are gone; the reply will be shown whole"
+        if mine:
+            return {
+                "owes": "the agent waits for others; it answers when they have",
+                "returned": "the agent's process died over an earlier message; yours is next",
+            }.get(name, "")
+        if not self._taken:
+            return ""
+        return {
+            "discard": "the model was cut off and starts its answer over",
+            "retry": f"{value.get('reason')}; next try in {value.get('seconds')} s",
+            "resumed": "the agent moved to a new pod and goes on",
+        }.get(name, "")
 
     def _text(self, event: dict[str, Any]) -> list[Piece]:
         message = str(event.get("messageId"))
@@ -157,7 +177,7 @@ def state_pieces(snapshot: dict[str, Any]) -> list[Piece]:
     if state == "error":
         return [Piece(PieceKind.ERROR, _reason(snapshot.get("reason"), snapshot.get("message")))]
     if state == "paused":
-        return [Piece(PieceKind.NOTE, "the agent is suspended; it answers once operatingMode is Running")]
+        return [Piece(PieceKind.NOTE, "the agent is suspended; it answers after `horos resume`")]
     return []
 
 

@@ -17,6 +17,7 @@ class Verb(StrEnum):
 
     WATCH = "get"
     TALK = "create agents/messages"
+    CONTROL = "patch"
 
 
 class Authority:

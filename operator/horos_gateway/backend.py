@@ -4,24 +4,37 @@ from typing import Any
 
 import orjson
 
+from horos_api.agent_state import AgentState
 from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP, key_prefix
+from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
-from horos_bus.records import AgentView
+from horos_bus.records import AgentView, DeadLetter
 from horos_bus.sender import reply, send
 from horos_gateway.bodies import (
     AcceptedBody,
     AgentBody,
     AgentDetailBody,
     AgentListBody,
+    CancelledBody,
+    DeadLetterBody,
+    DeadLettersBody,
     MessageBody,
+    OrderedBody,
     RecordsBody,
     ReplyBody,
     UsageBody,
 )
-from horos_gateway.problems import InboxFullError, NeverAnsweredError, NoReplyYetError, NotFoundError
+from horos_gateway.problems import (
+    InboxFullError,
+    NeverAnsweredError,
+    NoReplyYetError,
+    NotFoundError,
+    NoTurnError,
+    TerminatedError,
+)
 
 
 class Backend:
@@ -55,9 +68,16 @@ class Backend:
         """Hand in a message once for each `mid`; raises NotFoundError and InboxFullError."""
         bus = self._at(namespace)
         after = await self.event_stream(namespace).last_id(name)
-        wanted = NewMessage(to=name, body=message.text, mid=mid, thread=message.thread)
+        wanted = NewMessage(
+            to=name,
+            body=message.text,
+            mid=mid,
+            thread=message.thread,
+            delay_seconds=message.delay_seconds,
+        )
         outcome = await send(bus, wanted)
         if outcome is SendOutcome.NO_AGENT:
+            _refuse_terminated(await self._view(namespace, name))
             raise _no_agent(namespace, name)
         if outcome is SendOutcome.FULL:
             raise InboxFullError(
@@ -65,6 +85,30 @@ class Backend:
                 headers={"retry-after": "5"},
             )
         return AcceptedBody(id=mid, thread=message.thread, duplicate=outcome is SendOutcome.DUP, after=after)
+
+    async def cancel(self, namespace: str, name: str, run_id: str) -> CancelledBody:
+        """End a turn now, the open one if none is named; raises NotFoundError and NoTurnError."""
+        view = await self._view(namespace, name)
+        wanted = run_id or view.turn
+        if not wanted:
+            raise NoTurnError(f"agent {name} has no open turn: there is nothing to cancel")
+        if await Control(self._at(namespace)).cancel(name, wanted) != "OK":
+            raise NoTurnError(f"turn {wanted} of agent {name} is not open (any more)", "runId")
+        return CancelledBody(run_id=wanted)
+
+    async def order(self, namespace: str, name: str, mode: OperatingMode) -> OrderedBody:
+        """Have the operator write the operating mode into the spec; raises NotFoundError, TerminatedError."""
+        view = await self._view(namespace, name)
+        if mode is not OperatingMode.TERMINATED:
+            _refuse_terminated(view)
+        await Control(self._at(namespace)).order(name, view.uid, mode)
+        return OrderedBody(name=name, operating_mode=mode)
+
+    async def dead_letters(self, namespace: str, name: str) -> DeadLettersBody:
+        """What the agent has given up, the newest first; raises NotFoundError."""
+        await self._view(namespace, name)
+        found = await Control(self._at(namespace)).dead_letters(name)
+        return DeadLettersBody(items=[_dead_letter(each) for each in found])
 
     async def reply(self, namespace: str, name: str, mid: str) -> ReplyBody:
         """The reply to a message.
@@ -108,6 +152,26 @@ def _no_agent(namespace: str, name: str) -> NotFoundError:
     return NotFoundError(f"there is no agent {name} in namespace {namespace}", "name")
 
 
+def _refuse_terminated(view: AgentView) -> None:
+    if view.state is AgentState.TERMINATED:
+        raise TerminatedError(f"agent {view.name} was terminated: it takes no messages and no orders", "name")
+
+
+def _dead_letter(letter: DeadLetter) -> DeadLetterBody:
+    message = letter.message
+    return DeadLetterBody(
+        id=letter.id,
+        message_id=message.mid,
+        sender=message.sender,
+        thread=message.thread,
+        kind=message.kind,
+        text=message.body,
+        reason=letter.reason,
+        run_id=letter.turn,
+        attempts=letter.attempts,
+    )
+
+
 def _fields(view: AgentView) -> dict[str, Any]:
     usage = UsageBody(
         turns=view.usage.turns,
@@ -123,5 +187,8 @@ def _fields(view: AgentView) -> dict[str, Any]:
         "waiting": view.waiting,
         "reason": view.reason,
         "message": view.message,
+        "owed": view.owed,
+        "dead_letters": view.dead,
+        "cancelling": view.cancelling,
         "usage": usage,
     }

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from pydantic.alias_generators import to_camel
 
 from horos_api.agent_state import AgentState
+from horos_api.messages import DELAY_SECONDS, MessageKind
 from horos_api.names import BODY_BYTES, DEFAULT_THREAD
+from horos_api.resources import OperatingMode
 
 
 class _Body(BaseModel):
@@ -21,6 +23,51 @@ class MessageBody(_Body):
         default=DEFAULT_THREAD,
         description="The conversation it belongs to; it begins with its first message.",
     )
+    delay_seconds: StrictInt = Field(
+        default=0,
+        ge=0,
+        le=DELAY_SECONDS,
+        description=f"Deliver it so many seconds later, at most {DELAY_SECONDS}; the agent must exist now.",
+    )
+
+
+class CancelBody(_Body):
+    """Which turn to end."""
+
+    run_id: StrictStr = Field(default="", description="The turn's run id; empty or left out: the open one.")
+
+
+class CancelledBody(_Body):
+    """A turn that will end now; whoever asked gets an error."""
+
+    run_id: str = Field(description="The turn's run id.")
+
+
+class OrderedBody(_Body):
+    """What the operator will write into the Agent's spec, usually within a second."""
+
+    name: str = Field(description="The agent's name.")
+    operating_mode: OperatingMode = Field(description="The operating mode that was asked for.")
+
+
+class DeadLetterBody(_Body):
+    """A message that killed the agent's process again and again, and was given up."""
+
+    id: str = Field(description="Its place among the dead letters.")
+    message_id: str = Field(description="The message's id.")
+    sender: str = Field(description="The agent that sent it; empty: a person.")
+    thread: str = Field(description="The conversation that it belongs to.")
+    kind: MessageKind = Field(description="What the message wanted.")
+    text: str = Field(description="What it says.")
+    reason: str = Field(description="Why it was given up.")
+    run_id: str = Field(description="The last turn that had it.")
+    attempts: int = Field(description="How many processes died over it.")
+
+
+class DeadLettersBody(_Body):
+    """What an agent has given up, the newest first."""
+
+    items: list[DeadLetterBody] = Field(description="The dead letters, at most a hundred.")
 
 
 class AcceptedBody(_Body):
@@ -60,6 +107,9 @@ class AgentBody(_Body):
     waiting: int = Field(description="Messages in its inbox, those of the open turn included.")
     reason: str = Field(description="Why it is in this state: a documented constant, or empty.")
     message: str = Field(description="The same for a person, or empty.")
+    owed: int = Field(description="Requests that it has taken and not answered yet.")
+    dead_letters: int = Field(description="Messages that were given up because they killed its process.")
+    cancelling: bool = Field(description="Whether a person has just ended the open turn.")
     usage: UsageBody = Field(description="What it used so far.")
 
 

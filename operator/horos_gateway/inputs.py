@@ -3,17 +3,18 @@
 import hashlib
 import re
 from collections.abc import Collection
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
-from horos_gateway.bodies import MessageBody
+from horos_gateway.bodies import CancelBody, MessageBody
 from horos_gateway.problems import MediaTypeError, ProblemError, TooLargeError
 
+Body = TypeVar("Body", bound=BaseModel)
 RAW_LIMIT: Final = 6 * BODY_BYTES + 4096
 """JSON may write one byte of text as the six of an escape."""
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -97,23 +98,41 @@ def message_id_for(request: Request, agent: str) -> str:
 
 async def message_of(request: Request) -> MessageBody:
     """The message in the body."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise MediaTypeError(f"Content-Type {media_type!r}: expected application/json", "Content-Type")
-    try:
-        document = orjson.loads(await _raw_body(request))
-    except ValueError as error:
-        raise ProblemError(f"the body is not JSON: {error}") from None
-    try:
-        message = MessageBody.model_validate(document)
-    except ValidationError as error:
-        raise _body_problem(error) from None
+    message = _checked(MessageBody, await _json(request))
     if not message.text.strip():
         raise ProblemError("text is empty; expected what to say to the agent", "text")
     if (size := len(message.text.encode())) > BODY_BYTES:
         raise TooLargeError(f"text has {size} bytes; expected at most {BODY_BYTES}", "text")
     _thread(message.thread)
     return message
+
+
+async def cancel_of(request: Request) -> CancelBody:
+    """Which turn to end; the body may be left out."""
+    if not request.headers.get("content-type") and request.headers.get("content-length", "0") == "0":
+        return CancelBody()
+    wanted = _checked(CancelBody, await _json(request))
+    if wanted.run_id and not _EVENT_ID.fullmatch(wanted.run_id):
+        raise ProblemError(f"run id {wanted.run_id[:80]!r}: expected the runId of an event", "runId")
+    return wanted
+
+
+async def _json(request: Request) -> object:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise MediaTypeError(f"Content-Type {media_type!r}: expected application/json", "Content-Type")
+    try:
+        document: object = orjson.loads(await _raw_body(request))
+    except ValueError as error:
+        raise ProblemError(f"the body is not JSON: {error}") from None
+    return document
+
+
+def _checked(model: type[Body], document: object) -> Body:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise _body_problem(error, model) from None
 
 
 async def _raw_body(request: Request) -> bytes:
@@ -125,11 +144,12 @@ async def _raw_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _body_problem(error: ValidationError) -> ProblemError:
+def _body_problem(error: ValidationError, model: type[BaseModel]) -> ProblemError:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
-        return ProblemError(f"unknown field {field!r}; expected {', '.join(MessageBody.model_fields)}", field)
+        known = ", ".join(each.alias or name for name, each in model.model_fields.items())
+        return ProblemError(f"unknown field {field!r}; expected {known}", field)
     if first["type"] == "missing":
         return ProblemError(f"{field} is missing", field)
     return ProblemError(f"{field or 'the body'}: {first['msg']}, not {repr(first['input'])[:80]}", field)

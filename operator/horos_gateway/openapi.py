@@ -78,7 +78,7 @@ def _operation(operation: Operation) -> Json:
     }
     if operation.body:
         described["requestBody"] = {
-            "required": True,
+            "required": operation.body_required,
             "content": _content("application/json", operation.body.__name__),
         }
     return described

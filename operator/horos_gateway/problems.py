@@ -55,6 +55,18 @@ class NeverAnsweredError(ProblemError):
     status, kind, title = 410, "never-answered", "This message will not be answered"
 
 
+class TerminatedError(ProblemError):
+    """The agent is over for good."""
+
+    status, kind, title = 410, "terminated", "The agent was terminated"
+
+
+class NoTurnError(ProblemError):
+    """There is nothing to cancel."""
+
+    status, kind, title = 409, "no-turn", "No such turn is open"
+
+
 class TooLargeError(ProblemError):
     """The text is longer than a message may be."""
 

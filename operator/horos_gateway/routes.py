@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from horos_api.resources import OperatingMode
 from horos_gateway import inputs
 from horos_gateway.auth import Authority, Verb
 from horos_gateway.backend import Backend
@@ -16,8 +17,12 @@ from horos_gateway.bodies import (
     AcceptedBody,
     AgentDetailBody,
     AgentListBody,
+    CancelBody,
+    CancelledBody,
+    DeadLettersBody,
     EventBody,
     MessageBody,
+    OrderedBody,
     RecordsBody,
     ReplyBody,
 )
@@ -54,6 +59,7 @@ class Operation:
     query: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     body: type[BaseModel] | None = None
+    body_required: bool = True
     refusals: tuple[int, ...] = ()
     streams: bool = False
     """Whether it answers with server-sent events, each with one `answer` as its data."""
@@ -88,6 +94,39 @@ async def get_reply(request: Request, services: Services) -> Response:
     """Get the reply to a message: 404 `no-reply-yet` until it is there, 410 when there will be none."""
     namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
     return json_response(await services.backend.reply(namespace, agent, inputs.message_id_of(request)))
+
+
+async def cancel_turn(request: Request, services: Services) -> Response:
+    """End the turn that an agent is working on; whoever asked gets an error, what was said stays."""
+    namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
+    wanted = await inputs.cancel_of(request)
+    return json_response(await services.backend.cancel(namespace, agent, wanted.run_id), 202)
+
+
+async def suspend_agent(request: Request, services: Services) -> Response:
+    """Let an agent finish its turn and give up its pod; its messages are kept."""
+    return await _order(request, services, OperatingMode.SUSPENDED)
+
+
+async def resume_agent(request: Request, services: Services) -> Response:
+    """Let a suspended agent go on."""
+    return await _order(request, services, OperatingMode.RUNNING)
+
+
+async def terminate_agent(request: Request, services: Services) -> Response:
+    """End an agent for good; what it said can be read until its Agent is deleted."""
+    return await _order(request, services, OperatingMode.TERMINATED)
+
+
+async def _order(request: Request, services: Services, mode: OperatingMode) -> Response:
+    namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
+    return json_response(await services.backend.order(namespace, agent, mode), 202)
+
+
+async def get_dead_letters(request: Request, services: Services) -> Response:
+    """List the messages that an agent has given up, the newest first."""
+    namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
+    return json_response(await services.backend.dead_letters(namespace, agent))
 
 
 async def get_records(request: Request, services: Services) -> Response:
@@ -125,8 +164,23 @@ OPERATIONS: Final = (
         202,
         headers=("Idempotency-Key",),
         body=MessageBody,
-        refusals=(404, 413, 415, 429),
+        refusals=(404, 410, 413, 415, 429),
     ),
+    Operation(
+        cancel_turn,
+        "POST",
+        f"{AGENT}/cancel",
+        Verb.TALK,
+        CancelledBody,
+        202,
+        body=CancelBody,
+        body_required=False,
+        refusals=(404, 409, 413, 415),
+    ),
+    Operation(suspend_agent, "POST", f"{AGENT}/suspend", Verb.CONTROL, OrderedBody, 202, refusals=(404, 410)),
+    Operation(resume_agent, "POST", f"{AGENT}/resume", Verb.CONTROL, OrderedBody, 202, refusals=(404, 410)),
+    Operation(terminate_agent, "POST", f"{AGENT}/terminate", Verb.CONTROL, OrderedBody, 202, refusals=(404,)),
+    Operation(get_dead_letters, "GET", f"{AGENT}/dead-letters", Verb.WATCH, DeadLettersBody, refusals=(404,)),
     Operation(get_reply, "GET", f"{AGENT}/messages/{{id}}/reply", Verb.WATCH, ReplyBody, refusals=(404, 410)),
     Operation(
         get_records,

@@ -39,7 +39,7 @@ async def test_a_batch_is_taken_apart_before_anything_is_buried(stage: Stage) ->
 async def test_a_message_that_kills_alone_is_buried_and_the_person_is_told(stage: Stage) -> None:
     turn = await open_turn(stage, "m1", "m2")
     last = await killed(stage, 4)
-    why = "agent ada died 2 times over this message and gave it up"
+    why = "agent ada died in 2 attempts at this message; it was given up"
     assert await reply(stage.bus, "m1") == Ending(error=why)
     assert [m.mid for m in turn_of(await last.all_unread()).inputs] == ["m2"]
     (letter,) = await stage.control.dead_letters("ada")
@@ -106,7 +106,7 @@ async def test_when_that_notice_kills_too_the_person_is_told(stage: Stage) -> No
     last = await killed(stage, 2)
     ending = await reply(stage.bus, "m1")
     assert ending is not None
-    assert "gave it up" in ending.error
+    assert "given up" in ending.error
     assert await last.all_unread() == Idle(0)
 
 

@@ -41,6 +41,13 @@ def running_gateway(redis_url: str, **more: Any) -> Iterator[str]:
         assert not thread.is_alive(), "the gateway did not end"
 
 
+def heard(turn: Turn) -> list[bytes]:
+    """The user records of a turn."""
+    return [
+        json.dumps({"role": "user", "content": each.body, "mid": each.mid}).encode() for each in turn.inputs
+    ]
+
+
 class Events:
     """An open stream of server-sent events."""
 

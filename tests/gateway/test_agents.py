@@ -1,8 +1,8 @@
 import httpx2
 import pytest
 
-from horos_bus.records import Usage
-from tests.gateway.conftest import TOKEN
+from horos_bus.records import Ending, Usage
+from tests.gateway.conftest import TOKEN, heard
 from tests.gateway.test_messages import refused
 
 
@@ -22,6 +22,9 @@ async def test_agents_are_listed_by_name_with_what_they_do(space):
         "waiting": 1,
         "reason": "",
         "message": "",
+        "owed": 1,
+        "deadLetters": 0,
+        "cancelling": False,
         "usage": {"turns": 0, "promptTokens": 0, "completionTokens": 0},
     }
     assert (bob["name"], bob["state"], bob["turn"]) == ("bob", "idle", "")
@@ -34,7 +37,8 @@ async def test_a_namespace_without_agents_is_an_empty_list(space):
 async def test_one_agent_comes_with_its_threads_and_its_trouble(space):
     runtime = await space.agent()
     turn = await space.turn(runtime, thread="b")
-    await runtime.commit(turn.id, turn.base, [b"{}"], [], Usage(prompt_tokens=5, completion_tokens=2))
+    used = Usage(prompt_tokens=5, completion_tokens=2)
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(), used)
     turn = await space.turn(runtime, thread="a")
     await runtime.fail(turn.id, "ModelUnauthorized", "the model refuses the key")
     await runtime.retire(force=True)
@@ -90,12 +94,12 @@ async def test_a_wrong_method_is_refused_with_those_that_work(space):
 async def test_records_are_read_from_an_index_on(space):
     runtime = await space.agent()
     turn = await space.turn(runtime)
-    records = [b'{"role":"user","content":"hi","mid":"m"}', b'{"role":"assistant","content":"yes"}']
-    await runtime.commit(turn.id, turn.base, records, [], Usage())
+    records = [*heard(turn), b'{"role":"assistant","content":"yes"}']
+    await runtime.commit(turn.id, turn.base, records, Ending(), Usage())
     whole = (await space.http.get("/ada/threads/main/records")).json()
     assert whole["start"] == 0
     assert whole["next"] == 2
-    assert [r["content"] for r in whole["items"]] == ["hi", "yes"]
+    assert [r["content"] for r in whole["items"]] == [turn.inputs[0].body, "yes"]
     part = (await space.http.get("/ada/threads/main/records", params={"start": 1})).json()
     assert part == {"start": 1, "next": 2, "items": [{"role": "assistant", "content": "yes"}]}
     assert (await space.http.get("/ada/threads/main/records?start=2")).json()["items"] == []

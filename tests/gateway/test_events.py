@@ -3,9 +3,9 @@ import asyncio
 import pytest
 
 from horos_api.events import text_delta, text_end, text_start
-from horos_bus.records import StoredEvent, Usage
+from horos_bus.records import Ending, StoredEvent, Usage
 from horos_gateway.event_hub import FEED_LIMIT, Feed
-from tests.gateway.conftest import namespace_of, running_gateway
+from tests.gateway.conftest import heard, namespace_of, running_gateway
 from tests.gateway.test_messages import refused
 
 
@@ -44,10 +44,17 @@ async def test_everything_since_the_message_was_sent_is_seen(space):
     runtime = await space.agent()
     accepted = await space.say("hi")
     turn = await runtime.all_unread()
-    await runtime.commit(turn.id, turn.base, [b"{}"], [], Usage())
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(), Usage())
     async with space.events(after=accepted["after"]) as events:
         seen = await events.caught_up()
-    assert names(seen) == ["RUN_STARTED", "STATE_SNAPSHOT", "usage", "STATE_SNAPSHOT", "RUN_FINISHED"]
+    assert names(seen) == [
+        "RUN_STARTED",
+        "STATE_SNAPSHOT",
+        "reply",
+        "usage",
+        "STATE_SNAPSHOT",
+        "RUN_FINISHED",
+    ]
     assert seen[0][1]["metadata"]["mids"] == [accepted["id"]]
 
 
@@ -98,9 +105,9 @@ async def test_one_thread_can_be_watched_among_many(space):
         await whole.caught_up()
         for thread in ("main", "side"):
             turn = await space.turn(runtime, thread=thread)
-            await runtime.commit(turn.id, turn.base, [b"{}"], [], Usage())
+            await runtime.commit(turn.id, turn.base, heard(turn), Ending(), Usage())
         assert [(await side.next())[1].get("threadId") for _ in range(1)] == ["side"]
-        started = [e for _, e in [await whole.next() for _ in range(10)] if e["type"] == "RUN_STARTED"]
+        started = [e for _, e in [await whole.next() for _ in range(12)] if e["type"] == "RUN_STARTED"]
         assert [e["threadId"] for e in started] == ["main", "side"]
 
 

@@ -2,7 +2,8 @@ import httpx2
 import pytest
 
 from horos_api.names import BODY_BYTES, INBOX_CAP
-from horos_bus.records import Reply, Turn, Usage
+from horos_bus.records import Ending, Turn, Usage
+from tests.gateway.conftest import heard
 
 
 def refused(answer: httpx2.Response, status: int, kind: str, field: str = "", said: str = "") -> None:
@@ -34,8 +35,7 @@ async def test_a_message_is_accepted_and_its_reply_read(space):
     assert [(m.mid, m.body, m.thread, m.from_person) for m in turn.inputs] == [
         (accepted["id"], "How are you?", "side", True)
     ]
-    reply = Reply(re=accepted["id"], to="", to_uid="", thread="side", body="Grüße")
-    await runtime.commit(turn.id, turn.base, [b'{"role":"assistant"}'], [reply], Usage())
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(text="Grüße"), Usage())
 
     answer = await space.http.get(f"/ada/messages/{accepted['id']}/reply")
     assert (answer.status_code, answer.json()) == (200, {"id": accepted["id"], "text": "Grüße"})
@@ -54,8 +54,7 @@ async def test_an_answer_that_looks_like_an_error_is_an_answer(space):
     accepted = await space.say("Say it in JSON.")
     turn = await runtime.all_unread()
     text = '{"error":"agent ada was deleted"}'
-    reply = Reply(re=accepted["id"], to="", to_uid="", thread="main", body=text)
-    await runtime.commit(turn.id, turn.base, [b'{"role":"assistant"}'], [reply], Usage())
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(text=text), Usage())
     answer = await space.http.get(f"/ada/messages/{accepted['id']}/reply")
     assert (answer.status_code, answer.json()["text"]) == (200, text)
 

@@ -3,10 +3,10 @@ import re
 import httpx2
 import pytest
 
-from horos_bus.records import Reply, Usage
+from horos_bus.records import Ending, Usage
 from horos_gateway.app import gateway_app
 from horos_gateway.settings import Settings
-from tests.gateway.conftest import TOKEN
+from tests.gateway.conftest import TOKEN, heard
 
 OUTSIDE = {"/healthz", "/readyz", "/api/v1/openapi.json"}
 
@@ -52,14 +52,18 @@ async def test_what_is_answered_has_the_described_fields(space, document):
     runtime = await space.agent()
     accepted = await space.say("hi")
     turn = await runtime.all_unread()
-    reply = Reply(re=accepted["id"], to="", to_uid="", thread="main", body="yes")
-    await runtime.commit(turn.id, turn.base, [b'{"role":"user"}'], [reply], Usage())
+    await space.control.cancel("ada", turn.id)
+    cancelled = (await space.http.post("/ada/cancel")).json()
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(text="yes"), Usage())
     agents = (await space.http.get(space.agents_url)).json()
     answers = {
         "AgentListBody": agents,
         "AgentBody": agents["items"][0],
         "AgentDetailBody": (await space.http.get("/ada")).json(),
         "AcceptedBody": accepted,
+        "CancelledBody": cancelled,
+        "OrderedBody": (await space.http.post("/ada/resume")).json(),
+        "DeadLettersBody": (await space.http.get("/ada/dead-letters")).json(),
         "ReplyBody": (await space.http.get(f"/ada/messages/{accepted['id']}/reply")).json(),
         "RecordsBody": (await space.http.get("/ada/threads/main/records")).json(),
         "ProblemBody": (await space.http.get("/nobody")).json(),
@@ -72,7 +76,7 @@ async def test_what_is_answered_has_the_described_fields(space, document):
 async def test_described_query_parameters_are_taken(space, document, query):
     runtime = await space.agent()
     turn = await space.turn(runtime)
-    await runtime.commit(turn.id, turn.base, [b"{}"], [], Usage())
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(), Usage())
     for path, methods in document["paths"].items():
         for parameter in methods.get("get", {"parameters": []})["parameters"]:
             if (parameter["in"], parameter["name"]) != ("query", query):

@@ -17,7 +17,7 @@ from horos_api import events
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
-from horos_bus.records import Identity, Reply, Turn, Usage
+from horos_bus.records import Ending, Identity, Turn, Usage
 
 HOROS = Path(sys.executable).with_name("horos")
 SECONDS = 30.0
@@ -85,8 +85,12 @@ class Agent:
         """Commit the turn with one answer for all its requests; `written` records are there already."""
         records = [] if written else self._inputs(turn)
         records.append(orjson.dumps({"role": "assistant", "content": text}))
-        replies = [Reply(each.mid, each.sender, "", each.thread, text) for each in turn.inputs]
-        await self._messages.commit(turn.id, turn.base + written, records, replies, Usage(10, 5))
+        await self._messages.commit(turn.id, turn.base + written, records, Ending(text=text), Usage(10, 5))
+
+    async def give_up(self, turn: Turn, why: str) -> None:
+        """Commit the turn with an error for everybody who asked."""
+        records = self._inputs(turn)
+        await self._messages.commit(turn.id, turn.base, records, Ending(error=why), Usage(10, 5))
 
     async def fail(self, turn: Turn, reason: str, message: str) -> None:
         """Go into state error."""

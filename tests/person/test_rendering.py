@@ -21,6 +21,9 @@ LIVE: dict[str, Any] = {
     "waiting": 2,
     "reason": "ModelRefusesKey",
     "message": "401 [from] the model",
+    "owed": 0,
+    "deadLetters": 0,
+    "cancelling": False,
     "usage": {"turns": 3, "promptTokens": 100, "completionTokens": 20},
     "threads": ["main", "work"],
 }

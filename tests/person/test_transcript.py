@@ -183,7 +183,7 @@ def test_a_gap_and_a_new_pod_are_told() -> None:
 
 
 def test_states_that_keep_a_person_waiting_are_explained() -> None:
-    suspended = "the agent is suspended; it answers once operatingMode is Running"
+    suspended = "the agent is suspended; it answers after `horos resume`"
     assert state_pieces({"state": "paused"}) == [Piece(PieceKind.NOTE, suspended)]
     assert state_pieces({"state": "error"}) == [Piece(PieceKind.ERROR, "the agent is in error")]
     assert state_pieces({"state": "idle"}) == []

@@ -39,7 +39,7 @@ end
 
 -- Dead letters: the turn ends, whoever asked gets an error, and the partial journal stays.
 local function bury(inputs)
-  local why = 'agent ' .. agent .. ' died ' .. ARGV[5] .. ' times over this message and gave it up'
+  local why = 'agent ' .. agent .. ' died in ' .. ARGV[5] .. ' attempts at this message; it was given up'
   local _, contents = entries_of(agent, inputs)
   local anyway, answered = {}, nil
   for _, m in ipairs(contents) do
