@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from horos.cli import app
 from horos_api import events
+from horos_api.messages import MessageKind
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
-from horos_bus.records import Ending, Identity, Turn, Usage
+from horos_bus.records import Effect, Ending, Identity, Turn, Usage
 
 HOROS = Path(sys.executable).with_name("horos")
 SECONDS = 30.0
@@ -29,6 +30,7 @@ class Agent:
     def __init__(self, bus: Bus, name: str) -> None:
         self.name = name
         self.control = Control(bus)
+        self._bus = bus
         self._uid = f"uid-{name}"
         self._messages = MessageService(bus, Identity(name, self._uid, f"token-{name}"))
 
@@ -91,6 +93,25 @@ class Agent:
         """Commit the turn with an error for everybody who asked."""
         records = self._inputs(turn)
         await self._messages.commit(turn.id, turn.base, records, Ending(error=why), Usage(10, 5))
+
+    async def ask(self, turn: Turn, other: str) -> None:
+        """Ask another agent, which is created for it and never answers by itself."""
+        await self.control.create(other, f"uid-{other}")
+        outcomes = {"OK": "asked", "FULL": "full", "NOAGENT": "gone", "LIMIT": "too many"}
+        results = {
+            outcome: orjson.dumps({"role": "tool", "tool_call_id": "call-1", "content": text})
+            for outcome, text in outcomes.items()
+        }
+        effect = Effect(
+            to=other, thread=turn.thread, message_kind=MessageKind.REQUEST, body="?", results=results
+        )
+        records = [*self._inputs(turn), orjson.dumps({"role": "assistant", "content": ""})]
+        await self._messages.append(turn.id, turn.base, records, [effect])
+
+    async def die(self) -> None:
+        """Leave the open turn as a process does that is killed, and be the next one, which gives it up."""
+        heir = MessageService(self._bus, Identity(self.name, self._uid, f"heir-of-{self.name}"))
+        await heir.claim(None, max_attempts=1)
 
     async def fail(self, turn: Turn, reason: str, message: str) -> None:
         """Go into state error."""
