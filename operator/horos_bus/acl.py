@@ -9,7 +9,7 @@ from horos_bus.connection import Bus, BusError, NotPermittedError
 _CONNECTION: Final = ("ping", "time", "evalsha", "script|load", "subscribe", "unsubscribe", "publish")
 _STRINGS_AND_LISTS: Final = ("get", "set", "exists", "pexpire", "pttl", "lrange", "llen", "rpush")
 _HASHES: Final = (
-    *("hget", "hgetall", "hmget", "hkeys", "hvals", "hlen", "hexists"),
+    *("hget", "hgetall", "hmget", "hkeys", "hvals", "hlen"),
     *("hset", "hsetnx", "hincrby", "hdel"),
 )
 _SORTED_SETS: Final = ("zadd", "zrem", "zrange", "zscore", "zremrangebyscore")

@@ -18,8 +18,8 @@ end
 -- The entry of `later` for a deadline, of a debt or of a wait.
 local function deadline_entry(agent, uid, mid) return 'expire ' .. agent .. ' ' .. uid .. ' ' .. mid end
 
--- Own requests: mid -> thread, when it was asked (microseconds), whom, asked | arrived. Open is whatever is in there: a reply turns
--- `asked` into `arrived`, and only the turn that acknowledges the reply removes it.
+-- Own requests: mid -> thread, when it was asked (microseconds), whom, asked | arrived. Open is whatever is in there:
+-- a reply turns `asked` into `arrived`, and only the turn that acknowledges the reply removes it.
 local function wait_of(agent, mid)
   local thread, asked, to, status = string.match(call('HGET', key(agent, 'waits'), mid) or '',
     '^(%S+) (%S+) (%S+) (%S+)$')
@@ -128,7 +128,7 @@ local function bounce(agent, uid, why)
     local page = call('XRANGE', key(agent, 'inbox'), after, '+', 'COUNT', HEAD_RUN)
     for _, entry in ipairs(page) do
       local m = fields_of(entry)
-      if m.kind == 'request' and call('HEXISTS', key(agent, 'owed'), m.mid) == 0 then reply(agent, uid, m, why, true) end
+      if m.kind == 'request' then reply(agent, uid, m, why, true) end
       after = '(' .. entry[1]
     end
   until #page == 0

@@ -1,7 +1,8 @@
 -- Joined in front of every script: keys, time, events, who needs a process, who holds the agent. Scripts whose first
 -- line says `NEEDS messages` or `NEEDS messages turns` get those files behind it.
--- The one key declared is the namespace's prefix; all others begin with it and share its slot. Bodies and records stay opaque strings,
--- except that a record's `role`, `mid`, `tool_call_id` and `content` are read where an event or an input needs them.
+-- The one key declared is the namespace's prefix; all others begin with it and share its slot. Bodies and records
+-- stay opaque strings, except that a record's `role`, `mid`, `tool_call_id` and `content` are read where an event or
+-- an input needs them.
 -- Inside a script all checks come first, and the first write is a deny-oom command, since Lua does not roll back.
 local P = KEYS[1]
 local call = redis.call
@@ -101,8 +102,8 @@ end
 
 -- The same for a holder that is looking right now: nobody has to be told.
 local function rest(agent)
-  if wakeable(agent, state_of(agent, 'uid', 'state', 'turn', 'wake')) then call('ZADD', P .. 'work', 'NX', now(), agent)
-  else call('ZREM', P .. 'work', agent) end
+  local s = state_of(agent, 'uid', 'state', 'turn', 'wake')
+  if wakeable(agent, s) then call('ZADD', P .. 'work', 'NX', now(), agent) else call('ZREM', P .. 'work', agent) end
 end
 
 -- Nil when this token holds the agent, else what to answer.
