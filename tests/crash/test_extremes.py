@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from horos_bus.sender import reply
 from tests.crash.cradle import Cradle
 from tests.crash.history import History, Problem, Said, endings_of, life_of, problems
 from tests.crash.points import Point
 from tests.crash.runs import Workshop
 from tests.crash.soak import START_REDIS
-from tests.crash.story import answered, at_rest, people, tell, until, view
+from tests.crash.story import answered, at_rest, ghosts, people, tell, until, view
 from tests.crash.world import Place, World
 from tests.redis_fixtures import RedisProcess
 
@@ -82,6 +83,35 @@ async def test_a_stopped_process_that_goes_on_writes_nothing_and_leaves(workshop
     for event in ("append:2", "commit:1"):
         [run] = await workshop.run_all("stopped", [Point.parse(f"lead:{event}:stop")])
         assert run.passed, str(run)
+
+
+async def test_a_process_of_a_life_that_is_over_does_not_touch_the_next(workshop: Workshop) -> None:
+    world = workshop.world("lives")
+    async with world.running():
+        await resident(world)
+        world.point = Point("ada", "commit", 2, "stop")
+        await say(world, Said("second", "pam", "ada", "second"))
+
+        async def stopped() -> bool:
+            return bool(world.ghosts())
+
+        async def gone() -> bool:
+            return "ada" not in world.wishes
+
+        await until("ada is stopped at her commit", stopped)
+        world.wish("ada", mode="Deleted")
+        await until("ada is deleted", gone)
+        ending = await reply(world.bus, "second")
+        assert ending is not None
+        assert ending.error == "agent ada was deleted"
+        world.wish("ada")
+        await until("ada is created again", lambda: _there(world))
+        third = Said("third", "pam", "ada", "third")
+        await say(world, third)
+        await until("the new ada has answered", lambda: answered(world, "third"))
+        assert await ghosts(world) == []
+        life = await life_of(world.bus, "ada", world.tokens("ada"))
+        assert [record.get("mid") for record in life.records()] == ["third", None]
 
 
 @asynccontextmanager
