@@ -65,6 +65,22 @@ class Life:
         for records in self.contexts.values():
             yield from records
 
+    def taken(self, thread: str = "") -> Iterator[Record]:
+        """Messages that were taken in, of one thread or all: user records, and dead letters without one.
+
+        The journal of a buried turn stays, so what it had told is in both places.
+        """
+        told = set()
+        for where, records in self.contexts.items():
+            for record in records:
+                if "mid" in record:
+                    told.add((record["mid"], record["run"]))
+                    if thread in ("", where):
+                        yield record
+        for letter in self.dead:
+            if (letter["mid"], letter["turn"]) not in told and thread in ("", letter["thread"]):
+                yield letter
+
 
 @dataclass
 class History:
@@ -118,9 +134,7 @@ def _messages(history: History, said: list[Said]) -> Iterator[Problem]:
     """Each message is in one context once, or a dead letter once."""
     places: Counter[tuple[str, str]] = Counter()
     for life in history.lives:
-        for record in [*life.records(), *life.dead]:
-            if mid := record.get("mid"):
-                places[life.name, mid] += 1
+        places.update((life.name, record["mid"]) for record in life.taken())
     for (name, mid), count in places.items():
         if count > 1:
             yield Problem("repeated", f"{mid} was taken in {count} times by {name}")
@@ -229,16 +243,14 @@ def _opening_tag(text: str) -> str:
 def _arrivals(history: History) -> Iterator[str]:
     """Give the tag that each message opens with which was taken in, replies left out."""
     for life in history.lives:
-        for record in [*life.records(), *life.dead]:
-            if "mid" in record and not str(record["mid"]).endswith("!reply"):
+        for record in life.taken():
+            if not str(record["mid"]).endswith("!reply"):
                 yield _opening_tag(record["content"])
 
 
 def _replies(life: Life, thread: str) -> int:
     """Count the replies that came in a thread, those that could not be read included."""
-    came = [record.get("mid", "") for record in life.contexts[thread]]
-    came += [letter["mid"] for letter in life.dead if letter["thread"] == thread]
-    return sum(str(mid).endswith("!reply") for mid in came)
+    return sum(str(record["mid"]).endswith("!reply") for record in life.taken(thread))
 
 
 def _contexts(history: History) -> Iterator[Problem]:

@@ -108,6 +108,15 @@ def test_what_is_wrong_is_said(spoil: Callable[[History], object], said: str) ->
     assert any(problem.startswith(said) for problem in found), found
 
 
+def test_what_a_buried_turn_had_told_is_no_repetition() -> None:
+    history = good()
+    letter = {"mid": "n1", "content": SAID[1].body, "thread": "main"}
+    history.lives[0].dead.append({**letter, "turn": "2"})
+    assert problems(history, SAID) == []
+    history.lives[0].dead.append({**letter, "turn": "3"})
+    assert "repeated: n1 was taken in 2 times by ada" in map(str, problems(history, SAID))
+
+
 def test_words_of_another_thread_are_seen() -> None:
     history = good()
     history.endings["r1"] = Ending(text="<r1> <by:bob> <x1>")
