@@ -1,4 +1,7 @@
-"""Random kills against a history that grows: runtimes, operator, client, Redis, connections."""
+"""Random kills against a history that grows: runtimes, operator, client, Redis, connections.
+
+Among them a SIGTERM now and then, and a process that is stopped, written off, and goes on.
+"""
 
 import asyncio
 import os
@@ -12,13 +15,13 @@ from typing import Literal
 from tests.crash.cradle import Cradle
 from tests.crash.history import History, Problem, Said, endings_of, life_of, problems
 from tests.crash.mind import Program
-from tests.crash.story import StuckError, at_rest, delete_everything, marks, people, standing, until
-from tests.crash.world import Place, World
+from tests.crash.story import StuckError, at_rest, delete_everything, ghosts, marks, people, standing, until
+from tests.crash.world import Place, Process, World
 from tests.redis_fixtures import RedisProcess
 
 START_REDIS = Path(__file__).parents[2] / "redis_image" / "start-redis"
 AGENTS = ("lead", "ann", "bob", "cid")
-VICTIMS = ("agent",) * 14 + ("operator", "client", "client", "connections", "redis")
+VICTIMS = ("agent",) * 14 + ("drain", "zombie", "operator", "client", "client", "connections", "redis")
 PEOPLE = ("pam", "quin", "rita")
 BATCH = 4
 REST_SECONDS = 60.0
@@ -51,7 +54,7 @@ class Soak:
             history = History(sent=world.sent, marks=marks(world.folder))
             history.lives = [await life_of(world.bus, name, world.tokens(name)) for name in world.wishes]
             history.endings = await endings_of(world.bus, self._said)
-            left = await delete_everything(world)
+            left = [*await ghosts(world), *await delete_everything(world)]
         except (StuckError, TimeoutError) as error:
             return [Problem("lost", f"{error or 'out of time'}; {await standing(world)}")]
         return [*problems(history, self._said), *left]
@@ -93,13 +96,13 @@ class Soak:
     async def _kill(self, victim: str) -> None:
         world = self._world
         match victim:
-            case "agent":
+            case "agent" | "drain" | "zombie":
                 pods = world.live_pods()
                 if not pods:
                     return
                 process = self._random.choice(pods).process
                 assert process is not None
-                process.child.kill()
+                self._hit(victim, process)
             case "operator" | "client":
                 found = world.processes.get(victim)
                 if found is None or found.child.ended.is_set():
@@ -112,6 +115,15 @@ class Soak:
                 await asyncio.to_thread(self._redis.restart, signal.SIGKILL)
                 await keep_all(world)
         self.kills += 1
+
+    def _hit(self, how: str, process: Process) -> None:
+        if how == "zombie":
+            process.child.signal(signal.SIGSTOP)
+            self._world.write_off(process)
+            later = asyncio.get_running_loop().call_later
+            later(self._random.uniform(0.2, 1.5), process.child.signal, signal.SIGCONT)
+        else:
+            process.child.signal(signal.SIGTERM if how == "drain" else signal.SIGKILL)
 
 
 async def keep_all(world: World) -> None:
