@@ -104,6 +104,39 @@ class Namespace:
         return horos("send", agent, text, "-n", self.name, "--wait", "--timeout", "120", *more).stdout
 
     @contextmanager
+    def asking(self, agent: str, text: str, *more: str) -> Iterator["Asking"]:
+        """Send a message with the horos command and let it wait for the answer beside the test."""
+        command = [horos_command(), "send", agent, text, "-n", self.name, "--wait", "--timeout", "240", *more]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                yield Asking(process)
+            finally:
+                process.terminate()
+
+    def kill(self, agent: str) -> str:
+        """Force-delete the agent's one pod, and wait until it is another one; returns the old one's name."""
+        (pod,) = self.pods_of(agent)
+        uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
+        self.kubectl("delete", "pod", name, "--grace-period=0", "--force")
+
+        def another() -> bool:
+            return uid not in [each["metadata"]["uid"] for each in self.pods_of(agent)]
+
+        eventually(f"pod {name} is gone", another)
+        return str(name)
+
+    def told(self, agent: str) -> list[dict[str, Any]]:
+        """All events of an agent that are kept."""
+        printed = horos("events", agent, "-n", self.name, "-o", "json", "--after", "0", "--no-follow").stdout
+        return [json.loads(line) for line in printed.splitlines()]
+
+    def records(self, agent: str, thread: str = "main") -> list[dict[str, Any]]:
+        """The context of a thread."""
+        found = redis("--scan", "--pattern", f"horos:*{{{self.name}}}:a:{agent}:t:{thread}:context").split()
+        assert len(found) == 1, found
+        return [json.loads(line) for line in redis("LRANGE", found[0], "0", "-1").splitlines() if line]
+
+    @contextmanager
     def events(self, agent: str, *more: str) -> Iterator["Events"]:
         """Watch an agent's events as the horos command prints them."""
         command = [horos_command(), "events", agent, "-n", self.name, "-o", "json", *more]
@@ -112,6 +145,29 @@ class Namespace:
                 yield Events(process)
             finally:
                 process.terminate()
+
+
+class Asking:
+    """A running `horos send --wait`."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def answer(self, seconds: float = 240) -> str:
+        """Wait for its end; what it printed to standard output."""
+        out, err = self._process.communicate(timeout=seconds)
+        assert self._process.returncode == 0, f"{self._process.returncode}: {out}{err}"
+        return out
+
+    def refusal(self, seconds: float = 240) -> str:
+        """Wait for its end, which is no answer; what it printed to standard error."""
+        out, err = self._process.communicate(timeout=seconds)
+        assert self._process.returncode == 1, f"{self._process.returncode}: {out}{err}"
+        return err
 
 
 class Events:
