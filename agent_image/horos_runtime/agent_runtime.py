@@ -129,9 +129,7 @@ class AgentRuntime:
             unread = await self._start()  # subscribe, claim with a token; an open turn comes back
             while not self._leaving:
                 if isinstance(unread, Turn):
-                    unread = await self._take_turn(
-                        unread
-                    )  # rounds of model and tools, then one atomic commit
+                    unread = await self._take_turn(unread)  # rounds of model and tools, one commit
                 elif isinstance(unread, Leave):
                     unread = await self._retire()
                 else:
