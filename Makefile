@@ -51,6 +51,10 @@ soak: ## random kills: make soak SEED=1 KILLS=500
 mutants: ## take each guard out of the scripts and look whether a test notices
 	$(RUN) python -m tests.mutants
 
+.PHONY: bench
+bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; ten minutes on a quiet machine
+	$(RUN) python -m benchmarks
+
 .PHONY: cluster
 cluster: ## bring the test cluster up and load the images
 	tests/cluster/up.sh
