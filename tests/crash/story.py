@@ -7,6 +7,7 @@ again, delete.
 """
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -120,7 +121,18 @@ async def ghosts(world: World) -> list[Problem]:
     world.successor.set()
     await until("written-off processes leave", gone)
     codes = {pod.token: pod.process.child.code for pod in written_off if pod.process}
-    return [Problem("illegal", f"{token} left with {code}") for token, code in codes.items() if code]
+    return [
+        Problem("illegal", f"{token} left with {code}: {_last_error(world.folder, token)}")
+        for token, code in codes.items()
+        # Who was killed or stopped as well did not leave, it was made to.
+        if code not in (0, -signal.SIGKILL, -signal.SIGTERM)
+    ]
+
+
+def _last_error(folder: Path, token: str) -> str:
+    """What the incarnations of this agent have logged as an error last."""
+    lines = (folder / f"{token.rpartition('-')[0]}.log").read_text().splitlines()
+    return " | ".join([line for line in lines if "Error" in line or "crashed" in line][-3:])[-1500:]
 
 
 def marks(folder: Path) -> list[tuple[str, str, str]]:
