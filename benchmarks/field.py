@@ -46,6 +46,30 @@ CONTENDERS = [
         "messages, journal, answers, events; AOF every second",
     ),
     Contender("bare Redis streams", "bare_redis", "redis", own, "messages until XACK; AOF every second"),
+    Contender(
+        "FastStream on Redis",
+        "faststream_redis",
+        "redis",
+        theirs,
+        "messages until XACK, no replies; AOF every second",
+        ("faststream",),
+    ),
+    Contender(
+        "autogen-core gRPC",
+        "autogen_grpc",
+        "autogen",
+        theirs,
+        "nothing",
+        ("autogen-core", "autogen-ext", "grpcio"),
+    ),
+    Contender(
+        "NATS JetStream",
+        "jetstream",
+        "nats",
+        theirs,
+        "messages and replies until their ack; file storage, fsync every two minutes",
+        ("nats-py",),
+    ),
 ]
 
 

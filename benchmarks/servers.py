@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.tools import PROJECT, Tools
 
 START_SECONDS = 20.0
-REDIS = "--appendonly yes --appendfsync everysec --maxmemory 1gb --maxmemory-policy noeviction".split()
-REDIS += ["--hash-max-listpack-value", "1024", "--save", ""]
+REDIS = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
+REDIS += ["--maxmemory", "1gb", "--maxmemory-policy", "noeviction", "--hash-max-listpack-value", "1024"]
 """As charts/horos/templates/redis.yaml starts it."""
 
 
