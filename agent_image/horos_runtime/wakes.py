@@ -104,7 +104,8 @@ class TurnWatch:
             cut = True
         except BusError:
             return  # whoever works on the turn meets it too, and knows what to do
-        if cut and self._open is not None and self._open[1] is scope:
+        # Once only: what is cut may take its time to end, and more wakes may come meanwhile.
+        if cut and self._open is not None and self._open[1] is scope and not scope.expired():
             scope.reschedule(asyncio.get_running_loop().time())
 
     async def error_ends(self, turn: Turn, seconds: float) -> bool:

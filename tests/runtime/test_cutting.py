@@ -15,7 +15,7 @@ from horos_runtime.lifetime import ExitCode
 from horos_runtime.pace import Backoff, Pace
 from horos_runtime.records import CANCELLED
 from horos_runtime.tool_registry import ToolRegistry, tool
-from horos_runtime.wakes import TurnWatch, Wakes
+from horos_runtime.wakes import CutTurnError, TurnWatch, Wakes
 from tests.runtime.stage import FAST, Stage, custom, until
 
 HELD: dict[str, Any] = {"chunks": ["One ", {"text": "two", "hold": True}]}
@@ -215,6 +215,31 @@ async def test_waiting_in_error_ends_with_a_change_and_not_with_a_message(stage:
         with contextlib.suppress(asyncio.CancelledError):
             await listening
         await messages.unsubscribe()
+
+
+async def test_wakes_that_come_while_a_turn_is_being_cut_change_nothing(stage: Stage) -> None:
+    await stage.agent()
+    messages = MessageService(stage.bus, Identity("ada", "uid-ada", "me"))
+    wakes = Wakes(messages, FAST)
+    watch = TurnWatch(messages, wakes, FAST.poll)
+    await messages.claim(None)
+    await stage.say("hello")
+    turn = await messages.all_unread()
+    assert isinstance(turn, Turn)
+    watching = asyncio.create_task(watch.run())
+    with pytest.raises(CutTurnError):
+        async with watch.over(turn, wakes.count):
+            await cancel(stage)
+            wakes.nudge()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                for _ in range(5):
+                    wakes.nudge()
+                    await messages.standing()
+                raise
+    assert not watching.done()
+    watching.cancel()
 
 
 async def test_a_wake_between_the_look_and_the_wait_is_not_lost(stage: Stage) -> None:
