@@ -5,11 +5,17 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import uvloop
+
+from benchmarks.bus_weight import bus_weight
 from benchmarks.field import CONTENDERS, Contender, once
 from benchmarks.machine import about
-from benchmarks.report import Runs, summary, table, write
+from benchmarks.pod_weight import pod_weight
+from benchmarks.report import Runs, summary, tables, write
 from benchmarks.scenarios import FULL, QUICK, SCENARIOS, Extent, Scenario
+from benchmarks.servers import running
 from benchmarks.tools import PROJECT, MissingToolError, Tools
 
 HERE = PROJECT / "benchmarks"
@@ -23,6 +29,7 @@ def arguments() -> argparse.Namespace:
     names = [scenario.name for scenario in SCENARIOS]
     parser.add_argument("--scenarios", nargs="+", choices=names, default=names)
     parser.add_argument("--repetitions", type=int)
+    parser.add_argument("--no-weight", action="store_true", help="only what has peers")
     parser.add_argument("--out", type=Path, help="write the JSON there, and nothing else")
     return parser.parse_args()
 
@@ -43,11 +50,21 @@ def main() -> None:
         "minutes": round((time.monotonic() - began) / 60, 1),
         "scenarios": summary(runs, scenarios),
     }
-    print(table(results))
+    if "horos" in asked.peers and not asked.no_weight:
+        results["weight"] = weight(extent, tools)
+    print(tables(results))
     if asked.out:
         asked.out.write_text(json.dumps(results, indent=2) + "\n")
     elif len(sys.argv) == 1:
         write(results, HERE)
+
+
+def weight(extent: Extent, tools: Tools) -> dict[str, Any]:
+    """What horos alone costs, each part on a server of its own."""
+    with running("redis", tools) as server:
+        found = uvloop.run(bus_weight(server, extent.turns, extent.agents))
+    with running("redis", tools) as server:
+        return found | {"pod": pod_weight(server, extent.starts)}
 
 
 def measure(

@@ -65,6 +65,29 @@ def table(results: dict[str, Any]) -> str:
         rows.append(["… CPU a message, clients + server, µs", *map(processor_cell, found)])
         rows.append(["… horos ÷ this", *(cell(one, "horos_ratio", 2) for one in found)])
     rows.append(["what it keeps", *results["keeps"].values()])
+    return markdown(rows)
+
+
+def tables(results: dict[str, Any]) -> str:
+    """The comparison, and below it what horos alone costs."""
+    if "weight" not in results:
+        return table(results)
+    rows = [["horos alone", "", ""], ["---", "---", "---:"]]
+    for title, found in results["weight"].items():
+        for name, value in found.items():
+            rows.append([title, name, weighed(value)])
+    return table(results) + "\n\n" + markdown(rows)
+
+
+def weighed(value: Any) -> str:
+    if not isinstance(value, dict):
+        return f"{value:,}"
+    if "median" in value:
+        return cell({"value": value}, "value", 2)
+    return ", ".join(f"{name} {number:,}" for name, number in value.items())
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -102,4 +125,4 @@ def figures(results: dict[str, Any]) -> str:
         f"{results['repetitions']} repetitions: median (lowest–highest of the repetitions).",
         f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}.",
     ]
-    return "\n\n".join([*head, table(results)])
+    return "\n\n".join([*head, tables(results)])

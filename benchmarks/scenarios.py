@@ -20,10 +20,13 @@ class Extent:
     requests: int
     crowd: int
     seconds: float
+    turns: int
+    agents: int
+    starts: int
 
 
-FULL = Extent(repetitions=5, one_way=500, requests=1000, crowd=6000, seconds=3.0)
-QUICK = Extent(repetitions=1, one_way=100, requests=200, crowd=1000, seconds=1.0)
+FULL = Extent(5, one_way=400, requests=700, crowd=5000, seconds=2.0, turns=3000, agents=1000, starts=5)
+QUICK = Extent(1, one_way=100, requests=200, crowd=1000, seconds=1.0, turns=300, agents=100, starts=1)
 PAUSE = 0.004
 """Between two messages one way: longer than any peer's handling, so that each finds its receiver asleep."""
 

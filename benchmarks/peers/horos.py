@@ -10,7 +10,7 @@ from horos_api.messages import MessageKind, NewMessage
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
-from horos_bus.records import Effect, Ending, Identity, Turn, Usage
+from horos_bus.records import Effect, Ending, Identity, Next, Turn, Usage
 from horos_bus.sender import send
 
 PREFIX = "horos:bench:{bench}:"
@@ -60,7 +60,12 @@ class Agent:
             ix += len(entries) + len(effects)
             entries = []
         entries.append(record("assistant", text))
-        self._found = await self.service.commit(turn.id, ix, entries, Ending(text=text), USAGE)
+        await self.finish(turn, ix, entries, text)
+
+    async def finish(self, turn: Turn, ix: int, entries: list[bytes], text: str) -> Next:
+        """Close the turn; the next one, if there is any, is held."""
+        self._found = found = await self.service.commit(turn.id, ix, entries, Ending(text=text), USAGE)
+        return found
 
 
 class Horos(Peer):
