@@ -16,9 +16,10 @@ from benchmarks.pod_weight import pod_weight
 from benchmarks.report import Runs, summary, tables, write
 from benchmarks.scenarios import FULL, QUICK, SCENARIOS, Extent, Scenario
 from benchmarks.servers import running
-from benchmarks.tools import PROJECT, MissingToolError, Tools
+from benchmarks.tools import PROJECT, MissingToolError, Tools, run
 
 HERE = PROJECT / "benchmarks"
+PLOT = ("benchmarks/results/latest.json", "benchmarks/results/latest.svg")
 
 
 def arguments() -> argparse.Namespace:
@@ -57,6 +58,7 @@ def main() -> None:
         asked.out.write_text(json.dumps(results, indent=2) + "\n")
     elif len(sys.argv) == 1:
         write(results, HERE)
+        run([tools.peers_python, "-m", "benchmarks.plot", *PLOT], "the plot")
 
 
 def weight(extent: Extent, tools: Tools) -> dict[str, Any]:

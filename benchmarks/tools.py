@@ -71,7 +71,8 @@ def cache() -> Path:
     return folder
 
 
-def run(command: list[str], what: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def run(command: list[str], what: str, environment: dict[str, str] | None = None) -> None:
+    """Run in the project's folder; raises MissingToolError with its last words."""
+    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise MissingToolError(f"{what} could not be made: {done.stderr.strip()}")
