@@ -24,7 +24,7 @@ PLOT = ("benchmarks/results/latest.json", "benchmarks/results/latest.svg")
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    peers = [contender.module for contender in CONTENDERS]
+    peers = [contender.key for contender in CONTENDERS]
     parser.add_argument("--quick", action="store_true", help="each once, and short; writes nothing by itself")
     parser.add_argument("--peers", nargs="+", choices=peers, default=peers)
     names = [scenario.name for scenario in SCENARIOS]
@@ -40,7 +40,7 @@ def main() -> None:
     asked = arguments()
     extent = QUICK if asked.quick else FULL
     tools = Tools()
-    contenders = [contender for contender in CONTENDERS if contender.module in asked.peers]
+    contenders = [contender for contender in CONTENDERS if contender.key in asked.peers]
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in asked.scenarios]
     repetitions = asked.repetitions or extent.repetitions
     began = time.monotonic()
@@ -77,12 +77,14 @@ def measure(
     for repetition in range(repetitions):
         for scenario in scenarios:
             for contender in contenders:
-                said = runs.setdefault((scenario.name, contender.module), [])
+                if contender.only and scenario.name not in contender.only:
+                    continue
+                said = runs.setdefault((scenario.name, contender.key), [])
                 try:
                     said.append(once(contender, scenario, extent, tools))
                 except (RuntimeError, MissingToolError) as error:
                     said.append(str(error))
-                print(repetition + 1, scenario.name, contender.module, said[-1], file=sys.stderr, flush=True)
+                print(repetition + 1, scenario.name, contender.key, said[-1], file=sys.stderr, flush=True)
     return runs
 
 

@@ -19,7 +19,10 @@ PATIENCE_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Contender:
-    """A peer: its module, what it speaks through, and what it keeps when a process or the server dies."""
+    """A peer: its module, what it speaks through, and what it keeps when a process or the server dies.
+
+    `key` names it in the results, by default as its module; `only` lists its scenarios if it has not all.
+    """
 
     name: str
     module: str
@@ -27,6 +30,11 @@ class Contender:
     python: Callable[[Tools], str]
     keeps: str
     packages: tuple[str, ...] = ()
+    key: str = ""
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.key or self.module)
 
 
 def own(tools: Tools) -> str:
@@ -44,6 +52,15 @@ CONTENDERS = [
         "redis",
         own,
         "messages, journal, answers, events; AOF every second",
+    ),
+    Contender(
+        "horos, `redis.durable`",
+        "horos",
+        "durable redis",
+        own,
+        "the same; every write waits for the disk",
+        key="horos_durable",
+        only=("one_way", "request", "in_flight"),
     ),
     Contender("bare Redis streams", "bare_redis", "redis", own, "messages until XACK; AOF every second"),
     Contender(

@@ -32,8 +32,8 @@ def about(contenders: Sequence[Contender], tools: Tools) -> dict[str, Any]:
         "machine": f"{processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
         "load": round(os.getloadavg()[2], 1),
         "versions": versions,
-        "keeps": {contender.module: contender.keeps for contender in contenders},
-        "names": {contender.module: contender.name for contender in contenders},
+        "keeps": {contender.key: contender.keeps for contender in contenders},
+        "names": {contender.key: contender.name for contender in contenders},
     }
 
 

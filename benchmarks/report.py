@@ -55,7 +55,7 @@ def table(results: dict[str, Any]) -> str:
     names = results["names"]
     rows = [["", *names.values()], ["---", *["---:"] * len(names)]]
     for scenario in results["scenarios"].values():
-        found = [scenario["peers"].get(peer, {"nothing": "not run"}) for peer in names]
+        found = [scenario["peers"].get(peer, {}) for peer in names]
         label = f"{scenario['title']}, {scenario['unit']}"
         if scenario["better"] == "lower":
             rows.append([f"{label}: p50", *(cell(one, "p50") for one in found)])

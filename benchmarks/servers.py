@@ -30,6 +30,11 @@ def redis(tools: Tools, folder: Path, port: int) -> tuple[list[str], str]:
     return command, f"redis://127.0.0.1:{port}/0"
 
 
+def durable_redis(tools: Tools, folder: Path, port: int) -> tuple[list[str], str]:
+    command, address = redis(tools, folder, port)
+    return [*command, "--appendfsync", "always"], address
+
+
 def nats(tools: Tools, folder: Path, port: int) -> tuple[list[str], str]:
     command = [tools.nats, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder)]
     return command, f"nats://127.0.0.1:{port}"
@@ -40,7 +45,7 @@ def autogen(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
     return [tools.peers_python, "-m", "benchmarks.peers.autogen_host", address], address
 
 
-SERVERS = {"redis": redis, "nats": nats, "autogen": autogen}
+SERVERS = {"redis": redis, "durable redis": durable_redis, "nats": nats, "autogen": autogen}
 
 
 @contextmanager
