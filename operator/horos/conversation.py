@@ -9,7 +9,7 @@ from typing import Self
 
 from horos.client import GatewayClient, Interruption, Sent, WatchedEvent
 from horos.errors import CannotReachError, RefusedError, TimedOutError
-from horos.transcript import Piece, PieceKind, Transcript, state_pieces
+from horos.transcript import Piece, PieceKind, Transcript
 
 
 def new_key() -> str:
@@ -50,7 +50,7 @@ async def follow(
 
 async def _follow(client: GatewayClient, exchange: Exchange, show: Callable[[Piece], None]) -> str:
     agent, sent, transcript = exchange.agent, exchange.sent, exchange.transcript
-    for piece in state_pieces(await client.agent(agent)):
+    for piece in transcript.find(await client.agent(agent)):
         show(piece)
     # A message sent again may have been answered before the events that are still kept.
     found = await _asked_reply(client, agent, transcript) if sent.duplicate else None

@@ -57,6 +57,12 @@ class Transcript:
         self._last = ""
         self._calls: dict[str, _Call] = {}
         self._state: list[Piece] = []
+        self._found: list[Piece] = []
+
+    def find(self, snapshot: dict[str, Any]) -> list[Piece]:
+        """Take the state that the agent was found in, before any event."""
+        self._found = state_pieces(snapshot)
+        return self._found
 
     def feed(self, event: dict[str, Any]) -> list[Piece]:
         """Take the next event and return what it adds to the picture."""
@@ -85,10 +91,16 @@ class Transcript:
         return self._tool(event)
 
     def _new(self, pieces: list[Piece]) -> list[Piece]:
-        """Drop what was said last already: a failed turn tells its reason as an event and as a state."""
+        """Drop what was said last already: a failed turn tells its reason as an event and as a state.
+
+        What the agent was found in may be the end of events that are still to come: it is dropped once.
+        """
         if pieces == self._state:
             return []
         self._state = pieces
+        if pieces == self._found:
+            self._found = []
+            return []
         return pieces
 
     def _started(self, event: dict[str, Any]) -> list[Piece]:

@@ -99,6 +99,14 @@ class Namespace:
         eventually(f"{agent} ready", lambda: self.condition(agent, "Ready").get("status") == "True", seconds)
         return eventually(f"{agent} has one pod", lambda: self.pods_of(agent))[0]
 
+    def until_seen(self, agent: str) -> None:
+        """Wait until the operator has acted on the Agent as it stands now."""
+        generation = self.get("agent", agent)["metadata"]["generation"]
+        eventually(
+            f"the edit of {agent} is seen",
+            lambda: self.condition(agent, "Accepted").get("observedGeneration") == generation,
+        )
+
     def ask(self, agent: str, text: str, *more: str) -> str:
         """Send a message with the horos command, wait, and return what it printed."""
         return horos("send", agent, text, "-n", self.name, "--wait", "--timeout", "120", *more).stdout

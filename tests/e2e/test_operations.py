@@ -21,11 +21,7 @@ def test_an_edit_of_instructions_is_used_in_the_next_turn_by_the_same_pod(
     before = namespace.until_ready("ed")
     namespace.ask("ed", "one")
     agent("ed", instructions="Be verbose.")
-    generation = namespace.get("agent", "ed")["metadata"]["generation"]
-    eventually(
-        "the edit is accepted",
-        lambda: namespace.condition("ed", "Accepted").get("observedGeneration") == generation,
-    )
+    namespace.until_seen("ed")
     namespace.ask("ed", "two")
     assert model.requests()[-1]["messages"][0]["content"].startswith("Be verbose.")
     assert [uid(pod) for pod in namespace.pods_of("ed")] == [uid(before)]
@@ -41,6 +37,7 @@ def test_an_edit_of_resources_during_a_turn_replaces_the_pod_after_it(
         horos("send", "rex", "one", "-n", namespace.name)
         events.until("the turn runs", lambda e: e["type"] == "TEXT_MESSAGE_CONTENT")
         agent("rex", resources={"requests": {"memory": "100Mi"}})
+        namespace.until_seen("rex")
         horos("send", "rex", "two", "-n", namespace.name, "--thread", "other")
         assert [uid(pod) for pod in namespace.pods_of("rex")] == [uid(before)]
         model.step()

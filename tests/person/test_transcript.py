@@ -189,6 +189,18 @@ def test_states_that_keep_a_person_waiting_are_explained() -> None:
     assert state_pieces({"state": "idle"}) == []
 
 
+def test_an_error_the_agent_was_found_in_is_told_once_and_again_when_it_comes_back() -> None:
+    transcript = Transcript(MINE)
+    reason = {"reason": "ModelRefusesKey", "message": "check Secret llm"}
+    failed = {"type": "RUN_ERROR", "code": "ModelRefusesKey", "message": "check Secret llm"}
+    error = {"type": "STATE_SNAPSHOT", "snapshot": {"state": "error", **reason}}
+    running = {"type": "STATE_SNAPSHOT", "snapshot": {"state": "running"}}
+    line = (PieceKind.ERROR, "ModelRefusesKey: check Secret llm")
+    assert transcript.find(error["snapshot"]) == [Piece(*line)]
+    assert told(transcript, started(MINE), running, failed, error) == []
+    assert told(transcript, running, failed, error) == [line]
+
+
 def test_events_of_no_known_kind_are_passed_over() -> None:
     transcript = Transcript(MINE)
     assert told(transcript, started(MINE), {"type": "NEW"}, {}, events.custom("usage", {"turns": 1})) == []
