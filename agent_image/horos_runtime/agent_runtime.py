@@ -19,6 +19,7 @@ from horos_runtime.agent_config import AgentConfig
 from horos_runtime.builtin_tools import builtin_tools
 from horos_runtime.context_manager import ContextManager
 from horos_runtime.delta_publisher import DeltaPublisher
+from horos_runtime.desk import Desk, InterruptedTurnError
 from horos_runtime.health import HealthServer, Pulse
 from horos_runtime.lifetime import ExitCode, Lifetime
 from horos_runtime.llm_client import LLMClient
@@ -29,7 +30,8 @@ from horos_runtime.pace import Pace, Trouble
 from horos_runtime.patience import Patience
 from horos_runtime.settings import RuntimeSettings
 from horos_runtime.tool_registry import ToolRegistry
-from horos_runtime.turn import Desk, InterruptedTurnError, TurnRun
+from horos_runtime.turn import TurnRun, put_away
+from horos_runtime.turn_log import TurnLog
 from horos_runtime.wakes import CutTurnError, TurnWatch, Wakes
 
 log: Final = logging.getLogger(__name__)
@@ -193,15 +195,14 @@ class AgentRuntime:
 
     async def _committed(self, turn: Turn) -> Next:
         if turn.cancelled:
-            run = TurnRun(self._desk, turn, AgentSpec(), ToolRegistry())
-            answer = await run.put_away()
-        else:
-            async with self._watch.over(turn, self._look):
-                spec = await self._config.spec(turn.version)
-                run = TurnRun(self._desk, turn, spec, self._registry(spec))
-                answer = await run.take()
+            self._look = self._wakes.count
+            return await put_away(self._desk, turn)
+        async with self._watch.over(turn, self._look):
+            spec = await self._config.spec(turn.version)
+            opened = await TurnLog.open(self._desk, turn)
+            answer = await TurnRun(self._desk, opened, spec, self._registry(spec)).take()
         self._look = self._wakes.count
-        return await run.commit(answer)
+        return await opened.commit(answer)
 
     def _registry(self, spec: AgentSpec) -> ToolRegistry:
         builtin = builtin_tools(spec.tools.builtin, lambda: self._patience(self._messages.agents))

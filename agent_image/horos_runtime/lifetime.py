@@ -10,7 +10,7 @@ from typing import Final
 
 from horos_bus.connection import BusError
 from horos_bus.records import FencedError, GoneError, LostError, StaleError
-from horos_runtime.turn import InterruptedTurnError
+from horos_runtime.desk import InterruptedTurnError
 
 log: Final = logging.getLogger(__name__)
 DRAIN_SECONDS: Final = 1.0

@@ -1,0 +1,40 @@
+"""What all turns of a runtime work with, and the ways in which a turn can stop that are no answer."""
+
+import asyncio
+from dataclasses import dataclass
+
+from horos_bus.message_service import MessageService
+from horos_bus.records import Ending
+from horos_runtime.context_manager import ContextManager
+from horos_runtime.delta_publisher import DeltaPublisher
+from horos_runtime.health import Pulse
+from horos_runtime.model_round import ModelRound
+from horos_runtime.patience import Patience
+from horos_runtime.records import Record
+
+
+class InterruptedTurnError(Exception):
+    """The runtime is asked to stop; the turn stays open for the next incarnation."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all turns of a runtime work with."""
+
+    messages: MessageService
+    patience: Patience
+    contexts: ContextManager
+    model: ModelRound
+    publisher: DeltaPublisher
+    pulse: Pulse
+    stopping: asyncio.Event
+    agent: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a turn ends: the last records, and what whoever asked is told."""
+
+    records: tuple[Record, ...]
+    ending: Ending

@@ -1,0 +1,69 @@
+"""The open turn as it lies in Redis: each step is appended before the next begins, the commit closes it.
+
+Whatever interrupts it, the journal in Redis is a legal history, from which the next incarnation goes on.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from horos_bus.records import Appended, Effect, Next, Turn, Usage
+from horos_runtime.desk import Answer, Desk
+from horos_runtime.journal import Journal
+from horos_runtime.records import Record, ToolCall, dump, tool_record
+from horos_runtime.wakes import CutTurnError
+
+log: Final = logging.getLogger(__name__)
+
+
+class TurnLog:
+    """The only writer of an open turn's records; `journal`: what Redis has, and what goes with the next step."""
+
+    def __init__(self, desk: Desk, turn: Turn, journal: Journal) -> None:
+        self._desk = desk
+        self.turn = turn
+        self.journal = journal
+
+    @classmethod
+    async def open(cls, desk: Desk, turn: Turn) -> "TurnLog":
+        """Load the records of the turn's thread; raises BusError."""
+        records = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
+        return cls(desk, turn, Journal(turn, records))
+
+    async def append(self, entries: Sequence[Record], effects: Sequence[Effect] = ()) -> None:
+        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn."""
+        appended = await self._desk.patience(lambda: self._append(entries, effects))
+        self.journal.appended(appended)
+        self._desk.pulse.beat()
+        if appended.cancel:
+            raise CutTurnError
+
+    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect]) -> Appended:
+        return await self._desk.messages.append(
+            self.turn.id, self.journal.length, [dump(entry) for entry in entries], effects
+        )
+
+    async def commit(self, answer: Answer) -> Next:
+        """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
+        journal = self.journal
+        prompt, completion = journal.usage(answer.records)
+        following = await self._desk.patience(
+            lambda: self._desk.messages.commit(
+                self.turn.id,
+                journal.length,
+                [dump(entry) for entry in answer.records],
+                answer.ending,
+                Usage(prompt, completion),
+            )
+        )
+        journal.saved(answer.records)
+        log.info("turn finished", extra={"about": {"turn": self.turn.id, "thread": self.turn.thread}})
+        return following
+
+    def spoken(self, text: str) -> Record:
+        """Build an assistant's record of ours."""
+        return {"role": "assistant", "content": text, "run": self.turn.id, "by": self._desk.token}
+
+    def result(self, call: ToolCall, text: str) -> Record:
+        """Build the one result of a call."""
+        return tool_record(call["id"], text, self.turn.id, self._desk.token)
