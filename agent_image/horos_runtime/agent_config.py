@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from horos_api.conditions import Reason
+from horos_api.model_choice import ModelChoice, choices
 from horos_api.resources import AgentSpec
 from horos_runtime.model_errors import ModelRefusedError
 
@@ -22,6 +23,13 @@ class StoredConfig(BaseModel):
 
     generation: int
     spec: AgentSpec
+    models: tuple[ModelChoice, ...] = ()
+    """The models to ask, the spec's own first, then its fallbacks; empty: as the spec says them."""
+
+    @property
+    def choices(self) -> tuple[ModelChoice, ...]:
+        """The models to ask, the spec's own first."""
+        return self.models or choices(self.spec)
 
     def encoded(self) -> bytes:
         """Encode as Redis stores it, defaults filled in, what is None left out."""
@@ -29,26 +37,26 @@ class StoredConfig(BaseModel):
 
 
 class AgentConfig:
-    """The agent's spec, read again when `version` differs."""
+    """The agent's configuration, read again when `version` differs."""
 
     def __init__(self, read: ReadConfig) -> None:
         self._read = read
         self._version = NEVER_READ
-        self._spec = AgentSpec()
+        self._config = StoredConfig(generation=0, spec=AgentSpec())
 
-    async def spec(self, version: int) -> AgentSpec:
-        """Return the spec of this version or a newer one.
+    async def of(self, version: int) -> StoredConfig:
+        """Return the configuration of this version or a newer one.
 
         Raises ModelRefusedError when there is none, or none that this runtime understands.
         """
         if version != self._version:
             text = await self._read()
             try:
-                self._spec = StoredConfig.model_validate_json(text).spec
+                self._config = StoredConfig.model_validate_json(text)
             except ValidationError as error:
                 raise ModelRefusedError(Reason.MODEL_MISCONFIGURED, _explain(text, error)) from error
             self._version = version
-        return self._spec
+        return self._config
 
 
 def _explain(text: bytes, error: ValidationError) -> str:

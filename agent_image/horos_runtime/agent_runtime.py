@@ -198,9 +198,9 @@ class AgentRuntime:
             self._look = self._wakes.count
             return await put_away(self._desk, turn)
         async with self._watch.over(turn, self._look):
-            spec = await self._config.spec(turn.version)
+            config = await self._config.of(turn.version)
             opened = await TurnLog.open(self._desk, turn)
-            answer = await TurnRun(self._desk, opened, spec, self._registry(spec)).take()
+            answer = await TurnRun(self._desk, opened, config, self._registry(config.spec)).take()
         self._look = self._wakes.count
         return await opened.commit(answer)
 

@@ -5,8 +5,8 @@ import logging
 from typing import Final
 
 from horos_api import events
-from horos_api.resources import AgentSpec
 from horos_bus.records import Ending, Next, Turn
+from horos_runtime.agent_config import StoredConfig
 from horos_runtime.call_round import CallRound
 from horos_runtime.desk import Answer, Desk, InterruptedTurnError
 from horos_runtime.model_errors import ContextLengthError, OutOfTimeError
@@ -33,12 +33,13 @@ async def put_away(desk: Desk, turn: Turn) -> Next:
 class TurnRun:
     """An open turn in the hands of this runtime."""
 
-    def __init__(self, desk: Desk, opened: TurnLog, spec: AgentSpec, tools: ToolRegistry) -> None:
+    def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: ToolRegistry) -> None:
         self._desk = desk
         self._log = opened
-        self._spec = spec
+        self._config = config
+        self._spec = config.spec
         self._tools = tools
-        self._deadline = asyncio.get_running_loop().time() + spec.budget.turn_seconds
+        self._deadline = asyncio.get_running_loop().time() + config.spec.budget.turn_seconds
         self._calls = CallRound(desk, opened, tools, self._deadline)
 
     async def take(self) -> Answer:

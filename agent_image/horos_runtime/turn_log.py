@@ -17,7 +17,7 @@ log: Final = logging.getLogger(__name__)
 
 
 class TurnLog:
-    """The only writer of an open turn's records; `journal`: what Redis has, and what goes with the next step."""
+    """The only writer of an open turn's records; `journal` follows what Redis has."""
 
     def __init__(self, desk: Desk, turn: Turn, journal: Journal) -> None:
         self._desk = desk

@@ -19,6 +19,11 @@ class EventType(StrEnum):
     TEXT_MESSAGE_START = "TEXT_MESSAGE_START"
     TEXT_MESSAGE_CONTENT = "TEXT_MESSAGE_CONTENT"
     TEXT_MESSAGE_END = "TEXT_MESSAGE_END"
+    REASONING_START = "REASONING_START"
+    REASONING_MESSAGE_START = "REASONING_MESSAGE_START"
+    REASONING_MESSAGE_CONTENT = "REASONING_MESSAGE_CONTENT"
+    REASONING_MESSAGE_END = "REASONING_MESSAGE_END"
+    REASONING_END = "REASONING_END"
     TOOL_CALL_START = "TOOL_CALL_START"
     TOOL_CALL_ARGS = "TOOL_CALL_ARGS"
     TOOL_CALL_END = "TOOL_CALL_END"
@@ -40,6 +45,27 @@ def text_delta(message_id: str, delta: str) -> Event:
 def text_end(message_id: str) -> Event:
     """The message is complete."""
     return {"type": EventType.TEXT_MESSAGE_END, "messageId": message_id}
+
+
+def reasoning_start(message_id: str) -> list[Event]:
+    """The model begins to think aloud; the thoughts are one message of their own."""
+    return [
+        {"type": EventType.REASONING_START, "messageId": message_id},
+        {"type": EventType.REASONING_MESSAGE_START, "messageId": message_id, "role": "reasoning"},
+    ]
+
+
+def reasoning_delta(message_id: str, delta: str) -> Event:
+    """A fragment of the thoughts; never empty."""
+    return {"type": EventType.REASONING_MESSAGE_CONTENT, "messageId": message_id, "delta": delta}
+
+
+def reasoning_end(message_id: str) -> list[Event]:
+    """The thoughts are complete."""
+    return [
+        {"type": EventType.REASONING_MESSAGE_END, "messageId": message_id},
+        {"type": EventType.REASONING_END, "messageId": message_id},
+    ]
 
 
 def tool_call_start(call_id: str, name: str, message_id: str) -> Event:

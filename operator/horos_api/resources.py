@@ -12,6 +12,7 @@ from horos_api.fields import (
     NOT_TEXT,
     SET_LIST,
     ApiModel,
+    ObjectName,
     Unique,
     WholeNumber,
     rule,
@@ -47,6 +48,9 @@ __all__ = [
 _LABEL_KEY: Final = rf"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{LABEL_NAME}$"
 
 
+DECIMAL: Final = r"^[0-9]{1,9}(\.[0-9]{1,9})?$"
+"""An amount of money: the schema's pattern."""
+
 WindowTokens = Annotated[int, Field(ge=512, le=10_000_000), NOT_TEXT]
 OutputTokens = Annotated[int, Field(ge=1, le=1_000_000), NOT_TEXT]
 
@@ -75,11 +79,25 @@ _OUTPUT_FITS: Final = rule(
 )
 
 
-class ModelSpec(ApiModel):
-    """The language model that answers; what is not said here comes from the chart's values."""
+class Price(ApiModel):
+    """What a model costs, in any one currency; decimal numbers as text keep the sums exact."""
+
+    prompt: str = Field(
+        "0", pattern=DECIMAL, description="Price of a million tokens that the model reads, as text."
+    )
+    completion: str = Field(
+        "0", pattern=DECIMAL, description="Price of a million tokens that the model writes, as text."
+    )
+
+
+class FallbackSpec(ApiModel):
+    """One language model; what is not said here comes from the ModelConfig, then from the chart's values."""
 
     model_config = ConfigDict(json_schema_extra=rules(_OUTPUT_FITS))
 
+    config_name: ObjectName | None = Field(
+        None, description="The ModelConfig of the namespace that says what is not said here."
+    )
     name: str | None = Field(
         None, min_length=1, max_length=256, description="Name of the model, as its server spells it."
     )
@@ -112,6 +130,22 @@ class ModelSpec(ApiModel):
         return self
 
 
+class ModelSpec(FallbackSpec):
+    """The language model that answers, and what else of it is asked for."""
+
+    response_schema: dict[str, Any] | None = Field(
+        None,
+        description="JSON Schema that the final answer must satisfy; the answer is then JSON text.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+    fallbacks: tuple[FallbackSpec, ...] = Field(
+        (),
+        max_length=8,
+        description="Further models, tried in this order when the one before does not answer.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
 class ToolsSpec(ApiModel):
     """What the model may call."""
 
@@ -131,6 +165,14 @@ class BudgetSpec(ApiModel):
     )
     turn_seconds: WholeNumber = Field(
         600, ge=1, le=86_400, description="How many seconds one turn may take, model and tools together."
+    )
+    tokens_per_day: Annotated[int, Field(ge=1, le=10**12), NOT_TEXT] | None = Field(
+        None, description="How many tokens models may read and write for the agent in one day (UTC)."
+    )
+    cost_per_day: str | None = Field(
+        None,
+        pattern=DECIMAL,
+        description="How much the agent's models may cost in one day (UTC), a decimal number as text.",
     )
     request_seconds: WholeNumber = Field(
         3600,
