@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from pydantic.alias_generators import to_camel
 
 from horos_api.agent_state import AgentState
+from horos_api.event_table import event_table
+from horos_api.events import EventType
 from horos_api.messages import DELAY_SECONDS, MessageKind
 from horos_api.names import BODY_BYTES, DEFAULT_THREAD
 from horos_api.resources import OperatingMode
@@ -138,9 +140,16 @@ class RecordsBody(_Body):
 class EventBody(_Body):
     """One AG-UI event, the `data` of one server-sent event whose `id` resumes the stream behind it."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra={"description": event_table()})
 
-    type: str = Field(description="An AG-UI event type, for instance TEXT_MESSAGE_CONTENT.")
+    type: EventType = Field(description="The AG-UI event type.")
+    name: str = Field(default="", description="Of a CUSTOM event: which one.")
+    timestamp: int = Field(
+        default=0, description="Milliseconds since 1970; absent from an event without a place."
+    )
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="`sequence`: the event's place, the same as the `id`."
+    )
 
 
 class ProblemBody(_Body):
