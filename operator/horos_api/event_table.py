@@ -28,7 +28,7 @@ EVENT_TYPES: Final[dict[EventType, str]] = {
     EventType.REASONING_MESSAGE_CONTENT: "A fragment of the thoughts, gathered for about 20 ms.",
     EventType.REASONING_MESSAGE_END: "The message of thoughts is complete.",
     EventType.REASONING_END: "The model has thought enough.",
-    EventType.TOOL_CALL_START: "The model asks for the tool `toolCallName`; `parentMessageId` is the message.",
+    EventType.TOOL_CALL_START: "The model asks for tool `toolCallName`; `parentMessageId` is the message.",
     EventType.TOOL_CALL_ARGS: "A fragment of the call's JSON arguments, gathered for about 20 ms.",
     EventType.TOOL_CALL_END: "The arguments are complete.",
     EventType.TOOL_CALL_RESULT: "What the tool answered, already stored; one for each call.",
@@ -67,12 +67,12 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
 }
 
 _PLACE: Final = (
-    "Every event that is kept has a place: the `id` of the server-sent event, repeated as `metadata.sequence` "
-    "for clients that read the data alone. Places are `<milliseconds>-<number>`, ordered by both numbers, and "
-    "only grow within one agent; give the last one as `Last-Event-ID` (or `after`) and the stream goes on "
-    "behind it with no gap and no repeat, or says so with a CUSTOM `gap`. They are not consecutive: a number "
-    "that is left out means nothing, since watchers of one thread skip the others. `timestamp` is the same "
-    "moment in milliseconds."
+    "Every event that is kept has a place: the `id` of the server-sent event, repeated as "
+    "`metadata.sequence` for clients that read the data alone. Places are `<milliseconds>-<number>`, "
+    "ordered by both numbers, and only grow within one agent; give the last one as `Last-Event-ID` (or "
+    "`after`) and the stream goes on behind it with no gap and no repeat, or says so with a CUSTOM `gap`. "
+    "They are not consecutive: a number that is left out means nothing, since watchers of one thread skip "
+    "the others. `timestamp` is the same moment in milliseconds."
 )
 
 
@@ -87,5 +87,5 @@ def event_table() -> str:
 
 
 if __name__ == "__main__":
-    heading = "# Events\nAG-UI 1.0, as server-sent events: `GET /api/v1/namespaces/{namespace}/agents/{name}/events`."
-    print(f"{heading}\n\n{event_table()}", end="")
+    path = "/api/v1/namespaces/{namespace}/agents/{name}/events"
+    print(f"# Events\nAG-UI 1.0, as server-sent events: `GET {path}`.\n\n{event_table()}", end="")

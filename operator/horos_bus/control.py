@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from horos_api.messages import Message
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Argument, Bus
-from horos_bus.decoding import dead_letter, order, text, view
+from horos_bus.decoding import dead_letter, inbox_message, order, text, view
 from horos_bus.records import AgentView, DeadLetter, Order
 
 VIEWS_AT_ONCE: Final = 200
@@ -132,6 +133,25 @@ class Control:
         """Read the records of a thread from an absolute index on; none when there is no such thread."""
         answer = await self._bus.call("context", [agent, thread, start, 1])
         return list(answer[1])
+
+    async def length(self, agent: str, thread: str) -> int:
+        """Absolute length of a thread: the index that its next record will have."""
+        return int((await self._bus.call("context", [agent, thread, 0, 0]))[0])
+
+    async def records(self, agent: str, thread: str, start: int, count: int) -> tuple[int, list[bytes]]:
+        """Read so many records from an absolute index on; returns the index at which they begin, too.
+
+        It is a later one than was asked for when the older records are no longer kept.
+        """
+        if count < 1:
+            return start, []
+        answer = await self._bus.call("context", [agent, thread, start, 1, count])
+        return int(answer[2]), list(answer[1])
+
+    async def inbox(self, agent: str, count: int = 100) -> list[Message]:
+        """Read the messages that wait for the agent, those of its open turn included, the oldest first."""
+        found = await self._bus.command("XRANGE", self._bus.keys.inbox(agent), "-", "+", "COUNT", count)
+        return [inbox_message(entry) for entry in found]
 
     async def work(self) -> list[str]:
         """Agents that need a process, the one waiting longest first."""

@@ -68,6 +68,11 @@ def message(entry: Sequence[Any]) -> Message:
     )
 
 
+def inbox_message(entry: Sequence[Any]) -> Message:
+    """Decode one inbox entry, as XRANGE gives it outside a script."""
+    return message((entry[0], [word for pair in entry[1].items() for word in pair]))
+
+
 def dead_letter(entry: Sequence[Any]) -> DeadLetter:
     """Decode one entry of the dead letters, as XREVRANGE gives it."""
     flat = [word for pair in entry[1].items() for word in pair]
