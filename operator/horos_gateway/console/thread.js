@@ -1,0 +1,326 @@
+// What one thread shows, as plain data: records and events go in, items come out, and a view is told of each change.
+// A step is named `<run>/<index>` in events, and <index> is where its record will lie: so what records have told
+// already is known, and events that tell it again change nothing.
+
+import { NOTES, messageOf, noteOf, reasonOf, stepOf, summaryOf } from "./parts.js";
+
+const NAMED = /^([^/]+)\/(\d+)/;
+
+export class Thread {
+  /** `view` gets add(item, before), change(item), grow(item, part, delta), remove(item), clear(). */
+  constructor(view, wishes) {
+    this.view = view;
+    this.wishes = wishes; // { inbox(), records() }: what the events alone do not tell
+    this.state = {};
+    this.reset();
+  }
+
+  reset() {
+    this.items = []; // what was taken into a turn, in order
+    this.waiting = []; // messages that wait for their turn
+    this.first = 0; // index of the oldest record shown
+    this.next = 0; // index of the first record not seen
+    this.run = "";
+    this._calls = new Map();
+    this._orphans = new Map();
+    this._notes = 0;
+    this.view.clear();
+  }
+
+  // Records -------------------------------------------------------------------------------------------------------
+
+  /** Take a page of records; the first one, a later one behind it, or an older one before it. */
+  load({ start, next, items }) {
+    if (this.next === 0 || start < this.first) this.first = start;
+    this.next = Math.max(this.next, next);
+    items.forEach((record, i) => this._record(record, start + i));
+    // What a turn that is over was told of and these records do not tell lies before what is shown.
+    for (const item of this.items.filter(({ text, run }) => text === null && run !== this.run)) this._drop(item);
+  }
+
+  /** Take the messages of the inbox: those of the open turn say what they are, the others wait. */
+  fill(messages) {
+    for (const message of messages) {
+      const known = this.message(message.id);
+      if (!known) this._wait({ id: message.id, text: message.text, from: message.sender });
+      else if (known.text === null) this._change(known, { text: message.text, from: message.sender });
+    }
+  }
+
+  _record(record, index) {
+    if (record.role === "user" && record.mid) this._heard(record, index);
+    else if (record.role === "assistant") this._step(record, index);
+    else if (record.role === "tool") this._answered(`${record.run}/${record.tool_call_id}`, record.content);
+    else this._insert(noteOf(`r:${index}`, "quiet", summaryOf(record), index));
+  }
+
+  _heard(record, index) {
+    const told = { text: record.content, from: record.from ?? "", index, state: "taken" };
+    const known = this.message(record.mid);
+    if (known && this.items.includes(known)) return this._change(known, told);
+    if (known) this._unwait(known);
+    return this._insert({ ...(known ?? messageOf(record.mid)), ...told });
+  }
+
+  _step(record, index) {
+    const id = `${record.run}/${index}`;
+    const calls = (record.tool_calls ?? []).map((call) => ({
+      id: call.id, name: call.function.name, args: call.function.arguments, run: record.run, stored: true,
+      result: this._orphans.get(`${record.run}/${call.id}`) ?? null,
+    }));
+    const told = { text: record.content, calls, streaming: false, thinking: false, stored: true };
+    const known = this.step(id);
+    for (const call of calls) {
+      call.result ??= known?.calls.find((other) => other.id === call.id)?.result ?? null;
+      this._calls.set(`${record.run}/${call.id}`, { call, id });
+    }
+    const thoughts = record.reasoning ?? known?.thoughts ?? "";
+    if (known) return known.stored && known.text === told.text ? null : this._change(known, { ...told, thoughts });
+    return this._insert({ ...stepOf(id, record.run, index), ...told, thoughts });
+  }
+
+  // Events --------------------------------------------------------------------------------------------------------
+
+  take(event) {
+    const { type } = event;
+    if (type === "RUN_STARTED") this._started(event.runId, event.metadata?.mids ?? []);
+    else if (type === "RUN_FINISHED") this._finished(event.runId);
+    else if (type === "RUN_ERROR") this.note("error", reasonOf(event.code, event.message));
+    else if (type === "STATE_SNAPSHOT") this._stateIs(event.snapshot ?? {});
+    else if (type === "TOOL_CALL_RESULT") this._result(event);
+    else if (type === "CUSTOM") this._custom(event.name, event.value ?? {});
+    else if (type.startsWith("TOOL_CALL_")) this._call(event);
+    else if (type.startsWith("TEXT_") || type.startsWith("REASONING_")) this._stream(event);
+  }
+
+  _started(run, mids) {
+    this.run = run;
+    this._take(mids);
+    this.view.running?.(run);
+  }
+
+  _take(mids) {
+    let unknown = false;
+    for (const mid of mids) {
+      const known = this.message(mid);
+      if (known && this.items.includes(known)) continue;
+      if (known) this._unwait(known);
+      this._insert({ ...(known ?? messageOf(mid)), state: "taken", run: this.run });
+      unknown ||= !known;
+    }
+    if (unknown) this.wishes.inbox();
+  }
+
+  _finished(run) {
+    for (const step of this._stepsOf(run)) this._change(step, { streaming: false, thinking: false, stored: true });
+    this.run = "";
+    this.view.running?.("");
+    this.wishes.records();
+  }
+
+  _stateIs(snapshot) {
+    this.state = snapshot;
+    this.view.state?.(snapshot);
+  }
+
+  _stream({ type, messageId, delta }) {
+    const step = this._open(messageId);
+    if (!step) return;
+    if (type === "TEXT_MESSAGE_START") this._change(step, { text: "", streaming: true, thinking: false });
+    else if (type === "TEXT_MESSAGE_CONTENT") this._grow(step, "text", delta);
+    else if (type === "TEXT_MESSAGE_END") this._spoken(step);
+    else if (type === "REASONING_START") this._change(step, { thinking: true });
+    else if (type === "REASONING_MESSAGE_CONTENT") this._grow(step, "thoughts", delta);
+    else if (type === "REASONING_END") this._change(step, { thinking: false });
+  }
+
+  _spoken(step) {
+    this._change(step, { streaming: false });
+    this.view.spoken?.(step.text);
+  }
+
+  _call({ type, toolCallId, toolCallName, parentMessageId, delta }) {
+    if (type === "TOOL_CALL_START") {
+      const step = this._open(parentMessageId);
+      if (!step) return;
+      const call = { id: toolCallId, name: toolCallName, args: "", run: step.run, result: null, stored: false };
+      this._calls.set(`${step.run}/${toolCallId}`, { call, id: step.id });
+      this._change(step, { calls: [...step.calls.filter(({ id }) => id !== toolCallId), call] });
+      return;
+    }
+    const { call, id } = this._calls.get(`${this.run}/${toolCallId}`) ?? {};
+    if (!call || call.stored) return;
+    if (type === "TOOL_CALL_ARGS") call.args += delta;
+    this._change(this.step(id), {});
+  }
+
+  _result({ messageId, toolCallId, content }) {
+    const [, run, index] = NAMED.exec(messageId);
+    // A result lies behind its step: what came before is stored, even if its process died meanwhile.
+    for (const step of this._stepsOf(run)) {
+      if (step.index < Number(index)) this._change(step, { stored: true, streaming: false, taken: false });
+    }
+    this._answered(`${run}/${toolCallId}`, content);
+  }
+
+  _answered(name, content) {
+    const { call, id } = this._calls.get(name) ?? {};
+    if (!call) {
+      this._orphans.set(name, content);
+    } else if (call.result === null) {
+      Object.assign(call, { result: content, stored: true });
+      this._change(this.step(id), {});
+    }
+  }
+
+  _custom(name, value) {
+    if (name === "joined") this._take(value.mids ?? []);
+    else if (name === "returned") (value.mids ?? []).forEach((mid) => this._back(mid));
+    else if (name === "dead") (value.mids ?? []).forEach((mid) => this._failed(mid, value.reason));
+    else if (name === "discard") this._discard(value.messageId);
+    else if (name === "resumed") this._resumed(value.runId);
+    else if (name === "reply" && value.error) this._failed(value.re, value.error);
+    else if (name === "usage") this.view.usage?.(value);
+    else if (name === "resident" || name === "hibernated") this.view.resident?.(name === "resident");
+    else if (name === "progress") this._progress(value);
+    else if (NOTES[name]) this.note(...NOTES[name](value), name);
+  }
+
+  _progress({ toolCallId, message }) {
+    const { call, id } = this._calls.get(`${this.run}/${toolCallId}`) ?? {};
+    if (!call) return;
+    call.progress = message;
+    this._change(this.step(id), {});
+  }
+
+  _discard(id) {
+    const step = this.step(id);
+    if (step && !step.stored) this._change(step, { text: "", thoughts: "", calls: [], streaming: false, thinking: false });
+    this.note("quiet", "The model broke off; it is asked again.");
+  }
+
+  _resumed(run) {
+    // Whether the last step reached its record is not known yet: it is hidden until a result says so.
+    for (const step of this._stepsOf(run)) {
+      if (!step.stored) this._change(step, { streaming: false, thinking: false, taken: true });
+    }
+    this.note("quiet", "Another process took over and goes on with this turn.");
+  }
+
+  // Messages ------------------------------------------------------------------------------------------------------
+
+  /** Show a message that is on its way. */
+  sending(mid, text) {
+    this._wait({ id: mid, text, from: "", state: "sending" });
+  }
+
+  /** The gateway took it and named it, or refused it. */
+  sent(mid, named) {
+    const message = this.message(mid);
+    if (!message) return;
+    const taken = named === mid ? null : this.message(named);
+    if (taken) this._unwait(message); // its turn was quicker than the gateway's answer
+    if (taken) this._change(taken, { text: message.text });
+    else this._change(message, { mid: named, state: "waiting", error: "" });
+  }
+
+  /** The message is sent again, or the gateway did not take it. */
+  progress(mid, state, error = "") {
+    this._change(this.message(mid), { state, error });
+  }
+
+  unsent(mid) {
+    const message = this.message(mid);
+    if (message) this._unwait(message);
+  }
+
+  message(mid) {
+    const fits = (item) => item.kind === "message" && item.mid === mid;
+    return this.items.find(fits) ?? this.waiting.find(fits);
+  }
+
+  step(id) {
+    return this.items.findLast((item) => item.kind === "step" && item.id === id);
+  }
+
+  /** Forget the oldest items; `first` tells where to read them again. */
+  trim(keep) {
+    while (this.items.length > keep) this.view.remove(this.items.shift());
+    const oldest = this.items.find((item) => item.index !== null);
+    this.first = oldest ? oldest.index : this.next;
+  }
+
+  note(tone, text, name = "") {
+    const last = this.items.at(-1);
+    if (name && last?.name === name) return this._change(last, { tone, text });
+    this._notes += 1;
+    return this._insert({ ...noteOf(`n:${this._notes}`, tone, text, null), name });
+  }
+
+  _wait(message) {
+    const item = { ...messageOf(message.id), state: "waiting", ...message };
+    delete item.id;
+    this.waiting.push(item);
+    this.view.add(item, null, true);
+  }
+
+  _unwait(item) {
+    this.waiting = this.waiting.filter((other) => other !== item);
+    this.view.remove(item);
+  }
+
+  _back(mid) {
+    const item = this.message(mid);
+    if (!item || !this.items.includes(item)) return;
+    this._drop(item);
+    this._wait({ ...item, id: mid, state: "waiting" });
+  }
+
+  _drop(item) {
+    this.items = this.items.filter((other) => other !== item);
+    this.view.remove(item);
+  }
+
+  _failed(mid, error) {
+    const item = this.message(mid);
+    if (item) this._change(item, { error });
+    else this.note("error", error);
+  }
+
+  // Items ---------------------------------------------------------------------------------------------------------
+
+  _open(messageId) {
+    const [id, run, index] = NAMED.exec(messageId) ?? [];
+    if (!id) return null;
+    const known = this.step(id);
+    if (known?.stored || Number(index) < this.next) return null;
+    this.run = run;
+    if (!known) return this._insert(stepOf(id, run, Number(index)));
+    if (known.taken) this._change(known, { text: "", thoughts: "", calls: [], taken: false });
+    return known;
+  }
+
+  *_stepsOf(run) {
+    yield* this.items.filter((item) => item.kind === "step" && item.run === run);
+  }
+
+  _insert(item) {
+    const at = item.index === null ? -1 : this.items.findIndex((other) => (other.index ?? -1) > item.index);
+    const place = at < 0 ? this.items.length : at;
+    this.view.add(item, this.items[place] ?? null, false);
+    this.items.splice(place, 0, item);
+    return item;
+  }
+
+  _change(item, changes) {
+    if (!item) return;
+    Object.assign(item, changes);
+    this.view.change(item);
+  }
+
+  _grow(step, part, delta) {
+    step[part] += delta;
+    if (part === "text") step.streaming = true;
+    this.view.grow(step, part, delta);
+  }
+}
