@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -100,8 +99,9 @@ class Browser:
         ]
         await self.devtools("Emulation.setEmulatedMedia", features=features)
 
-    async def picture(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(await self._ask("screenshot")))
+    async def picture(self) -> bytes:
+        """What the window looks like, as PNG."""
+        return base64.b64decode(await self._ask("screenshot"))
 
     async def complaints(self) -> list[str]:
         """What the page wrote into the console as an error since this was asked last."""
@@ -133,9 +133,9 @@ async def chromium() -> AsyncIterator[Browser]:
     try:
         address = f"http://127.0.0.1:{await _port(process)}"
         with tempfile.TemporaryDirectory(prefix="horos-chromium-") as folder:
-            async with httpx2.AsyncClient(base_url=address, verify=False, timeout=60) as http:
-                async with _session(http, folder) as browser:
-                    yield browser
+            http = httpx2.AsyncClient(base_url=address, verify=False, timeout=60)
+            async with http, _session(http, folder) as browser:
+                yield browser
     finally:
         process.terminate()
         await process.wait()

@@ -26,12 +26,13 @@ const over = (colours) => {
   for (const c of colours) { canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); }
   return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
 };
-const light = (rgb) => rgb.map((c) => c / 255).map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+const linear = (c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const light = (rgb) => rgb.map((c) => linear(c / 255))
   .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
 const low = [];
 for (const node of document.querySelectorAll('body *')) {
   const own = [...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-  if (!own || !node.checkVisibility() || node.closest('.unseen, .waits, :disabled')) continue;
+  if (!own || !node.checkVisibility() || node.closest('.unseen, :disabled')) continue;
   const grounds = [];
   for (let n = node; n; n = n.parentElement) grounds.unshift(getComputedStyle(n).backgroundColor);
   const back = light(over(grounds)), front = light(over([...grounds, getComputedStyle(node).color]));
@@ -42,7 +43,8 @@ return low;
 """
 WIDER = """
 return [...document.querySelectorAll('body *')]
-  .filter((e) => e.checkVisibility() && !e.closest('.unseen, pre') && e.getBoundingClientRect().right > innerWidth + 1)
+  .filter((e) => e.checkVisibility() && !e.closest('.unseen, pre'))
+  .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
   .map((e) => e.className || e.tagName)
 """
 PLAN = """Here is the plan for the migration:
@@ -130,13 +132,13 @@ async def test_the_window_is_legible_and_fits(window: Window, scheme: str, size:
     await window.log_in("ada")
     await browser.shows("check it first", ".answer")
     await browser.shows("Waits for its turn.", ".queue")
-    await browser.click(".reasoning summary")
+    await browser.click(".reasoning:not([hidden]) summary")
     await _looked_at(window, f"thread-{size}-{scheme}")
     await browser.run("location.hash = `#/${arguments[0]}/bob`", window.namespace)
     await browser.shows("check Secret llm", ".banner")
     await _looked_at(window, f"error-{size}-{scheme}")
     await browser.run("location.hash = '#/empty'")
-    await browser.shows("No agents here yet", ".side")
+    await browser.shows("No agents here yet", "#main")
     await _looked_at(window, f"empty-{size}-{scheme}")
 
 
@@ -144,4 +146,5 @@ async def _looked_at(window: Window, name: str) -> None:
     assert await window.browser.run(CONTRAST) == []
     assert await window.browser.run(WIDER) == []
     if folder := os.environ.get("HOROS_PICTURES"):
-        await window.browser.picture(Path(folder) / f"{name}.png")
+        picture = await window.browser.picture()
+        (Path(folder) / f"{name}.png").write_bytes(picture)

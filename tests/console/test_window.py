@@ -31,7 +31,7 @@ async def test_a_wrong_token_is_refused_and_the_right_one_opens_the_window(windo
 async def test_a_namespace_without_agents_says_how_to_make_one(window: Window) -> None:
     await window.log_in()
     await window.browser.shows("No agents here yet")
-    await window.browser.shows(f"kubectl apply -n {window.namespace}", ".side .command")
+    await window.browser.shows(f"kubectl apply -n {window.namespace}", "#main .command")
     await window.stage.agent("bob")
     await window.browser.shows("bob", "#agents")
     await window.browser.hides("No agents here yet")

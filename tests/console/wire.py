@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class Wire:
-    """Forwards connections to one address; `cut` ends all that are open, and new ones are refused until `mend`."""
+    """Forwards connections to one address until `cut`; from then on it refuses them until `mend`."""
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)

@@ -7,7 +7,7 @@ const POLL_MS = 2000;
 const SHOWN = 300;
 
 export class AgentList {
-  /** `told` gets agents(items) after each look, and refused(problem) when the session is over. */
+  /** `told` gets agents(items, namespace) after each look, and refused(problem) when the session is over. */
   constructor(told) {
     this._told = told;
     this._namespace = "";
@@ -37,7 +37,6 @@ export class AgentList {
     this._items = [];
     this._links.clear();
     byId("agents").replaceChildren();
-    byId("no-agents").hidden = true;
     byId("list-trouble").textContent = "";
   }
 
@@ -50,16 +49,13 @@ export class AgentList {
       if (namespace !== this._namespace) return;
       this._items = items;
       byId("list-trouble").textContent = "";
-      byId("no-agents").hidden = items.length > 0;
-      if (!items.length) byId("no-agents").replaceChildren(...howToBegin(namespace));
       this._show();
-      this._told.agents(items);
+      this._told.agents(items, namespace);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       if (namespace !== this._namespace) return;
       if (problem.status === 401) return void this._told.refused(problem);
       byId("list-trouble").textContent = problem.message;
-      byId("no-agents").hidden = true;
     }
     clearTimeout(this._timer);
     // A long list costs more: it is asked for less often.
@@ -124,7 +120,8 @@ function aboutOf(agent) {
   return lookOf(agent) + waiting;
 }
 
-function howToBegin(namespace) {
+/** What to show where there is no agent yet. */
+export function howToBegin(namespace) {
   const where = namespace === "default" ? "" : ` -n ${namespace}`;
   const manifest = `kubectl apply${where} -f - <<END
 apiVersion: horos.dev/v1alpha1
@@ -133,9 +130,11 @@ metadata: {name: ada}
 spec:
   instructions: You are Ada. Answer briefly.
 END`;
-  return [
+  return el(
+    "div",
+    { class: "empty middle" },
     el("h2", {}, "No agents here yet"),
     el("p", {}, "There is no agent in namespace ", el("strong", {}, namespace), ". Make one, and it appears here:"),
     command(manifest),
-  ];
+  );
 }

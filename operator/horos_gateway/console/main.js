@@ -3,14 +3,15 @@
 import { Problem, logIn, logOut } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { byId, el } from "./dom.js";
-import { AgentList } from "./list.js";
+import { AgentList, howToBegin } from "./list.js";
 
 const REMEMBERED = "horos-namespace";
 let conversation = null;
 
 const list = new AgentList({
   refused: askForToken,
-  agents: (items) => {
+  agents: (items, namespace) => {
+    showBarren(items.length === 0, namespace);
     const seen = conversation && items.find(({ name }) => name === conversation.place.agent);
     if (seen) conversation.agent(seen);
   },
@@ -37,7 +38,16 @@ function show() {
   list.watch(place.namespace, place.agent);
   conversation?.end();
   conversation = place.agent ? new Conversation(place, { go, refused: askForToken }) : null;
+  byId("window").classList.remove("barren");
   byId("main").replaceChildren(conversation?.node ?? nobody());
+}
+
+/** A namespace without agents tells how to begin, until there is one. */
+function showBarren(barren, namespace) {
+  const shown = byId("window").classList;
+  if (conversation || shown.contains("barren") === barren) return;
+  shown.toggle("barren", barren);
+  byId("main").replaceChildren(barren ? howToBegin(namespace) : nobody());
 }
 
 const nobody = () =>
