@@ -19,6 +19,7 @@ export class Conversation {
     this._api = new AgentApi(place.namespace, place.agent, place.thread);
     this._views = new Map();
     this._agent = null;
+    this._along = true; // whether the person reads along at the end
     this._build();
     this._thread = new Thread(this, { inbox: () => this._feed.inbox(), records: () => this._feed.records() });
     this._feed = new Feed(this._api, this._thread, {
@@ -142,16 +143,16 @@ export class Conversation {
   /** Stay at the end for who reads along; say that there is more for who does not. */
   _grown() {
     if (this._frame) return;
-    const along = this._pane.scrollHeight - this._pane.scrollTop - this._pane.clientHeight < NEAR;
     this._frame = requestAnimationFrame(() => {
       this._frame = 0;
       this._empty.hidden = this._views.size > 0;
-      if (along) this._follow();
+      if (this._along) this._follow();
       else this._down.hidden = false;
     });
   }
 
   _follow() {
+    this._along = true;
     if (this._thread.items.length > TOO_MANY) {
       this._thread.trim(KEPT);
       this._older.hidden = this._thread.first === 0;
@@ -205,15 +206,16 @@ export class Conversation {
     this._queue = el("div", { class: "queue" });
     this._empty = el("div", { class: "empty", hidden: true }, el("h2", {}, "Nothing was said here yet"), el("p", {}, "Write below, or from a terminal:"), command(`horos send ${agent} "Hello" -n ${namespace}${thread === "main" ? "" : ` --thread ${thread}`}`));
     this._pane = el("div", { class: "pane", tabindex: "0", "aria-label": "Conversation" }, el("div", { class: "column" }, this._older, this._empty, this._log, this._queue));
-    this._pane.addEventListener("scroll", () => this._atEnd() && (this._down.hidden = true), { passive: true });
+    this._pane.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this._down = el("button", { type: "button", class: "down", hidden: true, onclick: () => this._follow() }, "New below ↓");
     this._status = el("p", { class: "status", role: "status", hidden: true });
     this._composer = new Composer(this._api, () => this._thread, () => this._follow());
     this.node = el("section", { class: "conversation", "aria-label": agent }, head, this._notice, el("div", { class: "stage" }, this._pane, this._down), this._status, this._composer.node);
   }
 
-  _atEnd() {
-    return this._pane.scrollHeight - this._pane.scrollTop - this._pane.clientHeight < NEAR;
+  _scrolled() {
+    this._along = this._pane.scrollHeight - this._pane.scrollTop - this._pane.clientHeight < NEAR;
+    if (this._along) this._down.hidden = true;
   }
 }
 

@@ -295,7 +295,7 @@ export class Thread {
     const known = this.step(id);
     if (known?.stored || Number(index) < this.next) return null;
     this.run = run;
-    if (!known) return this._insert(stepOf(id, run, Number(index)));
+    if (!known) return this._insert(stepOf(id, run, Number(index)), true);
     if (known.taken) this._change(known, { text: "", thoughts: "", calls: [], taken: false });
     return known;
   }
@@ -304,9 +304,10 @@ export class Thread {
     yield* this.items.filter((item) => item.kind === "step" && item.run === run);
   }
 
-  _insert(item) {
-    const at = item.index === null ? -1 : this.items.findIndex((other) => (other.index ?? -1) > item.index);
-    const place = at < 0 ? this.items.length : at;
+  /** What happens now comes last; a record comes behind the record before it. */
+  _insert(item, now = item.index === null) {
+    const before = ({ index }) => index !== null && index < item.index;
+    const place = now ? this.items.length : this.items.findLastIndex(before) + 1;
     this.view.add(item, this.items[place] ?? null, false);
     this.items.splice(place, 0, item);
     return item;
