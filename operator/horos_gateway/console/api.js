@@ -17,7 +17,11 @@ async function ask(path, options = {}) {
   try {
     answer = await fetch(new URL(path, BASE), { ...options, headers, credentials: "same-origin" });
   } catch {
-    throw new Problem(0, "unreachable", "The gateway cannot be reached. Is the port-forward or proxy still running?");
+    throw new Problem(
+      0,
+      "unreachable",
+      "The gateway cannot be reached. Is the port-forward or proxy still running?",
+    );
   }
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
@@ -26,7 +30,11 @@ async function ask(path, options = {}) {
 }
 
 const post = (path, body, headers = {}) =>
-  ask(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } });
+  ask(path, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "Content-Type": "application/json", ...headers },
+  });
 
 export const logIn = (token) =>
   ask("session", {
@@ -55,7 +63,8 @@ export class AgentApi {
 
   cancel = (runId) => post(`${this._path}/cancel`, { runId });
 
-  send = (text, key) => post(`${this._path}/messages`, { text, thread: this.thread }, { "Idempotency-Key": key });
+  send = (text, key) =>
+    post(`${this._path}/messages`, { text, thread: this.thread }, { "Idempotency-Key": key });
 
   records(query) {
     const thread = encodeURIComponent(this.thread);

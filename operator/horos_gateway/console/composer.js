@@ -4,21 +4,34 @@ import { Problem } from "./api.js";
 import { el } from "./dom.js";
 
 export class Composer {
-  /** `thread()` is the thread shown, `sent()` is called when something was said. */
+  /** `thread` is the thread shown, `sent()` is called when something was said. */
   constructor(api, thread, sent) {
     this._api = api;
     this._thread = thread;
     this._sent = sent;
     this._run = "";
     this._field = el("textarea", {
-      rows: "1", placeholder: `Message ${api.name}`, "aria-label": `Message to ${api.name}`, enterkeyhint: "send",
-      oninput: () => this._fit(), onkeydown: (event) => this._key(event),
+      rows: "1",
+      placeholder: `Message ${api.name}`,
+      "aria-label": `Message to ${api.name}`,
+      enterkeyhint: "send",
+      oninput: () => this._fit(),
+      onkeydown: (event) => this._key(event),
     });
-    this._stop = el("button", { type: "button", class: "stop", hidden: true, onclick: () => this._cancel() }, "Stop");
+    this._stop = el(
+      "button",
+      { type: "button", class: "stop", hidden: true, onclick: () => this._cancel() },
+      "Stop",
+    );
     this._button = el("button", { type: "submit", class: "primary" }, "Send");
     this._trouble = el("p", { class: "complaint", role: "alert" });
     const row = el("div", { class: "row" }, this._field, this._stop, this._button);
-    this.node = el("form", { class: "composer", onsubmit: (event) => this._submit(event) }, row, this._trouble);
+    this.node = el(
+      "form",
+      { class: "composer", onsubmit: (event) => this._submit(event) },
+      row,
+      this._trouble,
+    );
   }
 
   allow(possible) {
@@ -32,7 +45,7 @@ export class Composer {
 
   /** Send a message again that the gateway did not take, under the same key. */
   again(key) {
-    const message = this._thread().message(key);
+    const message = this._thread.message(key);
     if (message) this._hand(key, message.text);
   }
 
@@ -43,20 +56,20 @@ export class Composer {
     const key = newKey();
     this._field.value = "";
     this._fit();
-    this._thread().sending(key, text);
+    this._thread.sending(key, text);
     this._sent();
     this._hand(key, text);
   }
 
   async _hand(key, text) {
     this._trouble.textContent = "";
-    this._thread().progress(key, "sending");
+    this._thread.progress(key, "sending");
     try {
       const { id } = await this._api.send(text, key);
-      this._thread().sent(key, id);
+      this._thread.sent(key, id);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      this._thread().progress(key, "refused", problem.message);
+      this._thread.progress(key, "refused", problem.message);
     }
   }
 
@@ -82,4 +95,5 @@ export class Composer {
 }
 
 /** A key that no other message has; `randomUUID` is missing on pages that came without TLS. */
-const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const newKey = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -43,7 +43,8 @@ export class Feed {
   }
 
   /** Read the records that were written since: they say what the events did not. */
-  records = () => this._quietly(async () => this._thread.load(await this._api.records({ start: this._thread.next })));
+  records = () =>
+    this._quietly(async () => this._thread.load(await this._api.records({ start: this._thread.next })));
 
   /** Read the messages that wait, or that the open turn has taken. */
   inbox = () => this._quietly(async () => this._thread.fill(this._mine(await this._api.inbox())));

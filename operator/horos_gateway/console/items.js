@@ -44,7 +44,8 @@ class MessageView {
   }
 
   _again(mid) {
-    const button = (name, action) => el("button", { type: "button", class: "quiet", onclick: () => action(mid) }, name);
+    const button = (name, action) =>
+      el("button", { type: "button", class: "quiet", onclick: () => action(mid) }, name);
     return [" ", button("Send again", this._actions.again), button("Drop", this._actions.drop)];
   }
 }
@@ -56,11 +57,23 @@ class StepView {
     this._by = el("span", { class: "by" }, agent);
     this._thoughts = new Prose("thoughts");
     this._thinking = el("summary", {}, "Thought");
-    this._reasoning = el("details", { class: "reasoning", hidden: true }, this._thinking, this._thoughts.node);
+    this._reasoning = el(
+      "details",
+      { class: "reasoning", hidden: true },
+      this._thinking,
+      this._thoughts.node,
+    );
     this._prose = new Prose("answer");
     this._calls = el("div", { class: "calls" });
     this._views = new Map();
-    this.node = el("article", { class: "item step" }, this._by, this._reasoning, this._prose.node, this._calls);
+    this.node = el(
+      "article",
+      { class: "item step" },
+      this._by,
+      this._reasoning,
+      this._prose.node,
+      this._calls,
+    );
     this.update(item);
   }
 
@@ -146,7 +159,9 @@ function parsed(args) {
 function brief(args) {
   const value = parsed(args);
   if (value === null || typeof value !== "object") return args;
-  const words = Object.entries(value).map(([name, part]) => `${name}: ${typeof part === "string" ? part : JSON.stringify(part)}`);
+  const words = Object.entries(value).map(
+    ([name, part]) => `${name}: ${typeof part === "string" ? part : JSON.stringify(part)}`,
+  );
   return words.join(", ");
 }
 

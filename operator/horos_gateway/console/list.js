@@ -87,7 +87,11 @@ export class AgentList {
 
   _tellRest(more, sought) {
     byId("agents").querySelector(".rest")?.remove();
-    const text = sought ? `No agent is called like “${sought}”.` : more > 0 ? `and ${more} more: find one by its name` : "";
+    const text = sought
+      ? `No agent is called like “${sought}”.`
+      : more > 0
+        ? `and ${more} more: find one by its name`
+        : "";
     if (text) byId("agents").append(el("li", { class: "rest" }, text));
   }
 }
@@ -115,7 +119,8 @@ export const lookOf = ({ state, resident }) => (state === "idle" && !resident ? 
 
 function aboutOf(agent) {
   const waiting = agent.waiting > 0 && !agent.turn ? ` · ${agent.waiting} waiting` : "";
-  if (agent.state === "running") return `running${agent.thread && agent.thread !== "main" ? ` · ${agent.thread}` : ""}`;
+  if (agent.state === "running")
+    return `running${agent.thread && agent.thread !== "main" ? ` · ${agent.thread}` : ""}`;
   if (agent.state === "error") return agent.reason || "error";
   return lookOf(agent) + waiting;
 }
@@ -134,7 +139,13 @@ END`;
     "div",
     { class: "empty middle" },
     el("h2", {}, "No agents here yet"),
-    el("p", {}, "There is no agent in namespace ", el("strong", {}, namespace), ". Make one, and it appears here:"),
+    el(
+      "p",
+      {},
+      "There is no agent in namespace ",
+      el("strong", {}, namespace),
+      ". Make one, and it appears here:",
+    ),
     command(manifest),
   );
 }

@@ -20,7 +20,11 @@ const list = new AgentList({
 /** The place in the address: #/namespace/agent/thread. */
 function placeOf(hash) {
   const [namespace, agent, thread] = hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
-  return { namespace: namespace || localStorage.getItem(REMEMBERED) || "default", agent: agent ?? "", thread: thread || "main" };
+  return {
+    namespace: namespace || localStorage.getItem(REMEMBERED) || "default",
+    agent: agent ?? "",
+    thread: thread || "main",
+  };
 }
 
 function go(...parts) {
@@ -51,7 +55,12 @@ function showBarren(barren, namespace) {
 }
 
 const nobody = () =>
-  el("div", { class: "empty middle" }, el("h2", {}, "Choose an agent"), el("p", {}, "What it says and does appears here while it happens."));
+  el(
+    "div",
+    { class: "empty middle" },
+    el("h2", {}, "Choose an agent"),
+    el("p", {}, "What it says and does appears here while it happens."),
+  );
 
 function askForToken(problem) {
   conversation?.end();
@@ -60,7 +69,9 @@ function askForToken(problem) {
   byId("main").replaceChildren();
   byId("window").hidden = true;
   byId("login").hidden = false;
-  byId("login-error").textContent = problem?.message.startsWith("the session") ? "The session is over: enter the token again." : "";
+  byId("login-error").textContent = problem?.message.startsWith("the session")
+    ? "The session is over: enter the token again."
+    : "";
   byId("token").focus();
 }
 

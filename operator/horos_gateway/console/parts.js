@@ -1,9 +1,26 @@
 // The parts of a thread when they are new, and the sentences for what happens beside the answer.
 
-export const messageOf = (mid) => ({ kind: "message", mid, text: null, from: "", index: null, state: "waiting", error: "" });
+export const messageOf = (mid) => ({
+  kind: "message",
+  mid,
+  text: null,
+  from: "",
+  index: null,
+  state: "waiting",
+  error: "",
+});
 
 export const stepOf = (id, run, index) => ({
-  kind: "step", id, run, index, text: "", thoughts: "", calls: [], streaming: false, thinking: false, stored: false,
+  kind: "step",
+  id,
+  run,
+  index,
+  text: "",
+  thoughts: "",
+  calls: [],
+  streaming: false,
+  thinking: false,
+  stored: false,
 });
 
 export const noteOf = (key, tone, text, index) => ({ kind: "note", key, tone, text, index });

@@ -3,28 +3,23 @@
 // already is known, and events that tell it again change nothing.
 
 import { NOTES, messageOf, noteOf, reasonOf, stepOf, summaryOf } from "./parts.js";
+import { Shown } from "./shown.js";
 
 const NAMED = /^([^/]+)\/(\d+)/;
 
-export class Thread {
-  /** `view` gets add(item, before), change(item), grow(item, part, delta), remove(item), clear(). */
+export class Thread extends Shown {
+  /** `wishes` are asked for what the events alone do not tell: inbox() and records(). */
   constructor(view, wishes) {
-    this.view = view;
-    this.wishes = wishes; // { inbox(), records() }: what the events alone do not tell
-    this.state = {};
+    super(view);
+    this.wishes = wishes;
     this.reset();
   }
 
   reset() {
-    this.items = []; // what was taken into a turn, in order
-    this.waiting = []; // messages that wait for their turn
-    this.first = 0; // index of the oldest record shown
-    this.next = 0; // index of the first record not seen
-    this.run = "";
+    super.reset();
+    this.run = ""; // the open turn of this thread
     this._calls = new Map();
-    this._orphans = new Map();
-    this._notes = 0;
-    this.view.clear();
+    this._orphans = new Map(); // results whose calls lie further back than what was read
   }
 
   // Records -------------------------------------------------------------------------------------------------------
@@ -35,7 +30,8 @@ export class Thread {
     this.next = Math.max(this.next, next);
     items.forEach((record, i) => this._record(record, start + i));
     // What a turn that is over was told of and these records do not tell lies before what is shown.
-    for (const item of this.items.filter(({ text, run }) => text === null && run !== this.run)) this._drop(item);
+    for (const item of this.items.filter(({ text, run }) => text === null && run !== this.run))
+      this._drop(item);
   }
 
   /** Take the messages of the inbox: those of the open turn say what they are, the others wait. */
@@ -51,7 +47,11 @@ export class Thread {
     if (record.role === "user" && record.mid) this._heard(record, index);
     else if (record.role === "assistant") this._step(record, index);
     else if (record.role === "tool") this._answered(`${record.run}/${record.tool_call_id}`, record.content);
-    else this._insert(noteOf(`r:${index}`, "quiet", summaryOf(record), index));
+    else this._told(`r:${index}`, summaryOf(record), index);
+  }
+
+  _told(key, text, index) {
+    if (!this.items.some((item) => item.key === key)) this._insert(noteOf(key, "quiet", text, index));
   }
 
   _heard(record, index) {
@@ -65,7 +65,11 @@ export class Thread {
   _step(record, index) {
     const id = `${record.run}/${index}`;
     const calls = (record.tool_calls ?? []).map((call) => ({
-      id: call.id, name: call.function.name, args: call.function.arguments, run: record.run, stored: true,
+      id: call.id,
+      name: call.function.name,
+      args: call.function.arguments,
+      run: record.run,
+      stored: true,
       result: this._orphans.get(`${record.run}/${call.id}`) ?? null,
     }));
     const told = { text: record.content, calls, streaming: false, thinking: false, stored: true };
@@ -75,7 +79,8 @@ export class Thread {
       this._calls.set(`${record.run}/${call.id}`, { call, id });
     }
     const thoughts = record.reasoning ?? known?.thoughts ?? "";
-    if (known) return known.stored && known.text === told.text ? null : this._change(known, { ...told, thoughts });
+    if (known)
+      return known.stored && known.text === told.text ? null : this._change(known, { ...told, thoughts });
     return this._insert({ ...stepOf(id, record.run, index), ...told, thoughts });
   }
 
@@ -86,7 +91,7 @@ export class Thread {
     if (type === "RUN_STARTED") this._started(event.runId, event.metadata?.mids ?? []);
     else if (type === "RUN_FINISHED") this._finished(event.runId);
     else if (type === "RUN_ERROR") this.note("error", reasonOf(event.code, event.message));
-    else if (type === "STATE_SNAPSHOT") this._stateIs(event.snapshot ?? {});
+    else if (type === "STATE_SNAPSHOT") this.view.state?.(event.snapshot ?? {});
     else if (type === "TOOL_CALL_RESULT") this._result(event);
     else if (type === "CUSTOM") this._custom(event.name, event.value ?? {});
     else if (type.startsWith("TOOL_CALL_")) this._call(event);
@@ -112,15 +117,11 @@ export class Thread {
   }
 
   _finished(run) {
-    for (const step of this._stepsOf(run)) this._change(step, { streaming: false, thinking: false, stored: true });
+    for (const step of this._stepsOf(run))
+      this._change(step, { streaming: false, thinking: false, stored: true });
     this.run = "";
     this.view.running?.("");
     this.wishes.records();
-  }
-
-  _stateIs(snapshot) {
-    this.state = snapshot;
-    this.view.state?.(snapshot);
   }
 
   _stream({ type, messageId, delta }) {
@@ -143,7 +144,14 @@ export class Thread {
     if (type === "TOOL_CALL_START") {
       const step = this._open(parentMessageId);
       if (!step) return;
-      const call = { id: toolCallId, name: toolCallName, args: "", run: step.run, result: null, stored: false };
+      const call = {
+        id: toolCallId,
+        name: toolCallName,
+        args: "",
+        run: step.run,
+        result: null,
+        stored: false,
+      };
       this._calls.set(`${step.run}/${toolCallId}`, { call, id: step.id });
       this._change(step, { calls: [...step.calls.filter(({ id }) => id !== toolCallId), call] });
       return;
@@ -195,7 +203,8 @@ export class Thread {
 
   _discard(id) {
     const step = this.step(id);
-    if (step && !step.stored) this._change(step, { text: "", thoughts: "", calls: [], streaming: false, thinking: false });
+    if (step && !step.stored)
+      this._change(step, { text: "", thoughts: "", calls: [], streaming: false, thinking: false });
     this.note("quiet", "The model broke off; it is asked again.");
   }
 
@@ -207,87 +216,11 @@ export class Thread {
     this.note("quiet", "Another process took over and goes on with this turn.");
   }
 
-  // Messages ------------------------------------------------------------------------------------------------------
-
-  /** Show a message that is on its way. */
-  sending(mid, text) {
-    this._wait({ id: mid, text, from: "", state: "sending" });
-  }
-
-  /** The gateway took it and named it, or refused it. */
-  sent(mid, named) {
-    const message = this.message(mid);
-    if (!message) return;
-    const taken = named === mid ? null : this.message(named);
-    if (taken) this._unwait(message); // its turn was quicker than the gateway's answer
-    if (taken) this._change(taken, { text: message.text });
-    else this._change(message, { mid: named, state: "waiting", error: "" });
-  }
-
-  /** The message is sent again, or the gateway did not take it. */
-  progress(mid, state, error = "") {
-    this._change(this.message(mid), { state, error });
-  }
-
-  unsent(mid) {
-    const message = this.message(mid);
-    if (message) this._unwait(message);
-  }
-
-  message(mid) {
-    const fits = (item) => item.kind === "message" && item.mid === mid;
-    return this.items.find(fits) ?? this.waiting.find(fits);
-  }
+  // Steps --------------------------------------------------------------------------------------------------------------
 
   step(id) {
     return this.items.findLast((item) => item.kind === "step" && item.id === id);
   }
-
-  /** Forget the oldest items; `first` tells where to read them again. */
-  trim(keep) {
-    while (this.items.length > keep) this.view.remove(this.items.shift());
-    const oldest = this.items.find((item) => item.index !== null);
-    this.first = oldest ? oldest.index : this.next;
-  }
-
-  note(tone, text, name = "") {
-    const last = this.items.at(-1);
-    if (name && last?.name === name) return this._change(last, { tone, text });
-    this._notes += 1;
-    return this._insert({ ...noteOf(`n:${this._notes}`, tone, text, null), name });
-  }
-
-  _wait(message) {
-    const item = { ...messageOf(message.id), state: "waiting", ...message };
-    delete item.id;
-    this.waiting.push(item);
-    this.view.add(item, null, true);
-  }
-
-  _unwait(item) {
-    this.waiting = this.waiting.filter((other) => other !== item);
-    this.view.remove(item);
-  }
-
-  _back(mid) {
-    const item = this.message(mid);
-    if (!item || !this.items.includes(item)) return;
-    this._drop(item);
-    this._wait({ ...item, id: mid, state: "waiting" });
-  }
-
-  _drop(item) {
-    this.items = this.items.filter((other) => other !== item);
-    this.view.remove(item);
-  }
-
-  _failed(mid, error) {
-    const item = this.message(mid);
-    if (item) this._change(item, { error });
-    else this.note("error", error);
-  }
-
-  // Items ---------------------------------------------------------------------------------------------------------
 
   _open(messageId) {
     const [id, run, index] = NAMED.exec(messageId) ?? [];
@@ -302,21 +235,6 @@ export class Thread {
 
   *_stepsOf(run) {
     yield* this.items.filter((item) => item.kind === "step" && item.run === run);
-  }
-
-  /** What happens now comes last; a record comes behind the record before it. */
-  _insert(item, now = item.index === null) {
-    const before = ({ index }) => index !== null && index < item.index;
-    const place = now ? this.items.length : this.items.findLastIndex(before) + 1;
-    this.view.add(item, this.items[place] ?? null, false);
-    this.items.splice(place, 0, item);
-    return item;
-  }
-
-  _change(item, changes) {
-    if (!item) return;
-    Object.assign(item, changes);
-    this.view.change(item);
   }
 
   _grow(step, part, delta) {
