@@ -170,7 +170,14 @@ async def test_a_limit_that_is_reached_refuses_and_reserves_nothing(
     assert (charged.exhausted, charged.day, charged.day_tokens, charged.day_cost) == (reached, DAY, 33, 1500)
     assert await today(stage) == DayUsage(DAY, 33, 1500)
     assert await budget_events(stage) == [
-        {"exhausted": reached, "limit": limit, "day": DAY, "tokens": 33, "costNano": 1500}
+        {
+            "exhausted": reached,
+            "limit": limit,
+            "day": DAY,
+            "tokens": 33,
+            "costNano": 1500,
+            "resets": (DAY + 1) * 86_400,
+        }
     ]
     assert await stage.control.dirty() == ["ada"]
 
