@@ -81,7 +81,7 @@ class TurnRun:
         )
         step = await self._desk.model.ask(question)
         if step.usage:
-            self._log.spend(Usage(step.usage["prompt"], step.usage["completion"]))
+            self._desk.meter.add(Usage(step.usage["prompt"], step.usage["completion"]))
         return step
 
     def _limit_reached(self) -> str:

@@ -23,7 +23,6 @@ class TurnLog:
         self._desk = desk
         self.turn = turn
         self.journal = journal
-        self._used = Usage()
 
     @classmethod
     async def open(cls, desk: Desk, turn: Turn) -> "TurnLog":
@@ -31,37 +30,40 @@ class TurnLog:
         records = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
         return cls(desk, turn, Journal(turn, records))
 
-    def spend(self, usage: Usage) -> None:
-        """Note what a model call used; the next step tells Redis."""
-        self._used += usage
-
     async def append(self, entries: Sequence[Record], effects: Sequence[Effect] = ()) -> None:
         """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn."""
-        appended = await self._desk.patience(lambda: self._append(entries, effects))
-        self._used = Usage()
+        used = self._desk.meter.pending
+        appended = await self._desk.patience(lambda: self._append(entries, effects, used))
+        self._desk.meter.written(used)
         self.journal.appended(appended)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError
 
-    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect]) -> Appended:
+    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect], used: Usage) -> Appended:
         return await self._desk.messages.append(
-            self.turn.id, self.journal.length, [dump(entry) for entry in entries], effects, usage=self._used
+            self.turn.id,
+            self.journal.length,
+            [dump(entry) for entry in entries],
+            effects,
+            usage=used,
+            day=self._desk.meter.today,
         )
 
     async def commit(self, answer: Answer) -> Next:
         """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
-        journal = self.journal
+        journal, used = self.journal, self._desk.meter.pending
         following = await self._desk.patience(
             lambda: self._desk.messages.commit(
                 self.turn.id,
                 journal.length,
                 [dump(entry) for entry in answer.records],
                 answer.ending,
-                self._used,
+                used,
+                day=self._desk.meter.today,
             )
         )
-        self._used = Usage()
+        self._desk.meter.written(used)
         journal.saved(answer.records)
         log.info("turn finished", extra={"about": {"turn": self.turn.id, "thread": self.turn.thread}})
         return following
