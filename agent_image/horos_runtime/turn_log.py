@@ -32,30 +32,38 @@ class TurnLog:
 
     async def append(self, entries: Sequence[Record], effects: Sequence[Effect] = ()) -> None:
         """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn."""
-        appended = await self._desk.patience(lambda: self._append(entries, effects))
+        used = self._desk.meter.pending
+        appended = await self._desk.patience(lambda: self._append(entries, effects, used))
+        self._desk.meter.written(used)
         self.journal.appended(appended)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError
 
-    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect]) -> Appended:
+    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect], used: Usage) -> Appended:
         return await self._desk.messages.append(
-            self.turn.id, self.journal.length, [dump(entry) for entry in entries], effects
+            self.turn.id,
+            self.journal.length,
+            [dump(entry) for entry in entries],
+            effects,
+            usage=used,
+            day=self._desk.meter.today,
         )
 
     async def commit(self, answer: Answer) -> Next:
         """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
-        journal = self.journal
-        prompt, completion = journal.usage(answer.records)
+        journal, used = self.journal, self._desk.meter.pending
         following = await self._desk.patience(
             lambda: self._desk.messages.commit(
                 self.turn.id,
                 journal.length,
                 [dump(entry) for entry in answer.records],
                 answer.ending,
-                Usage(prompt, completion),
+                used,
+                day=self._desk.meter.today,
             )
         )
+        self._desk.meter.written(used)
         journal.saved(answer.records)
         log.info("turn finished", extra={"about": {"turn": self.turn.id, "thread": self.turn.thread}})
         return following
