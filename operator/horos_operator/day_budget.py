@@ -2,6 +2,7 @@
 
 from horos_api.budgets import Exhausted, day_of, exhausted
 from horos_api.resources import BudgetSpec
+from horos_bus.records import DayUsage
 from horos_operator.observe import Observation
 
 
@@ -16,8 +17,10 @@ def exhausted_today(seen: Observation) -> Exhausted | None:
     if agent is None or agent.spec is None or view is None or view.uid != agent.uid:
         return None
     today, used = day_of(seen.now), view.usage.today
-    tokens, cost = (used.tokens, used.cost) if used.day == today else (0, 0)
-    return exhausted(agent.spec.budget, today, tokens, cost)
+    if used.day < today:
+        used = DayUsage(today)
+    # Where the agent's clock is ahead of ours, its day has begun.
+    return exhausted(agent.spec.budget, used.day, used.tokens, used.cost)
 
 
 def seconds_to_reset(seen: Observation) -> float | None:
