@@ -97,6 +97,12 @@ class LLMClient:
         conceded.add(concession)
         return True
 
+    async def open(self) -> None:
+        """Make the pool ready, so that what follows is sent at once; `stream` does it too."""
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncio.to_thread(_new_pool)
+
     async def aclose(self) -> None:
         """Close the connections."""
         if self._pool is not None:
@@ -104,9 +110,7 @@ class LLMClient:
             self._pool = None
 
     async def _client_for(self, base_url: str, key: str) -> AsyncOpenAI:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await asyncio.to_thread(_new_pool)
+        await self.open()
         from openai import AsyncOpenAI  # noqa: PLC0415 - see the module's docstring
 
         # A view of the pool, not a connection. Retries are ours: they must be seen, and end with the turn.
@@ -141,6 +145,7 @@ class LLMClient:
 
         said = self._said(error.message)
         if isinstance(error, APIStatusError):
+            said = said.removeprefix(f"Error code: {error.status_code} - ")
             wait = seconds_to_wait(error.response.headers, datetime.now(UTC))
             return error_of_status(server, error.status_code, error.code or error.type or "", said, wait)
         if isinstance(error, APIConnectionError):

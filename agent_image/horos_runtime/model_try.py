@@ -54,6 +54,7 @@ class ModelTry:
 
     async def __call__(self, question: Question, request: ModelRequest) -> Step:
         """Return the step with its usage; raises ModelError."""
+        await self._client.open()
         await question.budget.before(request.model, request.prompt_tokens)
         assembly = StepAssembly(question.message_id)
         try:

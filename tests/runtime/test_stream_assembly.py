@@ -1,34 +1,11 @@
 """Chunks of many servers become one step; plain data in, plain data out."""
 
-import itertools
 from typing import Any
 
 import pytest
 
-from horos_api.events import Event
-from horos_runtime.stream_assembly import CutStreamError, Step, StepAssembly
-
-
-def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-
-
-def part(**fields: Any) -> dict[str, Any]:
-    """One piece of a tool call; `name` and `arguments` go where OpenAI has them."""
-    function = {key: fields.pop(key) for key in ("name", "arguments") if key in fields}
-    return {**fields, "function": function}
-
-
-def assemble(*chunks: object) -> tuple[Step, list[Event]]:
-    ids = (f"made{number}" for number in itertools.count())
-    assembly = StepAssembly("t/1", lambda: next(ids))
-    events = [event for each in chunks for event in assembly.feed(each)]
-    step, closing = assembly.finish()
-    return step, events + closing
-
-
-def calls(step: Step) -> list[tuple[str, str, str]]:
-    return [(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in step.tool_calls]
+from horos_runtime.stream_assembly import CutStreamError
+from tests.runtime.stream_stage import assemble, calls, chunk, part
 
 
 def test_text_comes_in_fragments_and_ends() -> None:
