@@ -1,6 +1,6 @@
 """Records of a context: chat messages as they lie in Redis, with the fields that are horos' own."""
 
-from typing import Final, Literal, Required, TypedDict
+from typing import Final, Literal, NotRequired, Required, TypedDict
 
 import orjson
 
@@ -23,10 +23,11 @@ class ToolCall(TypedDict):
 
 
 class TokenUsage(TypedDict):
-    """What one model call cost."""
+    """What one model call cost; `estimated` when its server did not say."""
 
     prompt: int
     completion: int
+    estimated: NotRequired[Literal[True]]
 
 
 Role = Literal["user", "assistant", "tool"]
@@ -46,10 +47,14 @@ Record = TypedDict(
         "re": str,
         "error": bool,
         "usage": TokenUsage,
+        "model": str,
     },
     total=False,
 )
-"""`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's."""
+"""`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
+
+`model` is the name of the model that answered, when that is a fallback.
+"""
 
 OUTCOME_UNKNOWN: Final = (
     "error: the agent was interrupted while this tool ran; whether it took effect is unknown. "
