@@ -147,7 +147,9 @@ def effect_words(effect: Effect) -> list[str | bytes | int]:
 def charge_words(charge: Charge) -> list[str | bytes | int]:
     """Encode a charge as the script of that name reads it."""
     limits = ("" if limit is None else limit for limit in (charge.tokens_limit, charge.cost_limit))
-    return [charge.day, charge.tokens, charge.cost, *limits]
+    used = charge.used
+    spent = (used.prompt_tokens, used.completion_tokens, used.cost)
+    return [charge.day, charge.tokens, charge.cost, *limits, *spent]
 
 
 def charged(answer: Sequence[Any]) -> Charged:
