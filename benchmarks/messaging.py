@@ -31,7 +31,9 @@ CONTENDERS = [
         key="horos_durable",
         only=("one_way", "request", "in_flight"),
     ),
-    Contender("bare Redis streams", "peers.bare_redis", "redis", own, "messages until XACK; AOF every second"),
+    Contender(
+        "bare Redis streams", "peers.bare_redis", "redis", own, "messages until XACK; AOF every second"
+    ),
     Contender(
         "FastStream on Redis",
         "peers.faststream_redis",

@@ -32,9 +32,7 @@ THINKERS = [
         only=("one_by_one",),
     ),
     BARE,
-    Contender(
-        "openai-agents", "minds.openai_agents", "", theirs, IN_MEMORY, ("openai-agents", "openai")
-    ),
+    Contender("openai-agents", "minds.openai_agents", "", theirs, IN_MEMORY, ("openai-agents", "openai")),
     Contender(
         "pydantic-ai", "minds.pydantic_ai_agent", "", theirs, IN_MEMORY, ("pydantic-ai-slim", "openai")
     ),

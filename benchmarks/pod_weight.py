@@ -55,7 +55,7 @@ async def ask(bus: Bus, name: str) -> None:
     async def answered() -> bool:
         return await reply(bus, mid) is not None
 
-    await until(answered)
+    await until(answered, f"{name} did not answer")
 
 
 async def connections(bus: Bus) -> int:

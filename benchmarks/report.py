@@ -173,7 +173,7 @@ def write(part: str, results: Mapping[str, Any], folder: Path) -> None:
     """Keep the part's JSON, and put its tables between their marks into the README."""
     (folder / "results" / f"{part}.json").write_text(json.dumps(results, indent=2) + "\n")
     readme = folder / "README.md"
-    readme.write_text(put_between(readme.read_text(), part, figures(results)))
+    readme.write_text(put_between(readme.read_text(), part, figures(part, results)))
 
 
 def put_between(text: str, part: str, new: str) -> str:
@@ -193,9 +193,10 @@ def marks(part: str) -> tuple[str, str]:
     )
 
 
-def figures(results: Mapping[str, Any]) -> str:
+def figures(part: str, results: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     head = [
+        f"![medians of each scenario](results/{part}.svg)",
         f"`{results['command']}` at {results['commit']}, {results['when']}, {results['minutes']} minutes, "
         f"{results['repetitions']} repetitions: median (lowest–highest of the repetitions).",
         f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}.",

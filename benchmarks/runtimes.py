@@ -44,14 +44,10 @@ def runtimes(
         yield [process.pid for process in processes]
 
 
-async def introduced(
-    address: str, model: str, agents: Sequence[str], tools: ToolsSpec = STOCK_TOOLS
-) -> None:
+async def introduced(address: str, model: str, agents: Sequence[str], tools: ToolsSpec = STOCK_TOOLS) -> None:
     """Create and configure the agents."""
     bus = Bus.open(address, PREFIX)
-    spec = AgentSpec(
-        instructions=INSTRUCTIONS, model=ModelSpec(name=MODEL, base_url=model), tools=tools
-    )
+    spec = AgentSpec(instructions=INSTRUCTIONS, model=ModelSpec(name=MODEL, base_url=model), tools=tools)
     config = StoredConfig(generation=1, spec=spec).encoded()
     for agent in agents:
         await Control(bus).create(agent, UID)
@@ -67,9 +63,11 @@ async def claimed(address: str, processes: dict[str, subprocess.Popen[bytes]]) -
         view = await Control(bus).view(agent)
         return view is not None and view.claimed
 
-    for agent, process in processes.items():
-        await until(lambda agent=agent: held(agent), process)
-    await bus.aclose()
+    try:
+        for agent, process in processes.items():
+            await until(lambda agent=agent: held(agent), f"the runtime of {agent} did not claim", process)
+    finally:
+        await bus.aclose()
 
 
 def start(address: str, agent: str, module: str = STOCK) -> subprocess.Popen[bytes]:
@@ -91,12 +89,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]], process: subprocess.Popen[bytes] | None = None
+    condition: Callable[[], Awaitable[bool]], otherwise: str, process: subprocess.Popen[bytes] | None = None
 ) -> None:
+    """Wait; raises RuntimeError with `otherwise` when it takes too long or the process ends."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not await condition():
-        if time.monotonic() > deadline or (process is not None and process.poll() is not None):
-            raise RuntimeError("a runtime did not do its part")
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"{otherwise}: it ended with {process.returncode}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{otherwise} within {PATIENCE_SECONDS:g} s")
         await asyncio.sleep(0.005)
 
 

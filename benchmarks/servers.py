@@ -51,12 +51,26 @@ def autogen(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
 
 
 def model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
-    command = [tools.own_python, "-m", "horos", "model-script", str(MINDS / "turns.yaml"), "--port", str(port)]
+    command = [
+        tools.own_python,
+        "-m",
+        "horos",
+        "model-script",
+        str(MINDS / "turns.yaml"),
+        "--port",
+        str(port),
+    ]
     return command, f"http://127.0.0.1:{port}/v1"
 
 
 def stamping_model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
-    command = [tools.own_python, "-m", "benchmarks.minds.stamping_model", str(MINDS / "stream.yaml"), str(port)]
+    command = [
+        tools.own_python,
+        "-m",
+        "benchmarks.minds.stamping_model",
+        str(MINDS / "stream.yaml"),
+        str(port),
+    ]
     return command, f"http://127.0.0.1:{port}/v1"
 
 
