@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Final
@@ -24,6 +25,7 @@ from horos_runtime.health import HealthServer, Pulse
 from horos_runtime.lifetime import ExitCode, Lifetime
 from horos_runtime.llm_client import LLMClient
 from horos_runtime.local import ask, introduce, local_settings
+from horos_runtime.meter import Clock, Meter
 from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.model_round import ModelRound
 from horos_runtime.pace import Pace, Trouble
@@ -42,12 +44,16 @@ MESSAGE_LENGTH: Final = 500
 class AgentRuntime:
     """One incarnation of one agent; `run` is its whole life.
 
-    `tools` are offered to the model beside the built-ins that the spec names. Make it and run it in the same
-    event loop.
+    `tools` are offered to the model beside the built-ins that the spec names; `clock` tells on which day its
+    models are used. Make it and run it in the same event loop.
     """
 
     def __init__(
-        self, settings: RuntimeSettings, tools: ToolRegistry | None = None, pace: Pace | None = None
+        self,
+        settings: RuntimeSettings,
+        tools: ToolRegistry | None = None,
+        pace: Pace | None = None,
+        clock: Clock = time.time,
     ) -> None:
         self._settings = settings
         self._tools = tools or ToolRegistry()
@@ -58,7 +64,7 @@ class AgentRuntime:
         self._bus = Bus.open(settings.redis_url, settings.prefix)
         self._messages = MessageService(self._bus, Identity(settings.agent, settings.uid, settings.token))
         self._config = AgentConfig(lambda: self._patience(self._messages.config))
-        self._client = LLMClient(settings.model_api_key)
+        self._client = LLMClient(settings.keys)
         self._publisher = DeltaPublisher(
             lambda turn, events: self._patience(lambda: self._messages.emit(turn, events)),
             self._pace.coalesce,
@@ -69,8 +75,9 @@ class AgentRuntime:
         self._desk = Desk(
             messages=self._messages,
             patience=self._patience,
-            contexts=ContextManager(self._messages.context),
+            contexts=ContextManager(self._messages.stretch),
             model=ModelRound(self._client, self._publisher, self._pace.model, self._pulse),
+            meter=Meter(clock),
             publisher=self._publisher,
             pulse=self._pulse,
             stopping=self._lifetime.stopping,

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias, overload
 from pydantic import BaseModel
 
 from horos_bus.records import Effect
-from horos_runtime.projection import ChatMessage
+from horos_runtime.token_estimates import ChatMessage
 from horos_runtime.tool_schema import arguments_model, parameters_schema, summary
 
 DEFAULT_TIMEOUT_SECONDS: Final = 60.0

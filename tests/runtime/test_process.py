@@ -59,6 +59,15 @@ def test_settings_come_from_the_environment_and_keep_secrets_to_themselves() -> 
     assert len(bare.token) == 36
 
 
+def test_each_model_has_a_key_of_its_own_in_the_environment() -> None:
+    keys = {"HOROS_MODEL_API_KEY_1": " second\n", "HOROS_MODEL_API_KEY_2": "", "HOROS_MODEL_API_KEY_X": "no"}
+    settings = RuntimeSettings.from_env(ENVIRONMENT | keys)
+    assert settings.keys == {"HOROS_MODEL_API_KEY": "very-secret", "HOROS_MODEL_API_KEY_1": "second"}
+    assert "second" not in repr(settings)
+    alone = RuntimeSettings(agent="a", uid="u", redis_url="r", prefix="p", model_api_key="mine")
+    assert alone.keys == {"HOROS_MODEL_API_KEY": "mine"}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
