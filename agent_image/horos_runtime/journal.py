@@ -47,6 +47,18 @@ class Journal:
         """How many steps of this turn asked for tools."""
         return sum(1 for record in self._own() if record.get("tool_calls"))
 
+    @property
+    def own(self) -> list[Record]:
+        """The records of this turn that Redis has."""
+        return self._own()
+
+    def last_step(self) -> tuple[int, Record] | None:
+        """Find the turn's newest assistant record that Redis has, with its absolute index."""
+        for distance, record in enumerate(reversed(self._own()), 1):
+            if record["role"] == "assistant":
+                return self.length - distance, record
+        return None
+
     def missing(self) -> list[ToolCall]:
         """List the calls of the last step that have no result."""
         return missing_calls(self._own())

@@ -46,10 +46,16 @@ Record = TypedDict(
         "re": str,
         "error": bool,
         "usage": TokenUsage,
+        "together": list[list[str]],
+        "ref": str,
     },
     total=False,
 )
-"""`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's."""
+"""`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
+
+`together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
+shows only a part, and the whole is kept under this name.
+"""
 
 OUTCOME_UNKNOWN: Final = (
     "error: the agent was interrupted while this tool ran; whether it took effect is unknown. "

@@ -13,7 +13,7 @@ from horos_runtime.model_errors import ContextLengthError, OutOfTimeError
 from horos_runtime.model_round import Question
 from horos_runtime.records import CANCELLED
 from horos_runtime.stream_assembly import Step
-from horos_runtime.tool_registry import ToolRegistry
+from horos_runtime.toolbox import RoundTools
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
@@ -33,12 +33,11 @@ async def put_away(desk: Desk, turn: Turn) -> Next:
 class TurnRun:
     """An open turn in the hands of this runtime."""
 
-    def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: ToolRegistry) -> None:
+    def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: RoundTools) -> None:
         self._desk = desk
         self._log = opened
         self._config = config
         self._spec = config.spec
-        self._tools = tools
         self._deadline = asyncio.get_running_loop().time() + config.spec.budget.turn_seconds
         self._calls = CallRound(desk, opened, tools, self._deadline)
 
@@ -76,7 +75,7 @@ class TurnRun:
             message_id=self._log.journal.next_message_id,
             records=self._log.journal.records,
             spec=self._spec,
-            tools=self._tools.schemas(),
+            tools=self._calls.offered(),
             deadline=self._deadline,
         )
         return await self._desk.model.ask(question)

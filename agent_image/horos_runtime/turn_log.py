@@ -4,7 +4,8 @@ Whatever interrupts it, the journal in Redis is a legal history, from which the 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from horos_bus.records import Appended, Effect, Next, Turn, Usage
@@ -14,6 +15,7 @@ from horos_runtime.records import Record, ToolCall, dump, tool_record
 from horos_runtime.wakes import CutTurnError
 
 log: Final = logging.getLogger(__name__)
+_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 class TurnLog:
@@ -30,17 +32,28 @@ class TurnLog:
         records = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
         return cls(desk, turn, Journal(turn, records))
 
-    async def append(self, entries: Sequence[Record], effects: Sequence[Effect] = ()) -> None:
-        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn."""
-        appended = await self._desk.patience(lambda: self._append(entries, effects))
+    async def append(
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect] = (),
+        offloaded: Mapping[str, bytes] = _NOTHING,
+    ) -> None:
+        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn.
+
+        `offloaded` is what the entries show only in part, by the name under which it can be read.
+        """
+        appended = await self._desk.patience(lambda: self._append(entries, effects, offloaded))
         self.journal.appended(appended)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError
 
-    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect]) -> Appended:
+    async def _append(
+        self, entries: Sequence[Record], effects: Sequence[Effect], offloaded: Mapping[str, bytes]
+    ) -> Appended:
+        encoded = [dump(entry) for entry in entries]
         return await self._desk.messages.append(
-            self.turn.id, self.journal.length, [dump(entry) for entry in entries], effects
+            self.turn.id, self.journal.length, encoded, effects, offloaded=offloaded
         )
 
     async def commit(self, answer: Answer) -> Next:
