@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Final
@@ -23,6 +24,7 @@ from horos_runtime.health import HealthServer, Pulse
 from horos_runtime.lifetime import ExitCode, Lifetime
 from horos_runtime.llm_client import LLMClient
 from horos_runtime.local import ask, introduce, local_settings
+from horos_runtime.meter import Clock, Meter
 from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.model_round import ModelRound
 from horos_runtime.pace import Pace, Trouble
@@ -43,11 +45,16 @@ class AgentRuntime:
     """One incarnation of one agent; `run` is its whole life.
 
     `tools` are offered to the model beside the built-ins that the spec names and the tools of installed
-    packages; they may change at any time. Make it and run it in the same event loop.
+    packages; they may change at any time. `clock` tells on which day its models are used. Make it and run it
+    in the same event loop.
     """
 
     def __init__(
-        self, settings: RuntimeSettings, tools: ToolRegistry | None = None, pace: Pace | None = None
+        self,
+        settings: RuntimeSettings,
+        tools: ToolRegistry | None = None,
+        pace: Pace | None = None,
+        clock: Clock = time.time,
     ) -> None:
         self._settings = settings
         self._pace = pace or Pace()
@@ -70,6 +77,7 @@ class AgentRuntime:
             patience=self._patience,
             contexts=ContextManager(self._messages.context),
             model=ModelRound(self._client, self._publisher, self._pace.model, self._pulse),
+            meter=Meter(clock),
             publisher=self._publisher,
             pulse=self._pulse,
             stopping=self._lifetime.stopping,

@@ -8,6 +8,7 @@ from horos_bus.records import Ending
 from horos_runtime.context_manager import ContextManager
 from horos_runtime.delta_publisher import DeltaPublisher
 from horos_runtime.health import Pulse
+from horos_runtime.meter import Meter
 from horos_runtime.model_round import ModelRound
 from horos_runtime.patience import Patience
 from horos_runtime.records import Record
@@ -25,6 +26,7 @@ class Desk:
     patience: Patience
     contexts: ContextManager
     model: ModelRound
+    meter: Meter
     publisher: DeltaPublisher
     pulse: Pulse
     stopping: asyncio.Event

@@ -49,9 +49,9 @@ def _google(docstring: str) -> dict[str, str]:
 
 def _numpy(docstring: str) -> dict[str, str]:
     sections = list(_NUMPY.finditer(docstring))
-    ends = [section.start() for section in sections[1:]] + [len(docstring)]
+    ends = [section.start() for section in sections] + [len(docstring)]
     texts: dict[str, str] = {}
-    for section, end in zip(sections, ends, strict=True):
+    for section, end in zip(sections, ends[1:], strict=True):
         names: list[str] = []
         for line in docstring[section.end() : end].splitlines() if section[1] in _PARAMETERS else []:
             if not line.startswith((" ", "\t")):

@@ -63,11 +63,6 @@ class Journal:
         """List the calls of the last step that have no result."""
         return missing_calls(self._own())
 
-    def usage(self, closing: Sequence[Record]) -> tuple[int, int]:
-        """Add up the prompt and completion tokens of all steps, those of `closing` included."""
-        used = [record["usage"] for record in [*self._own(), *closing] if "usage" in record]
-        return sum(each["prompt"] for each in used), sum(each["completion"] for each in used)
-
     def appended(self, appended: Appended) -> None:
         """Take in what Redis stored, and the messages that joined the turn."""
         self.saved([load(entry) for entry in appended.stored])

@@ -127,10 +127,19 @@ def _explained(problems: list[_Problem], schema: dict[str, Any]) -> Iterator[str
             yield f"{_path(problem.path)}: there is no field of this name; {hint}"
     for problem in problems:
         if problem.kind == "missing" and problem.path not in mistaken:
-            yield f"{_path(problem.path)}: it is missing; expected {_expected(schema, problem.path)}"
+            wrote = _misspelled(problem, schema)
+            yield f"{_path(problem.path)}: it is missing; expected {_expected(schema, problem.path)}{wrote}"
         elif problem.kind not in ("missing", "extra_forbidden"):
             text = problem.text.removeprefix("Value error, ")
             yield f"{_path(problem.path)}: {text}, got {_short(problem.value)}{_quoted(problem.value)}"
+
+
+def _misspelled(missing: _Problem, schema: dict[str, Any]) -> str:
+    """A model inside the arguments may ignore what it does not know; what was meant is said all the same."""
+    known = _fields(_at(schema, missing.path[:-1], schema))
+    given = missing.value if isinstance(missing.value, dict) else {}
+    near = get_close_matches(str(missing.path[-1]), [name for name in given if name not in known], n=1)
+    return f"; you wrote {near[0]!r}" if near else ""
 
 
 def _path(path: tuple[int | str, ...]) -> str:

@@ -107,6 +107,8 @@ class ToolExecutor:
         Each try takes at most the tool's own timeout, all of them at most `seconds`. A tool that is
         idempotent is tried again after what may pass: other errors than SAME_AGAIN, and timeouts.
         """
+        if seconds <= 0:
+            return f"error: {call.tool.name} was not called: the time of the turn is over"
         end = time.monotonic() + seconds
         troubles: list[_Trouble] = []
         waits = self._retry.waits()
@@ -183,9 +185,9 @@ async def _outcome(call: OutsideCall, context: ToolContext) -> str | BaseExcepti
 
 
 def _too_late(tool: Tool, limit: float, *, stopped: bool) -> str:
-    within = f"within {limit:.3g} s"
+    within = f"within {limit:g} s"
     if limit < tool.timeout_seconds:
-        within = f"within the {limit:.3g} s that were left of the turn"
+        within = f"within the {round(limit, 2):g} s that were left of the turn"
     ended = "and was stopped" if stopped else "and cannot be stopped: it may still run"
     unsure = "" if tool.idempotent else ". It may have taken effect: check before you call it again"
     return f"did not finish {within} {ended}{unsure}"

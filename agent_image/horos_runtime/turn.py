@@ -5,7 +5,7 @@ import logging
 from typing import Final
 
 from horos_api import events
-from horos_bus.records import Ending, Next, Turn
+from horos_bus.records import Ending, Next, Turn, Usage
 from horos_runtime.agent_config import StoredConfig
 from horos_runtime.call_round import CallRound
 from horos_runtime.desk import Answer, Desk, InterruptedTurnError
@@ -78,7 +78,10 @@ class TurnRun:
             tools=self._calls.offered(),
             deadline=self._deadline,
         )
-        return await self._desk.model.ask(question)
+        step = await self._desk.model.ask(question)
+        if step.usage:
+            self._desk.meter.add(Usage(step.usage["prompt"], step.usage["completion"]))
+        return step
 
     def _limit_reached(self) -> str:
         budget = self._spec.budget

@@ -5,9 +5,9 @@ Whatever interrupts it, the journal in Redis is a legal history, from which the 
 
 import logging
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Final
 
+from horos_bus.message_service import NOTHING_OFFLOADED
 from horos_bus.records import Appended, Effect, Next, Turn, Usage
 from horos_runtime.desk import Answer, Desk
 from horos_runtime.journal import Journal
@@ -15,7 +15,6 @@ from horos_runtime.records import Record, ToolCall, dump, tool_record
 from horos_runtime.wakes import CutTurnError
 
 log: Final = logging.getLogger(__name__)
-_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 class TurnLog:
@@ -36,39 +35,51 @@ class TurnLog:
         self,
         entries: Sequence[Record],
         effects: Sequence[Effect] = (),
-        offloaded: Mapping[str, bytes] = _NOTHING,
+        offloaded: Mapping[str, bytes] = NOTHING_OFFLOADED,
     ) -> None:
         """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn.
 
-        `offloaded` is what the entries show only in part, by the name under which it can be read.
+        `offloaded` are the results of which records show only a part, by the records' absolute indexes.
         """
-        appended = await self._desk.patience(lambda: self._append(entries, effects, offloaded))
+        used = self._desk.meter.pending
+        appended = await self._desk.patience(lambda: self._append(entries, effects, offloaded, used))
+        self._desk.meter.written(used)
         self.journal.appended(appended)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError
 
     async def _append(
-        self, entries: Sequence[Record], effects: Sequence[Effect], offloaded: Mapping[str, bytes]
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect],
+        offloaded: Mapping[str, bytes],
+        used: Usage,
     ) -> Appended:
-        encoded = [dump(entry) for entry in entries]
         return await self._desk.messages.append(
-            self.turn.id, self.journal.length, encoded, effects, offloaded=offloaded
+            self.turn.id,
+            self.journal.length,
+            [dump(entry) for entry in entries],
+            effects,
+            usage=used,
+            day=self._desk.meter.today,
+            offloaded=offloaded,
         )
 
     async def commit(self, answer: Answer) -> Next:
         """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
-        journal = self.journal
-        prompt, completion = journal.usage(answer.records)
+        journal, used = self.journal, self._desk.meter.pending
         following = await self._desk.patience(
             lambda: self._desk.messages.commit(
                 self.turn.id,
                 journal.length,
                 [dump(entry) for entry in answer.records],
                 answer.ending,
-                Usage(prompt, completion),
+                used,
+                day=self._desk.meter.today,
             )
         )
+        self._desk.meter.written(used)
         journal.saved(answer.records)
         log.info("turn finished", extra={"about": {"turn": self.turn.id, "thread": self.turn.thread}})
         return following

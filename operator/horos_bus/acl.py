@@ -7,9 +7,9 @@ from horos_api.names import key_prefix
 from horos_bus.connection import Bus, BusError, NotPermittedError
 
 _CONNECTION: Final = ("ping", "time", "evalsha", "script|load", "subscribe", "unsubscribe", "publish")
-_STRINGS_AND_LISTS: Final = ("get", "set", "exists", "pexpire", "pttl", "lrange", "llen", "rpush")
+_STRINGS_AND_LISTS: Final = ("get", "set", "exists", "pexpire", "pttl", "lrange", "llen", "rpush", "ltrim")
 _HASHES: Final = (
-    *("hget", "hgetall", "hmget", "hkeys", "hvals", "hlen"),
+    *("hget", "hgetall", "hmget", "hkeys", "hvals", "hlen", "hstrlen"),
     *("hset", "hsetnx", "hincrby", "hdel"),
 )
 _SORTED_SETS: Final = ("zadd", "zrem", "zrange", "zscore", "zremrangebyscore")

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Argument, Bus
-from horos_bus.decoding import dead_letter, order, text, view
-from horos_bus.records import AgentView, DeadLetter, Order
+from horos_bus.decoding import dead_letter, order, stretch, text, view
+from horos_bus.records import AgentView, DeadLetter, Order, Stretch
 
 VIEWS_AT_ONCE: Final = 200
 DUE_AT_ONCE: Final = 100
@@ -130,8 +130,16 @@ class Control:
 
     async def context(self, agent: str, thread: str, start: int = 0) -> list[bytes]:
         """Read the records of a thread from an absolute index on; none when there is no such thread."""
-        answer = await self._bus.call("context", [agent, thread, start, 1])
-        return list(answer[1])
+        return list((await self.stretch(agent, thread, start)).records)
+
+    async def stretch(self, agent: str, thread: str, start: int = 0) -> Stretch:
+        """Read the same records with the absolute index of the first."""
+        return stretch(await self._bus.call("context", [agent, thread, start, 1]))
+
+    async def offloaded(self, agent: str, thread: str, ref: str) -> bytes | None:
+        """Read a long result of a tool, by the absolute index of its record; None = not kept (any more)."""
+        found = await self._bus.command("HGET", self._bus.keys.results(agent, thread), ref)
+        return None if found is None else bytes(found)
 
     async def work(self) -> list[str]:
         """Agents that need a process, the one waiting longest first."""

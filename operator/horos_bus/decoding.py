@@ -1,7 +1,7 @@
 """Between scripts and records. Redis speaks bytes; names and bodies become text here."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from horos_api.agent_state import AgentState
 from horos_api.messages import Message, MessageKind
@@ -9,6 +9,9 @@ from horos_api.resources import OperatingMode
 from horos_bus.connection import BusError
 from horos_bus.records import (
     AgentView,
+    Charge,
+    Charged,
+    DayUsage,
     DeadLetter,
     Effect,
     FencedError,
@@ -20,6 +23,7 @@ from horos_bus.records import (
     Order,
     StaleError,
     Standing,
+    Stretch,
     TotalUsage,
     Turn,
 )
@@ -140,6 +144,26 @@ def effect_words(effect: Effect) -> list[str | bytes | int]:
     return words
 
 
+def charge_words(charge: Charge) -> list[str | bytes | int]:
+    """Encode a charge as the script of that name reads it."""
+    limits = ("" if limit is None else limit for limit in (charge.tokens_limit, charge.cost_limit))
+    return [charge.day, charge.tokens, charge.cost, *limits]
+
+
+def charged(answer: Sequence[Any]) -> Charged:
+    """Decode what `charge` returns."""
+    reached: Literal["", "tokens", "cost"] = ""
+    if answer[0] == b"EXHAUSTED":
+        reached = "tokens" if answer[1] == b"tokens" else "cost"
+    return Charged(reached, day=answer[4], day_tokens=answer[2], day_cost=answer[3])
+
+
+def stretch(answer: Sequence[Any]) -> Stretch:
+    """Decode what `context` returns."""
+    records = tuple(answer[1])
+    return Stretch(answer[0] - len(records), records)
+
+
 def view(name: str, answer: Sequence[Any]) -> AgentView | None:
     """Decode one entry of `view`; None = no such agent."""
     state = fields(answer[0])
@@ -164,9 +188,18 @@ def view(name: str, answer: Sequence[Any]) -> AgentView | None:
         dead=answer[5],
         attempt=int(state["attempt"]),
         cancelling=bool(state["turn"]) and state["cancel"] == state["turn"],
-        usage=TotalUsage(
-            turns=int(state.get("turns", 0)),
-            prompt_tokens=int(state.get("prompt_tokens", 0)),
-            completion_tokens=int(state.get("completion_tokens", 0)),
-        ),
+        usage=_usage(state),
+    )
+
+
+def _usage(state: Mapping[str, str]) -> TotalUsage:
+    def number(name: str) -> int:
+        return int(state.get(name, 0))
+
+    return TotalUsage(
+        turns=number("turns"),
+        prompt_tokens=number("prompt_tokens"),
+        completion_tokens=number("completion_tokens"),
+        cost=number("cost"),
+        today=DayUsage(number("day"), number("day_tokens"), number("day_cost")),
     )

@@ -25,6 +25,10 @@ class Keys:
         """List: the records of one thread; its tail is the journal of the open turn."""
         return self._of_agent(agent, f"t:{thread}:context")
 
+    def results(self, agent: str, thread: str) -> str:
+        """Hash: long results of tools, by the absolute index of the record that stands for each."""
+        return self._of_agent(agent, f"t:{thread}:results")
+
     def seen(self, agent: str) -> str:
         """Sorted set: ids of messages accepted from outside the bus."""
         return self._of_agent(agent, "seen")

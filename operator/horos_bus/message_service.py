@@ -1,7 +1,9 @@
 """The runtime's side of the bus for one agent: its inbox, its turns, its events."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -11,11 +13,36 @@ from horos_api.agent_state import AgentState
 from horos_api.events import Event
 from horos_api.names import INBOX_CAP
 from horos_bus.connection import Argument, Bus, BusUnavailableError
-from horos_bus.decoding import checked, effect_words, message, next_of, standing, text
-from horos_bus.records import Appended, Claimed, Effect, Ending, Identity, Next, Standing, Usage
+from horos_bus.decoding import (
+    charge_words,
+    charged,
+    checked,
+    effect_words,
+    message,
+    next_of,
+    standing,
+    stretch,
+    text,
+)
+from horos_bus.records import (
+    Appended,
+    Charge,
+    Charged,
+    Claimed,
+    Effect,
+    Ending,
+    Identity,
+    Next,
+    Standing,
+    Stretch,
+    Usage,
+    day_of,
+)
 
 SUBSCRIBE_SECONDS: Final = 5.0
 MAX_ATTEMPTS: Final = 5
+NOTHING_USED: Final = Usage()
+NOTHING_OFFLOADED: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 class MessageService:
@@ -33,6 +60,8 @@ class MessageService:
         self._emitting = asyncio.Lock()
         self._emitted = 0
         self._unsure: Sequence[Event] | None = None
+        self._charged = 0
+        self._unsure_charge: Charge | None = None
 
     async def subscribe(self) -> None:
         """Listen on the wake channel; returns when the server has confirmed it.
@@ -60,11 +89,46 @@ class MessageService:
         """Take all unread messages of the next thread as a turn; the open turn again if there is one."""
         return next_of(await self._call("next", self._identity.token), self._agent)
 
-    async def append(
-        self, turn: str, ix: int, entries: Sequence[bytes], effects: Sequence[Effect] = ()
+    async def charge(self, turn: str, charge: Charge) -> Charged:
+        """Reserve what the next model call will use about, unless a limit of the day is reached already.
+
+        The `append` or `commit` behind the call puts its usage in the place of the reservation; without a
+        usage the reservation stays charged. Another charge takes the place of one whose call came to nothing.
+        After a BusUnavailableError call again with the same object, which is then charged once.
+        """
+        # Counted before the call: a number whose fate is unknown must not be given to another charge.
+        if charge is not self._unsure_charge:
+            self._charged += 1
+            self._unsure_charge = charge
+        words = charge_words(charge)
+        answer = await self._call("charge", self._identity.token, turn, self._charged, *words)
+        self._unsure_charge = None
+        return charged(answer)
+
+    async def append(  # noqa: PLR0913 - what is behind the star is rare
+        self,
+        turn: str,
+        ix: int,
+        entries: Sequence[bytes],
+        effects: Sequence[Effect] = (),
+        *,
+        usage: Usage = NOTHING_USED,
+        day: int | None = None,
+        offloaded: Mapping[str, bytes] = NOTHING_OFFLOADED,
     ) -> Appended:
-        """Write one step ahead at the absolute index `ix`, with its effects, in one atomic move."""
-        args: list[Argument] = [self._identity.token, turn, ix, INBOX_CAP, len(entries), *entries]
+        """Write one step ahead at the absolute index `ix`, with its effects, in one atomic move.
+
+        `usage` is what model calls used that no append has told of yet, on `day` (None = today). `offloaded`
+        keeps long results of tools beside the context: each under the absolute index of the record that
+        stands for it, as decimal text. Raises ValueError for another name.
+        """
+        for ref in offloaded:
+            if not (ref.isascii() and ref.isdigit()):
+                raise ValueError(f"offloaded: name {ref!r}: expected the absolute index of a record")
+        args: list[Argument] = [self._identity.token, turn, ix, INBOX_CAP, *_usage_words(usage, day)]
+        args += [len(entries), len(offloaded), *entries]
+        for ref, result in offloaded.items():
+            args += [int(ref), result]
         for effect in effects:
             args += effect_words(effect)
         answer = await self._call("append", *args)
@@ -92,17 +156,28 @@ class MessageService:
             await self._call("emit", self._identity.token, turn, self._emitted, *encoded)
             self._unsure = None
 
-    async def commit(
-        self, turn: str, ix: int, entries: Sequence[bytes], ending: Ending, usage: Usage
+    async def commit(  # noqa: PLR0913 - what is behind the star is rare
+        self,
+        turn: str,
+        ix: int,
+        entries: Sequence[bytes],
+        ending: Ending,
+        usage: Usage = NOTHING_USED,
+        *,
+        day: int | None = None,
+        keep_from: int | None = None,
     ) -> Next:
         """Close the turn: last records, answers, acknowledgements. Returns the next turn, if there is one.
 
         `ending` goes to everybody whom the thread owes an answer, unless own requests of the agent are
         still open there: then a later turn answers. An error goes to the turn's own requests in any case.
+        `usage` and `day` are those of `append`. Records before the absolute index `keep_from` are dropped
+        with what was offloaded for them, but none of the turn that closes; the others keep their indexes.
         """
         how = ("error", ending.error) if ending.error else ("text", ending.text)
-        used = (usage.prompt_tokens, usage.completion_tokens)
-        answer = await self._call("commit", self._identity.token, turn, ix, *used, *how, *entries)
+        kept = "" if keep_from is None else keep_from
+        words = (*_usage_words(usage, day), kept, *how, *entries)
+        answer = await self._call("commit", self._identity.token, turn, ix, *words)
         return next_of(answer, self._agent)
 
     async def standing(self) -> Standing:
@@ -156,8 +231,17 @@ class MessageService:
         return bytes(stored or b"")
 
     async def context(self, thread: str, start: int = 0) -> list[bytes]:
-        """Read the records of a thread from an absolute index on."""
-        return list((await self._call("context", thread, start, 1))[1])
+        """Read the records of a thread from an absolute index on, or from the oldest that is kept."""
+        return list((await self.stretch(thread, start)).records)
+
+    async def stretch(self, thread: str, start: int = 0) -> Stretch:
+        """Read the same records with the absolute index of the first."""
+        return stretch(await self._call("context", thread, start, 1))
+
+    async def offloaded(self, thread: str, ref: str) -> bytes | None:
+        """Read a long result of a tool, by the absolute index of its record; None = not kept (any more)."""
+        found = await self._bus.command("HGET", self._bus.keys.results(self._agent, thread), ref)
+        return None if found is None else bytes(found)
 
     async def length(self, thread: str) -> int:
         """Absolute length of a thread's context: the index of the next record."""
@@ -170,3 +254,8 @@ class MessageService:
     async def _call(self, script: str, *args: Argument) -> Sequence[Any]:
         answer = await self._bus.call(script, [self._agent, *args])
         return checked(answer, self._agent)
+
+
+def _usage_words(usage: Usage, day: int | None) -> tuple[int, ...]:
+    today = day_of(time.time()) if day is None else day
+    return today, usage.prompt_tokens, usage.completion_tokens, usage.cost

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from horos_api.agent_state import AgentState
 from horos_api.events import Event
 from horos_api.messages import Message, MessageKind
 from horos_api.resources import OperatingMode
 from horos_bus.connection import BusError
+
+CONTEXT_RECORDS: Final = 10_000
+"""How many records a thread keeps; the runtime asks for older ones to be dropped."""
+CONTEXT_BYTES: Final = 16 * 1024 * 1024
+"""How many bytes the records of a thread may take."""
+_DAY_SECONDS: Final = 24 * 3600
+
+
+def day_of(seconds: float) -> int:
+    """Say which day (UTC, counted since 1970) a time since the epoch lies in."""
+    return int(seconds // _DAY_SECONDS)
 
 
 class FencedError(BusError):
@@ -54,6 +65,14 @@ class Turn:
     inputs: tuple[Message, ...]
     journal: tuple[bytes, ...]
     cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Records of a thread that lie next to each other; `start` is the absolute index of the first."""
+
+    start: int
+    records: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +134,54 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that one turn used."""
+    """What model calls used: tokens, and their `cost` in billionths of a currency unit."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Add up two lots of calls."""
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost + other.cost,
+        )
+
+    def __sub__(self, other: Usage) -> Usage:
+        """Take off what was told already."""
+        return Usage(
+            self.prompt_tokens - other.prompt_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.cost - other.cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a model call will use about, and what the agent may use on that day; None = no limit.
+
+    `day` is counted in UTC since 1970 (`day_of`), `cost` and `cost_limit` in billionths of a currency unit.
+    """
+
+    day: int
+    tokens: int
+    cost: int
+    tokens_limit: int | None = None
+    cost_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """The answer to a charge: which limit of the day is reached, if any, and the day's counters.
+
+    `day` is later than the one asked for when another process was there already.
+    """
+
+    exhausted: Literal["", "tokens", "cost"]
+    day: int
+    day_tokens: int
+    day_cost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +229,26 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class DayUsage:
+    """What an agent used on the last day (UTC, counted since 1970) on which it used anything.
+
+    Includes what is reserved for the model call in the air, and what dead processes had reserved.
+    """
+
+    day: int = 0
+    tokens: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What an agent used in its whole life."""
+    """What an agent used in its whole life, and today; costs in billionths of a currency unit."""
 
     turns: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: int = 0
+    today: DayUsage = field(default_factory=DayUsage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from horos_api.events import Event, text_delta
 from horos_bus.event_stream import EventStream
 from horos_bus.message_service import MessageService
-from horos_bus.records import StoredEvent, Turn, Usage
+from horos_bus.records import Ending, StoredEvent, Turn, Usage
 from tests.bus.stage import Stage, answer, record, tool_result, turn_of, user
 
 
@@ -22,9 +22,12 @@ async def test_a_turn_with_a_tool_is_told_from_start_to_end(stage: Stage) -> Non
     await runtime.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "", tool_calls=[])])
     await runtime.emit(turn.id, [text_delta(f"{turn.id}/1", "Hel"), text_delta(f"{turn.id}/1", "lo")])
     await runtime.append(turn.id, 2, [tool_result("call-7", 'it said "no"\n')])
-    await answer(runtime, Turn(turn.id, "trip", 3, 1, 0, turn.inputs, ()), usage=Usage(5, 1))
+    closing = [record("assistant", "answer")]
+    await runtime.commit(turn.id, 3, closing, Ending(text="answer"), Usage(5, 1, 70), day=20_000)
     events = await stage.events()
     run = {"threadId": "trip", "runId": turn.id}
+    today = {"day": 20_000, "tokens": 6, "costNano": 70}
+    used = {"turns": 1, "promptTokens": 5, "completionTokens": 1, "costNano": 70, "today": today}
     assert events == [
         {"type": "CUSTOM", "name": "resident", "value": {"epoch": 1}},
         {"type": "RUN_STARTED", **run, "metadata": {"mids": ["m1"], "attempt": 1}},
@@ -39,7 +42,7 @@ async def test_a_turn_with_a_tool_is_told_from_start_to_end(stage: Stage) -> Non
             "role": "tool",
         },
         {"type": "CUSTOM", "name": "reply", "value": {"re": "m1", "text": "answer"}},
-        {"type": "CUSTOM", "name": "usage", "value": {"turns": 1, "promptTokens": 5, "completionTokens": 1}},
+        {"type": "CUSTOM", "name": "usage", "value": used},
         {"type": "STATE_SNAPSHOT", "snapshot": {"state": "idle"}},
         {"type": "RUN_FINISHED", **run},
     ]

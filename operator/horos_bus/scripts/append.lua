@@ -1,6 +1,7 @@
--- NEEDS messages turns
+-- NEEDS messages turns usage retention
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
--- ARGV  agent, token, turn, absolute index, cap, number of records, records..,
+-- ARGV  agent, token, turn, absolute index, cap, day, prompt tokens, completion tokens, cost (units as usage.lua has
+--       them), number of records, number of offloaded results, records.., {ref, text} of each offloaded result..,
 --       effects: {send, to, thread, kind, body | reply, mid of the request, '', '', body; number of outcomes,
 --       then each outcome with its record}..
 --       Outcomes: OK, FULL, NOAGENT, for a request LIMIT too; of a reply OK and NOREQUEST.
@@ -50,11 +51,13 @@ local function answer(mid, body)
   return 'OK'
 end
 
-local count = tonumber(ARGV[6])
-local records = slice(7, count)
+local count, offloaded = tonumber(ARGV[10]), tonumber(ARGV[11])
+local records = slice(12, count)
 local told = heard(records)
 journal(agent, turn, s.thread, ix, records)
-local outcomes, at, i = {}, ix + count, 7 + count
+offload(agent, s.thread, slice(12 + count, 2 * offloaded))
+spend(agent, tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
+local outcomes, at, i = {}, ix + count, 12 + count + 2 * offloaded
 while i <= #ARGV do
   -- The id comes from the place in the journal, never from the model's tool-call id, which may repeat.
   local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #outcomes

@@ -1,4 +1,4 @@
--- NEEDS messages turns
+-- NEEDS messages turns usage
 -- Become the one process that speaks for the agent: a compare-and-set on the epoch. A turn that has used up its
 -- attempts is given up here, before any byte of its messages reaches another process.
 -- ARGV  agent, uid, token, ticket (the epoch that the operator saw; '' = any), attempts allowed
@@ -67,7 +67,10 @@ local function bury(inputs)
 end
 
 local epoch = tonumber(s.epoch) + 1
-call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'wake', '0', 'emitted', 0)
+call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'wake', '0', 'emitted', 0,
+  'charged', 0)
+-- What the last call of a dead process used is not known: what was reserved for it stays charged.
+keep_reserved(agent)
 custom(agent, '', 'resident', {epoch = epoch})
 if s.turn ~= '' then
   -- In state error nobody was at work on the turn: nothing speaks against its messages.

@@ -7,7 +7,9 @@ if call('HGET', state_key(agent), 'uid') ~= uid then return 'GONE' end
 -- First, because no lack of memory refuses it, nor then anything behind it: deleting is how one gets memory back.
 call('HDEL', P .. 'agents', agent)
 bounce(agent, uid, 'agent ' .. agent .. ' was deleted')
-for _, thread in ipairs(call('HKEYS', key(agent, 'threads'))) do call('UNLINK', context_key(agent, thread)) end
+for _, thread in ipairs(call('HKEYS', key(agent, 'threads'))) do
+  call('UNLINK', context_key(agent, thread), results_key(agent, thread))
+end
 for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'owed', 'dead', 'threads', 'config', 'events'}) do
   call('UNLINK', key(agent, part))
 end

@@ -15,6 +15,7 @@ local HEAD_RUN = 64
 
 local function key(agent, part) return P .. 'a:' .. agent .. ':' .. part end
 local function context_key(agent, thread) return key(agent, 't:' .. thread .. ':context') end
+local function results_key(agent, thread) return key(agent, 't:' .. thread .. ':results') end
 local function state_key(agent) return key(agent, 'state') end
 
 -- One moment for the whole script.
