@@ -148,7 +148,7 @@ class CallRound:
             ref = str(self._log.journal.length + number)  # the absolute index of the result's record
             shown = fitted(text, ref)
             streak = streak_of(self._log.journal.own, each.call)
-            record = self._log.result(each.call, noted(streak, shown.text, ref))
+            record = self._log.result(each.call, noted(streak, shown.text))
             if shown.whole:
                 record["ref"] = ref
                 offloaded[ref] = shown.whole

@@ -3,6 +3,7 @@
 Pure: it reads the turn's own records, so that a successor of the process counts on.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,8 @@ REFUSED_AT: Final = 5
 
 _NOTE: Final = "\n[repeated: "
 _REFUSED: Final = "error: not called again: "
+_REF: Final = re.compile(r'ref "\d+"')
+"""How a large result names the place where it is kept, which differs each time."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,9 @@ def refusal(streak: Streak, name: str) -> str:
     )
 
 
-def noted(streak: Streak, text: str, ref: str) -> str:
+def noted(streak: Streak, text: str) -> str:
     """Add to a result that it is the same as before, when it is time to say so."""
-    if streak.count < TOLD_AT - 1 or streak.result != text.replace(ref, ""):
+    if streak.count < TOLD_AT - 1 or streak.result != _REF.sub("", text):
         return text
     times = streak.count + 1
     return (
@@ -88,4 +91,4 @@ def _key(call: ToolCall) -> str:
 
 def _result(record: Record) -> str:
     """The result without what tells one of its repetitions from the other."""
-    return record["content"].partition(_NOTE)[0].replace(record.get("ref", ""), "")
+    return _REF.sub("", record["content"].partition(_NOTE)[0])
