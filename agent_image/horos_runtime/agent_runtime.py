@@ -58,8 +58,7 @@ class AgentRuntime:
     ) -> None:
         self._settings = settings
         self._pace = pace or Pace()
-        self._machine = AgentStateMachine()
-        self._pulse = Pulse()
+        self._machine, self._pulse = AgentStateMachine(), Pulse()
         self._patience = Patience(self._pace, self._pulse)
         self._bus = Bus.open(settings.redis_url, settings.prefix)
         self._messages = MessageService(self._bus, Identity(settings.agent, settings.uid, settings.token))
@@ -87,8 +86,7 @@ class AgentRuntime:
         self._toolbox = Toolbox(self._desk, ToolRegistry() if tools is None else tools)
         self._awake = asyncio.Event()
         self._retired = self._over = False
-        self._look = 0
-        self._refused_before = ""
+        self._look, self._refused_before = 0, ""
         self._trouble: Trouble | None = None
 
     @classmethod

@@ -134,7 +134,7 @@ class CallRound:
                 attempt=2 if each.again else 1,
                 call_id=each.call["id"],
                 tool=each.checked.tool.name,
-                _reports=reports,
+                reports=reports,
             )
             try:
                 return await self._executor.run(each.checked, context, self._left())

@@ -63,9 +63,10 @@ class ProgressReports:
 class ToolContext:
     """The call that a tool carries out; a function gets it by a parameter with this type hint.
 
-    `idempotency_key` names the call for good: whatever restarts or is tried again, the same call has the same
-    key, and no other has it. `attempt` is 1 when the call was certainly never begun before. `deadline` is
-    when this attempt is given up, on the clock of `time.monotonic()`.
+    `agent`, `thread` and `turn` say for whom; `call_id` and `tool` name the call to watchers, `reports` is
+    where its progress goes. `idempotency_key` names the call for good: whatever restarts or is tried again,
+    the same call has the same key, and no other has it. `attempt` is 1 when the call was certainly never
+    begun before. `deadline` is when this attempt is given up, on the clock of `time.monotonic()`.
     """
 
     agent: str
@@ -76,7 +77,7 @@ class ToolContext:
     deadline: float = math.inf
     call_id: str = ""
     tool: str = ""
-    _reports: ProgressReports | None = field(default=None, repr=False, compare=False)
+    reports: ProgressReports | None = field(default=None, repr=False, compare=False)
 
     @property
     def seconds_left(self) -> float:
@@ -93,6 +94,6 @@ class ToolContext:
             value["text"] = str(text)[:PROGRESS_LENGTH].encode(errors="replace").decode()
         if fraction is not None and not math.isnan(fraction):
             value["fraction"] = round(min(1.0, max(0.0, fraction)), 4)
-        if self._reports is not None:
-            self._reports.report(custom("progress", value))
+        if self.reports is not None:
+            self.reports.report(custom("progress", value))
         return Reported()

@@ -4,6 +4,7 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -55,8 +56,12 @@ def signature_of(function: Callable[..., Any], name: str) -> Signature:
     return Signature(_model(name, fields), parameters, context)
 
 
+@cache
 def parameters_schema(arguments: type[BaseModel]) -> dict[str, Any]:
-    """Build the JSON Schema of a call's arguments, without the titles that only cost tokens."""
+    """Build the JSON Schema of a call's arguments, without the titles that only cost tokens.
+
+    It is asked for in every round and takes long to build, so it is built once; nobody may change it.
+    """
     schema: dict[str, Any] = _without_titles(arguments.model_json_schema())
     schema.pop("description", None)
     schema.setdefault("properties", {})

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, TypeAlias, overload
 
 from pydantic import BaseModel
@@ -43,7 +43,7 @@ class Tool:
     origin: str = ""
     stoppable: bool = True
 
-    @cached_property
+    @property
     def schema(self) -> ChatMessage:
         """What the model reads about it."""
         return _schema(self)
@@ -74,7 +74,7 @@ class BusTool:
     effect: Callable[[EffectCall], Effect]
     origin: str = "horos"
 
-    @cached_property
+    @property
     def schema(self) -> ChatMessage:
         """What the model reads about it."""
         return _schema(self)

@@ -420,7 +420,7 @@ async def reported(*reports: Callable[[ToolContext], object]) -> list[Event]:
     """What watchers see of these reports, made one after the other as fast as possible."""
     events: list[Event] = []
     progress = ProgressReports(events.append)
-    context = ToolContext("ada", "main", "1-0", "key", call_id="c1", tool="dig", _reports=progress)
+    context = ToolContext("ada", "main", "1-0", "key", call_id="c1", tool="dig", reports=progress)
     for report in reports:
         report(context)
     await asyncio.sleep(0)
@@ -450,7 +450,7 @@ async def test_reports_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_nothing_is_told_of_a_call_that_is_over() -> None:
     events: list[Event] = []
     progress = ProgressReports(events.append)
-    context = ToolContext("ada", "main", "1-0", "key", _reports=progress)
+    context = ToolContext("ada", "main", "1-0", "key", reports=progress)
     await context.progress("first")
     progress.end()
     await context.progress("late")
