@@ -63,7 +63,7 @@ class AgentRuntime:
         self._bus = Bus.open(settings.redis_url, settings.prefix)
         self._messages = MessageService(self._bus, Identity(settings.agent, settings.uid, settings.token))
         self._config = AgentConfig(lambda: self._patience(self._messages.config))
-        self._client = LLMClient(settings.model_api_key)
+        self._client = LLMClient(settings.keys)
         self._publisher = DeltaPublisher(
             lambda turn, events: self._patience(lambda: self._messages.emit(turn, events)),
             self._pace.coalesce,

@@ -1,6 +1,6 @@
 """Records of a context: chat messages as they lie in Redis, with the fields that are horos' own."""
 
-from typing import Final, Literal, Required, TypedDict
+from typing import Final, Literal, NotRequired, Required, TypedDict
 
 import orjson
 
@@ -23,10 +23,11 @@ class ToolCall(TypedDict):
 
 
 class TokenUsage(TypedDict):
-    """What one model call cost."""
+    """What one model call cost; `estimated` when its server did not say."""
 
     prompt: int
     completion: int
+    estimated: NotRequired[Literal[True]]
 
 
 Role = Literal["user", "assistant", "tool"]
@@ -48,6 +49,7 @@ Record = TypedDict(
         "usage": TokenUsage,
         "together": list[list[str]],
         "ref": str,
+        "model": str,
     },
     total=False,
 )
@@ -55,6 +57,7 @@ Record = TypedDict(
 
 `together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
 shows only a part, and the whole is kept under this name.
+`model` is the name of the model that answered, when that is a fallback.
 """
 
 OUTCOME_UNKNOWN: Final = (

@@ -5,18 +5,25 @@ import logging
 from typing import Final
 
 from horos_api import events
-from horos_bus.records import Ending, Next, Turn, Usage
+from horos_bus.records import Ending, Next, Turn
 from horos_runtime.agent_config import StoredConfig
 from horos_runtime.call_round import CallRound
+from horos_runtime.context_manager import ContextManager
 from horos_runtime.desk import Answer, Desk, InterruptedTurnError
-from horos_runtime.model_errors import ContextLengthError, OutOfTimeError
-from horos_runtime.model_round import Question
+from horos_runtime.model_errors import ContextLengthError, OutOfTimeError, UnfitAnswerError
+from horos_runtime.model_lineup import DEFAULT_WINDOW_TOKENS
+from horos_runtime.model_try import Question
+from horos_runtime.projection import ChatMessage, estimate_tokens, message_tokens
 from horos_runtime.records import CANCELLED
 from horos_runtime.stream_assembly import Step
 from horos_runtime.toolbox import RoundTools
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
+
+SHRINK: Final = 0.6
+"""What a request that was too long for the model is cut down to, as a part of what was sent."""
+SHRINK_TRIES: Final = 4
 
 
 async def put_away(desk: Desk, turn: Turn) -> Next:
@@ -63,6 +70,9 @@ class TurnRun:
                 return await self._give_up(f"{self._limit_reached()}: {error}")
             except ContextLengthError as error:
                 return await self._give_up(f"The conversation is too long for the model: {error}")
+            except UnfitAnswerError as error:
+                # Whoever reads the answer expects JSON: an error is better than prose.
+                return Answer((*journal.unsaved, self._log.spoken(str(error))), Ending(error=str(error)))
             record = step.record(turn.id, self._desk.token)
             if not step.tool_calls:
                 return Answer((*journal.unsaved, record), Ending(text=step.text or "(no text)"))
@@ -70,18 +80,34 @@ class TurnRun:
         return await self._give_up(f"{self._limit_reached()}.")
 
     async def _ask(self) -> Step:
-        question = Question(
+        tools = self._calls.offered()
+        room = self._room(tools)
+        for _ in range(SHRINK_TRIES):
+            question = self._question(tools, room)
+            try:
+                return await self._desk.model.ask(question)
+            except ContextLengthError as error:
+                room = int(min(room, sum(map(message_tokens, question.messages))) * SHRINK)
+                log.warning("the request is too long for the model, sending less: %s", error)
+        return await self._desk.model.ask(self._question(tools, room))
+
+    def _question(self, tools: list[ChatMessage], room: int) -> Question:
+        journal, model = self._log.journal, self._spec.model
+        return Question(
             turn=self._log.turn.id,
-            message_id=self._log.journal.next_message_id,
-            records=self._log.journal.records,
-            spec=self._spec,
-            tools=self._calls.offered(),
+            message_id=journal.next_message_id,
+            messages=ContextManager.for_model(journal.records, self._spec.instructions, room),
+            models=self._config.choices,
+            tools=tools,
             deadline=self._deadline,
+            response_schema=model.response_schema if model else None,
         )
-        step = await self._desk.model.ask(question)
-        if step.usage:
-            self._desk.meter.add(Usage(step.usage["prompt"], step.usage["completion"]))
-        return step
+
+    def _room(self, tools: list[ChatMessage]) -> int:
+        model = self._config.choices[0]
+        window = model.context_window_tokens or DEFAULT_WINDOW_TOKENS
+        output = model.max_output_tokens or window // 4
+        return max(0, window - output - sum(estimate_tokens(str(tool)) for tool in tools))
 
     def _limit_reached(self) -> str:
         budget = self._spec.budget

@@ -144,6 +144,8 @@ class Transcript:
         return {
             "discard": "the model was cut off and starts its answer over",
             "retry": f"{value.get('reason')}; next try in {value.get('seconds')} s",
+            "fallback": f"the model {value.get('model')} answers instead: {value.get('reason')}",
+            "repair": f"the model's answer could not be used and is asked for anew: {value.get('reason')}",
             "resumed": "the agent moved to a new pod and goes on",
         }.get(name, "")
 

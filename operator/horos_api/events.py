@@ -94,10 +94,20 @@ def custom(name: str, value: object) -> Event:
 
 
 def discard(message_id: str) -> Event:
-    """Watchers must throw away what they showed of this message: its round is asked again."""
+    """Watchers must throw away what they showed of this message, its thoughts (`<message_id>/…`) too."""
     return custom("discard", {"messageId": message_id})
 
 
 def retry(reason: str, seconds: float) -> Event:
     """The model did not answer; the runtime tries again after so many seconds."""
     return custom("retry", {"reason": reason, "seconds": round(seconds, 3)})
+
+
+def fallback(model: str, reason: str) -> Event:
+    """From here on this model answers, because the one before did not."""
+    return custom("fallback", {"model": model, "reason": reason})
+
+
+def repair(reason: str) -> Event:
+    """The model's answer could not be used; it is told so and asked once more."""
+    return custom("repair", {"reason": reason})

@@ -16,13 +16,13 @@ if number <= tonumber(s.charged or 0) then return {'OK', '', today.tokens, today
 
 local function reached(used, reserved, limit) return limit ~= '' and used - reserved >= tonumber(limit) end
 
--- Told once for each day and limit, since every message of the day meets it.
+-- Told once for each day and limit, since every message of the day meets it; `resets` in seconds since 1970.
 local function exhausted(what, limit)
   local mark = today.day .. ' ' .. what .. ' ' .. limit
   if s.exhausted ~= mark then
     call('HSET', state_key(agent), 'exhausted', mark)
-    tell_usage(agent, '', 'budget', '{"exhausted":"%s","limit":%d,"day":%d,"tokens":%d,"costNano":%d}',
-      what, tonumber(limit), today.day, today.tokens, today.cost)
+    tell_usage(agent, '', 'budget', '{"exhausted":"%s","limit":%d,"day":%d,"tokens":%d,"costNano":%d,"resets":%d}',
+      what, limit, today.day, today.tokens, today.cost, (today.day + 1) * 86400)
     mark_dirty(agent)
   end
   return {'EXHAUSTED', what, today.tokens, today.cost, today.day}
