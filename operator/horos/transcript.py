@@ -150,7 +150,6 @@ class Transcript:
             "fallback": f"the model {value.get('model')} answers instead: {value.get('reason')}",
             "repair": f"the model's answer could not be used and is asked for anew: {value.get('reason')}",
             "resumed": "the agent moved to a new pod and goes on",
-            "fallback": f"{value.get('reason')}; asking {value.get('model')} instead",
             "budget": str(value.get("message") or f"the budget is used up: {value.get('reason')}"),
             "compaction": "the older part of the conversation was shortened to fit the model",
             "progress": str(value.get("message") or ""),
