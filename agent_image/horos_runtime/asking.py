@@ -25,7 +25,6 @@ from horos_runtime.records import Ceiling
 from horos_runtime.stream_assembly import Step
 from horos_runtime.summariser import Bounds, Summariser, request_bytes
 from horos_runtime.token_estimates import ChatMessage, factor, message_tokens, schema_tokens, with_estimate
-from horos_runtime.tool_registry import ToolRegistry
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
@@ -48,13 +47,12 @@ class Asking:
         self._budget = desk.day_budget(opened.turn.id, config.spec.budget)
         self._summariser = Summariser(self._text)
 
-    async def ask(self, tools: ToolRegistry) -> Step:
-        """Return the model's next step; its usage holds the estimate of the prompt.
+    async def ask(self, schemas: list[ChatMessage]) -> Step:
+        """Return the model's next step, offering it tools; its usage holds the estimate of the prompt.
 
         Raises ContextLengthError when even a small part is too long, ModelRefusedError, OutOfTimeError,
         BudgetExhaustedError, UnfitAnswerError, CutTurnError, BusError.
         """
-        schemas = tools.schemas()
         system = system_messages(self._config.spec.instructions)
         fixed = sum(map(message_tokens, system)) + schema_tokens(schemas)
         for emergency in range(EMERGENCIES + 1):

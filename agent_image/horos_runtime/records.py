@@ -59,6 +59,8 @@ Record = TypedDict(
         "re": str,
         "error": bool,
         "usage": TokenUsage,
+        "together": list[list[str]],
+        "ref": str,
         "model": str,
         "through": int,
         "drop": int,
@@ -70,6 +72,8 @@ Record = TypedDict(
 )
 """`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
 
+`together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
+shows only a part, and the whole is kept under this name.
 `model` is the name of the model that answered, when that is a fallback.
 
 A record of role `compaction` tells how everything before it is shown from now on, so the last one is enough:

@@ -17,7 +17,7 @@ from horos_runtime.model_errors import (
     UnfitAnswerError,
 )
 from horos_runtime.records import CANCELLED
-from horos_runtime.tool_registry import ToolRegistry
+from horos_runtime.toolbox import RoundTools
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
@@ -37,11 +37,10 @@ async def put_away(desk: Desk, turn: Turn) -> Next:
 class TurnRun:
     """An open turn in the hands of this runtime."""
 
-    def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: ToolRegistry) -> None:
+    def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: RoundTools) -> None:
         self._desk = desk
         self._log = opened
         self._spec = config.spec
-        self._tools = tools
         self._deadline = asyncio.get_running_loop().time() + config.spec.budget.turn_seconds
         self._asking = Asking(desk, opened, config, self._deadline)
         self._calls = CallRound(desk, opened, tools, self._deadline)
@@ -63,7 +62,7 @@ class TurnRun:
             if asyncio.get_running_loop().time() >= self._deadline:
                 break
             try:
-                step = await self._asking.ask(self._tools)
+                step = await self._asking.ask(self._calls.offered())
             except OutOfTimeError as error:
                 return await self._give_up(f"{self._limit_reached()}: {error}")
             except ContextLengthError as error:

@@ -4,9 +4,10 @@ Whatever interrupts it, the journal in Redis is a legal history, from which the 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from horos_bus.message_service import NOTHING_OFFLOADED
 from horos_bus.records import Appended, Effect, Next, Turn, Usage
 from horos_runtime.desk import Answer, Desk
 from horos_runtime.journal import Journal
@@ -31,17 +32,31 @@ class TurnLog:
         context = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
         return cls(desk, turn, Journal(turn, context))
 
-    async def append(self, entries: Sequence[Record], effects: Sequence[Effect] = ()) -> None:
-        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn."""
+    async def append(
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect] = (),
+        offloaded: Mapping[str, bytes] = NOTHING_OFFLOADED,
+    ) -> None:
+        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn.
+
+        `offloaded` are the results of which records show only a part, by the records' absolute indexes.
+        """
         used = self._desk.meter.pending
-        appended = await self._desk.patience(lambda: self._append(entries, effects, used))
+        appended = await self._desk.patience(lambda: self._append(entries, effects, offloaded, used))
         self._desk.meter.written(used)
         self.journal.appended(appended)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError
 
-    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect], used: Usage) -> Appended:
+    async def _append(
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect],
+        offloaded: Mapping[str, bytes],
+        used: Usage,
+    ) -> Appended:
         return await self._desk.messages.append(
             self.turn.id,
             self.journal.length,
@@ -49,6 +64,7 @@ class TurnLog:
             effects,
             usage=used,
             day=self._desk.meter.today,
+            offloaded=offloaded,
         )
 
     async def commit(self, answer: Answer) -> Next:

@@ -1,4 +1,4 @@
-"""horos through its gateway: messages by POST, the text of the answers from the agents' server-sent events."""
+"""horos through its gateway: messages by POST, the answers' text from the agents' server-sent events."""
 
 from collections.abc import AsyncIterator
 

@@ -133,9 +133,15 @@ class Control:
         """Read the records of a thread from an absolute index on; none when there is no such thread."""
         return list((await self.stretch(agent, thread, start)).records)
 
-    async def stretch(self, agent: str, thread: str, start: int = 0) -> Stretch:
-        """Read the same records with the absolute index of the first."""
-        return stretch(await self._bus.call("context", [agent, thread, start, 1]))
+    async def stretch(self, agent: str, thread: str, start: int = 0, count: int | None = None) -> Stretch:
+        """Read so many of them (None = all) with the absolute index of the first.
+
+        It is a later one than was asked for when the older records are no longer kept.
+        """
+        if count is not None and count < 1:
+            return Stretch(start, ())
+        most = () if count is None else (count,)
+        return stretch(await self._bus.call("context", [agent, thread, start, 1, *most]))
 
     async def offloaded(self, agent: str, thread: str, ref: str) -> bytes | None:
         """Read a long result of a tool, by the absolute index of its record; None = not kept (any more)."""
@@ -145,16 +151,6 @@ class Control:
     async def length(self, agent: str, thread: str) -> int:
         """Absolute length of a thread: the index that its next record will have."""
         return int((await self._bus.call("context", [agent, thread, 0, 0]))[0])
-
-    async def records(self, agent: str, thread: str, start: int, count: int) -> tuple[int, list[bytes]]:
-        """Read so many records from an absolute index on; returns the index at which they begin, too.
-
-        It is a later one than was asked for when the older records are no longer kept.
-        """
-        if count < 1:
-            return start, []
-        answer = await self._bus.call("context", [agent, thread, start, 1, count])
-        return int(answer[2]), list(answer[1])
 
     async def inbox(self, agent: str, count: int = 100) -> list[Message]:
         """Read the messages that wait for the agent, those of its open turn included, the oldest first."""

@@ -167,8 +167,7 @@ def charged(answer: Sequence[Any]) -> Charged:
 
 def stretch(answer: Sequence[Any]) -> Stretch:
     """Decode what `context` returns."""
-    records = tuple(answer[1])
-    return Stretch(answer[0] - len(records), records)
+    return Stretch(answer[2], tuple(answer[1]))
 
 
 def view(name: str, answer: Sequence[Any]) -> AgentView | None:

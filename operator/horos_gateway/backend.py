@@ -144,9 +144,9 @@ class Backend:
         if thread not in await control.threads(name):
             raise NotFoundError(f"agent {name} has no thread {thread}", "thread")
         wanted = span.within(await control.length(name, thread))
-        start, found = await control.records(name, thread, wanted.start, len(wanted))
-        items: list[dict[str, Any]] = [orjson.loads(record) for record in found]
-        return RecordsBody(start=start, next=start + len(items), after=after, items=items)
+        found = await control.stretch(name, thread, wanted.start, len(wanted))
+        items: list[dict[str, Any]] = [orjson.loads(record) for record in found.records]
+        return RecordsBody(start=found.start, next=found.start + len(items), after=after, items=items)
 
     async def newest_event(self, namespace: str, name: str) -> str:
         """The id of an agent's newest event, '0-0' when there is none yet; raises NotFoundError."""
