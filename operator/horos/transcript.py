@@ -152,6 +152,7 @@ class Transcript:
             "resumed": "the agent moved to a new pod and goes on",
             "budget": f"the day's budget of {value.get('exhausted')} is used up",
             "compaction": "the older part of the conversation was shortened to fit the model",
+            "toolProblem": str(value.get("message") or ""),
             "progress": str(value.get("text") or ""),
         }.get(name, "")
 

@@ -61,7 +61,7 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
     "retry": "The model did not answer (`reason`); the next try is in `seconds`.",
     "fallback": "The model did not answer (`reason`); another one is asked (`model`).",
     "repair": "The model's answer could not be used (`reason`); it is told so and asked once more.",
-    "toolProblem": "Tools of the agent cannot be used, and why.",
+    "toolProblem": "Tools of the agent cannot be used: `message` says which and why.",
     "compaction": (
         "Older parts of the thread are summarised or left out, so that it fits the model's window: `before` "
         "and `after` in tokens."

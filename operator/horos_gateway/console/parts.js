@@ -43,6 +43,7 @@ export const NOTES = {
     "quiet",
     `Older parts were shortened: ${before} tokens became ${after}.`,
   ],
+  toolProblem: ({ message }) => ["warn", message],
   owes: () => ["quiet", "It waits for others and answers when they have."],
   cancel: () => ["quiet", "A person stopped this turn."],
 };
