@@ -13,6 +13,7 @@ export class Pane {
     this._views = new Map();
     this._along = true; // whether the person reads along at the end
     this._frame = 0;
+    this._seen = 0; // the height that was last painted
     this.followed = () => {};
     const button = { type: "button", hidden: true };
     this._older = el(
@@ -93,11 +94,14 @@ export class Pane {
       this._frame = 0;
       if (this._along) this.follow();
       else this._down.hidden = false;
+      this._seen = this._pane.scrollHeight;
     });
   }
 
+  /** What came since the last frame was not seen yet: who was at the end before it still reads along. */
   _scrolled() {
-    this._along = this._pane.scrollHeight - this._pane.scrollTop - this._pane.clientHeight < NEAR;
+    const end = Math.min(this._seen, this._pane.scrollHeight);
+    this._along = end - this._pane.scrollTop - this._pane.clientHeight < NEAR;
     if (this._along) this._down.hidden = true;
   }
 
@@ -106,6 +110,7 @@ export class Pane {
     this._older.disabled = true;
     const height = this._pane.scrollHeight - this._pane.scrollTop;
     await this._actions.older();
+    this._seen = this._pane.scrollHeight;
     this._pane.scrollTop = this._pane.scrollHeight - height;
     this._older.disabled = false;
   }
