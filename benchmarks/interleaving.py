@@ -9,7 +9,6 @@ from benchmarks.field import Contender
 from benchmarks.report import Figures, Runs
 from benchmarks.tools import MissingToolError
 
-
 Results: TypeAlias = dict[str, Any]
 """What a part measured, ready for JSON: repetitions, comparisons, and weight."""
 
