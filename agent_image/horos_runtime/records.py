@@ -1,6 +1,6 @@
 """Records of a context: chat messages as they lie in Redis, with the fields that are horos' own."""
 
-from typing import Final, Literal, Required, TypedDict
+from typing import Final, Literal, NotRequired, Required, TypedDict
 
 import orjson
 
@@ -23,13 +23,26 @@ class ToolCall(TypedDict):
 
 
 class TokenUsage(TypedDict):
-    """What one model call cost."""
+    """What one model call cost.
+
+    `estimate` is what we had guessed of its prompt; `estimated`: its server did not say, all is a guess.
+    """
 
     prompt: int
     completion: int
+    estimate: NotRequired[int]
+    estimated: NotRequired[Literal[True]]
 
 
-Role = Literal["user", "assistant", "tool"]
+class Ceiling(TypedDict):
+    """What a refused request taught: with this model and window no more than `room` estimated tokens."""
+
+    model: str
+    window: int
+    room: int
+
+
+Role = Literal["user", "assistant", "tool", "compaction"]
 
 Record = TypedDict(
     "Record",
@@ -46,10 +59,28 @@ Record = TypedDict(
         "re": str,
         "error": bool,
         "usage": TokenUsage,
+        "together": list[list[str]],
+        "ref": str,
+        "model": str,
+        "through": int,
+        "drop": int,
+        "trim": int,
+        "ceiling": Ceiling,
+        "marks": list[list[int]],
     },
     total=False,
 )
-"""`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's."""
+"""`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
+
+`together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
+shows only a part, and the whole is kept under this name.
+`model` is the name of the model that answered, when that is a fallback.
+
+A record of role `compaction` tells how everything before it is shown from now on, so the last one is enough:
+records before the absolute index `through` are told by its content, the summary, alone; before `drop` whole
+rounds of tool calls are left out; before `trim` long results are shown in part. None is less than the one
+before. `marks` are pairs of an index and the bytes of all records before it.
+"""
 
 OUTCOME_UNKNOWN: Final = (
     "error: the agent was interrupted while this tool ran; whether it took effect is unknown. "

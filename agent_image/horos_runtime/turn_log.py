@@ -4,13 +4,15 @@ Whatever interrupts it, the journal in Redis is a legal history, from which the 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from horos_bus.message_service import NOTHING_OFFLOADED
 from horos_bus.records import Appended, Effect, Next, Turn, Usage
 from horos_runtime.desk import Answer, Desk
 from horos_runtime.journal import Journal
 from horos_runtime.records import Record, ToolCall, dump, tool_record
+from horos_runtime.retention import keep_from
 from horos_runtime.wakes import CutTurnError
 
 log: Final = logging.getLogger(__name__)
@@ -27,20 +29,34 @@ class TurnLog:
     @classmethod
     async def open(cls, desk: Desk, turn: Turn) -> "TurnLog":
         """Load the records of the turn's thread; raises BusError."""
-        records = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
-        return cls(desk, turn, Journal(turn, records))
+        context = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
+        return cls(desk, turn, Journal(turn, context))
 
-    async def append(self, entries: Sequence[Record], effects: Sequence[Effect] = ()) -> None:
-        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn."""
+    async def append(
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect] = (),
+        offloaded: Mapping[str, bytes] = NOTHING_OFFLOADED,
+    ) -> None:
+        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn.
+
+        `offloaded` are the results of which records show only a part, by the records' absolute indexes.
+        """
         used = self._desk.meter.pending
-        appended = await self._desk.patience(lambda: self._append(entries, effects, used))
+        appended = await self._desk.patience(lambda: self._append(entries, effects, offloaded, used))
         self._desk.meter.written(used)
         self.journal.appended(appended)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError
 
-    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect], used: Usage) -> Appended:
+    async def _append(
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect],
+        offloaded: Mapping[str, bytes],
+        used: Usage,
+    ) -> Appended:
         return await self._desk.messages.append(
             self.turn.id,
             self.journal.length,
@@ -48,11 +64,13 @@ class TurnLog:
             effects,
             usage=used,
             day=self._desk.meter.today,
+            offloaded=offloaded,
         )
 
     async def commit(self, answer: Answer) -> Next:
         """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
         journal, used = self.journal, self._desk.meter.pending
+        kept = keep_from(journal.context)
         following = await self._desk.patience(
             lambda: self._desk.messages.commit(
                 self.turn.id,
@@ -61,10 +79,13 @@ class TurnLog:
                 answer.ending,
                 used,
                 day=self._desk.meter.today,
+                keep_from=kept or None,
             )
         )
         self._desk.meter.written(used)
         journal.saved(answer.records)
+        # Not of the turn that closed: Redis keeps all of it.
+        journal.context.forget_before(min(kept, self.turn.base))
         log.info("turn finished", extra={"about": {"turn": self.turn.id, "thread": self.turn.thread}})
         return following
 

@@ -1,6 +1,7 @@
 """The runtime's side of the bus for one agent: its inbox, its turns, its events."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -42,6 +43,7 @@ from horos_bus.records import (
 SUBSCRIBE_SECONDS: Final = 5.0
 MAX_ATTEMPTS: Final = 5
 NOTHING_USED: Final = Usage()
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 NOTHING_OFFLOADED: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
@@ -123,12 +125,12 @@ class MessageService:
         stands for it, as decimal text. Raises ValueError for another name.
         """
         for ref in offloaded:
-            if not (ref.isascii() and ref.isdigit()):
+            if not _INDEX.fullmatch(ref):
                 raise ValueError(f"offloaded: name {ref!r}: expected the absolute index of a record")
         args: list[Argument] = [self._identity.token, turn, ix, INBOX_CAP, *_usage_words(usage, day)]
         args += [len(entries), len(offloaded), *entries]
         for ref, result in offloaded.items():
-            args += [int(ref), result]
+            args += [ref, result]
         for effect in effects:
             args += effect_words(effect)
         answer = await self._call("append", *args)

@@ -8,9 +8,9 @@ import pytest
 from horos_api.names import key_prefix
 from horos_bus.acl import AclOutcome, ensure_namespace_user, namespace_user_name
 from horos_bus.connection import Bus, BusError, BusUnavailableError, NotPermittedError
-from horos_bus.records import Ending, Usage
+from horos_bus.records import Charge, Ending, Usage
 from tests.bus.conftest import OpenBus
-from tests.bus.stage import Stage, answer, asking, record, replying, sending, turn_of, user
+from tests.bus.stage import Stage, asking, record, replying, sending, turn_of, user
 from tests.redis_fixtures import RedisProcess
 
 INSTALL = "acl"
@@ -55,7 +55,12 @@ async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) ->
     assert await runtime.config() == b"{}"
     assert await runtime.agents() == ["ada", "bob"]
     turn = turn_of(await runtime.all_unread())
-    await runtime.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [sending("bob")])
+    await runtime.charge(turn.id, Charge(20_000, 10, 10, tokens_limit=100))
+    step = [user(turn.inputs[0]), record("assistant", "")]
+    used = Usage(100, 1, 1)
+    await runtime.append(turn.id, 0, step, [sending("bob")], usage=used, day=20_000, offloaded={"1": b"long"})
+    assert await runtime.offloaded("main", "1") == b"long"
+    assert (await runtime.charge(turn.id, Charge(20_000, 10, 10, tokens_limit=100))).exhausted
     await stage.say("m2")
     joined = (await runtime.append(turn.id, 3, [record("assistant", "")], [asking("bob")])).joined
     await runtime.append(turn.id, 5, [user(joined[0])], [replying("m1")])
@@ -74,7 +79,10 @@ async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) ->
         runtime = stage.runtime(bus=red)
         await runtime.claim(None, max_attempts=0)
     assert [letter.message.mid for letter in await stage.control.dead_letters("ada")] == ["m3"]
-    await answer(runtime, turn_of(await runtime.all_unread()))
+    turn = turn_of(await runtime.all_unread())
+    closing = [*map(user, turn.inputs), record("assistant", "")]
+    await runtime.commit(turn.id, turn.base, closing, Ending(), keep_from=5)
+    assert (await runtime.stretch("main")).start == 5
     await runtime.retire()
 
 

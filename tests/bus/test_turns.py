@@ -4,7 +4,7 @@ import pytest
 
 from horos_api.agent_state import AgentState
 from horos_api.messages import MessageKind
-from horos_bus.records import Ending, FencedError, Idle, LostError, Usage
+from horos_bus.records import Charge, Ending, FencedError, Idle, LostError, Usage
 from horos_bus.sender import reply
 from tests.bus.stage import Stage, answer, record, sending, tool_result, turn_of, user
 
@@ -129,6 +129,7 @@ async def test_a_process_without_the_agent_can_do_nothing(stage: Stage) -> None:
         old.all_unread(),
         old.append(turn.id, 0, [record("assistant", "")], [sending("ada")]),
         old.emit(turn.id, [{"type": "X"}]),
+        old.charge(turn.id, Charge(20_000, 1, 1)),
         old.commit(turn.id, 0, [], Ending(text="no"), Usage()),
         old.fail(turn.id, "Reason", "message"),
         old.retire(force=True),

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from horos_api.events import text_delta
 from horos_api.messages import MessageKind
 from horos_bus.connection import Argument, Bus, BusUnavailableError
-from horos_bus.records import Ending, Idle, Usage
+from horos_bus.records import Charge, Charged, DayUsage, Ending, Idle, TotalUsage, Usage
 from horos_bus.sender import reply
 from tests.bus.stage import Stage, record, sending, tool_result, turn_of, user
 from tests.redis_fixtures import RedisProcess, fresh_prefix
@@ -61,13 +61,17 @@ async def test_two_lives_with_every_script_sent_twice(twice: LosesReplies) -> No
     assert appended.outcome == "DUP"
     assert [m.mid for m in appended.joined] == ["m2"]
     assert appended.stored[2:] == (tool_result("call-1", "OK"),)
-    await ada.append(turn.id, 3, [user(appended.joined[0])])
+    assert await ada.charge(turn.id, Charge(20_000, 9, 9, 1)) == Charged("", 20_000, 9, 9)
+    used = Usage(1, 1, 1)
+    step = [user(appended.joined[0])]
+    await ada.append(turn.id, 3, step, usage=used, day=20_000, offloaded={"3": b"long"})
+    assert await ada.charge(turn.id, Charge(20_000, 9, 9, 1)) == Charged("tokens", 20_000, 2, 1)
     await ada.emit(turn.id, [text_delta("m", "a")])
     await ada.emit(turn.id, [text_delta("m", "b")])
     await ada.fail(turn.id, "Reason", "message")
     await ada.all_unread()
     last = [record("assistant", "I asked bob")]
-    assert await ada.commit(turn.id, 4, last, Ending(text="I asked bob"), Usage(1, 1)) == Idle(1)
+    assert await ada.commit(turn.id, 4, last, Ending(text="I asked bob"), Usage(1, 1), day=1) == Idle(1)
     assert await reply(twice, "m1") is await reply(twice, "m2") is None
 
     theirs = turn_of(await bob.all_unread())
@@ -81,14 +85,18 @@ async def test_two_lives_with_every_script_sent_twice(twice: LosesReplies) -> No
     await stage.control.ctl("ada", "evict")
     await stage.control.cancel("ada", arrived.id)
     last = [user(arrived.inputs[0]), record("assistant", "")]
-    await ada.commit(arrived.id, 5, last, Ending(text="now"), Usage())
+    await ada.commit(arrived.id, 5, last, Ending(text="now"), used, day=20_000, keep_from=4)
     assert await reply(twice, "m1") == await reply(twice, "m2") == Ending(text="now")
+    assert (await stage.control.stretch("ada", "main")).start == 4
+    view = await stage.control.view("ada")
+    assert view is not None
+    assert view.usage == TotalUsage(2, 3, 3, 2, DayUsage(20_000, 6, 2))
     assert await stage.control.reap("ada", "ada-1") == "NOOP"
     assert await stage.control.delete("ada", "uid-ada") == "GONE"
 
     events = [event for event in await stage.events("bob") if event["type"] == "RUN_FINISHED"]
     assert len(events) == 1
-    every = "create configure claim send next append emit fail commit retire ctl reap delete"
+    every = "create configure claim send next append emit charge fail commit retire ctl reap delete"
     assert set(every.split()) <= twice.repeated
 
 

@@ -28,6 +28,12 @@ class Writes(KubeCluster):
         self.configs_told: list[tuple[str, Any]] = []
         self.gone: set[str] = set()
 
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        return None
+
+    async def create_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        pass  # nothing here starts a pod that would read it
+
     async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
         self.agents_told.append(status)
         return dataclasses.replace(agent, status=status, version=agent.version + 1)
@@ -68,7 +74,7 @@ async def test_an_agent_whose_budget_is_used_up_is_looked_at_again_when_the_next
     used = {"day": day_of(NOW), "day_tokens": 12, "day_cost": 0}
     await at.command("HSET", at.keys.state("ada"), *(part for pair in used.items() for part in pair))
     credentials = BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url)
-    credentials.prepared = lambda namespace: True  # type: ignore[method-assign]
+    await credentials.prepare(namespace)
     look = Reconciler(AgentManager(cluster, caches, bus, credentials), FACTORY, lambda: now[0]).look
     left = DAY_SECONDS - NOW % DAY_SECONDS
     assert await look((namespace, "ada")) == left
