@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from horos.client import Interruption, Sent, WatchedEvent
@@ -28,7 +29,7 @@ async def list_agents(session: Session, output: Output) -> None:
         return
     manifests = await manifests_of(session)
     if found or manifests:
-        terminal.table(agents_table(found, manifests))
+        terminal.table(agents_table(found, manifests, datetime.now(UTC).date().isoformat()))
     else:
         terminal.note(f"no agents in namespace {session.namespace}")
 
