@@ -63,7 +63,7 @@ def plan(view: View, *, urgent: bool = False) -> Compaction | None:
         return None
     stage = _Stage(view)
     stage.trim(stage.kept)
-    stage.drop(min(stage.kept, stage.open_turn))
+    stage.drop(min(stage.kept, view.open_turn))
     stage.summarise(stage.kept)
     if stage.tokens > trigger(view.room):
         stage.trim(len(view.exchanges))
@@ -86,9 +86,6 @@ class _Stage:
         self._starts = [*(each.start for each in view.exchanges), view.end]
         self.boundaries = view.boundaries
         self._told = sum(self._cost(index, view.boundaries) for index in range(len(view.exchanges)))
-        self.open_turn = next(
-            (index for index, each in enumerate(view.exchanges) if each.run == view.run), len(view.exchanges)
-        )
         rounds = [index for index, each in enumerate(view.exchanges) if each.kind != "question"]
         self.kept = rounds[-1] if rounds else 0
         """What the newest step and its results are shown from, whatever happens."""

@@ -66,9 +66,9 @@ Record = TypedDict(
 """`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
 
 A record of role `compaction` tells how everything before it is shown from now on, so the last one is enough:
-records before the absolute index `through` are told by its content, the summary, alone; before `drop` whole
-rounds of tool calls are left out; before `trim` long results are shown in part. Each is at least as large as the
-one before. `marks` are pairs of an index and the bytes of all records before it.
+records before the absolute index `through` are told by its content, the summary, alone; before `drop`, which
+is no smaller, whole rounds of tool calls are left out; before `trim`, no smaller again, long results are
+shown in part. `marks` are pairs of an index and the bytes of all records before it.
 """
 
 OUTCOME_UNKNOWN: Final = (

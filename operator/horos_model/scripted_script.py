@@ -88,6 +88,8 @@ class Reply(_Part):
     chunks: tuple[str | Chunk, ...] = ()
     echo: bool = False
     """Answer with the text of the last user message."""
+    find: Annotated[str, AfterValidator(_compiles)] | None = None
+    """Answer with all that this regular expression finds in the messages, a line each, nothing twice."""
     tool_calls: tuple[ToolCall, ...] = ()
     fault: Fault | None = None
     garbage: str | None = None
@@ -112,11 +114,12 @@ class Reply(_Part):
                 ("text", self.text is not None),
                 ("chunks", bool(self.chunks)),
                 ("echo", self.echo),
+                ("find", self.find is not None),
             )
             if given
         ]
         if len(texts) > 1:
-            raise ValueError(f"expected one of text, chunks and echo, not {' and '.join(texts)}")
+            raise ValueError(f"expected one of text, chunks, echo and find, not {' and '.join(texts)}")
         kinds = [
             name
             for name, given in (
@@ -129,7 +132,7 @@ class Reply(_Part):
         if len(kinds) != 1:
             given_kinds = " and ".join(kinds) or "nothing"
             raise ValueError(
-                f"expected text, chunks, echo or toolCalls, or a fault, or garbage; not {given_kinds}"
+                f"expected text, chunks, echo, find or toolCalls, or a fault, or garbage; not {given_kinds}"
             )
         return self
 
