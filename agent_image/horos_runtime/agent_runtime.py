@@ -200,12 +200,18 @@ class AgentRuntime:
         async with self._watch.over(turn, self._look):
             config = await self._config.of(turn.version)
             opened = await TurnLog.open(self._desk, turn)
-            answer = await TurnRun(self._desk, opened, config, self._registry(config.spec)).take()
+            answer = await TurnRun(
+                self._desk, opened, config, self._registry(config.spec, turn.thread)
+            ).take()
         self._look = self._wakes.count
         return await opened.commit(answer)
 
-    def _registry(self, spec: AgentSpec) -> ToolRegistry:
-        builtin = builtin_tools(spec.tools.builtin, lambda: self._patience(self._messages.agents))
+    def _registry(self, spec: AgentSpec, thread: str) -> ToolRegistry:
+        builtin = builtin_tools(
+            spec.tools.builtin,
+            lambda: self._patience(self._messages.agents),
+            lambda start: self._patience(lambda: self._messages.stretch(thread, start)),
+        )
         return ToolRegistry(*builtin, *self._tools)
 
     async def _wait_in_error(self, turn: Turn, reason: Reason, message: str) -> Next:

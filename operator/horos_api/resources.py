@@ -70,6 +70,7 @@ class BuiltinTool(StrEnum):
     ASK = "ask"
     REPLY = "reply"
     LIST_AGENTS = "list_agents"
+    HISTORY = "history"
 
 
 _OUTPUT_FITS: Final = rule(

@@ -1,5 +1,6 @@
 """What the routes do on the bus: look at agents, hand in messages, read replies and records."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
-from horos_bus.records import AgentView, DeadLetter
+from horos_bus.records import BEHIND_THE_END, AgentView, DeadLetter
 from horos_bus.sender import reply, send
 from horos_gateway.bodies import (
     AcceptedBody,
@@ -35,6 +36,15 @@ from horos_gateway.problems import (
     NoTurnError,
     TerminatedError,
 )
+
+
+@dataclass(frozen=True)
+class WantedRecords:
+    """Which part of a thread is asked for: from an index on, and only so many of the newest (None: all)."""
+
+    thread: str
+    start: int
+    last: int | None
 
 
 class Backend:
@@ -123,15 +133,20 @@ class Backend:
             raise NeverAnsweredError(f"{ending.error}; nobody will answer this message")
         return ReplyBody(id=mid, text=ending.text)
 
-    async def records(self, namespace: str, name: str, thread: str, start: int) -> RecordsBody:
-        """The records of a thread from an index on; raises NotFoundError."""
+    async def records(self, namespace: str, name: str, wanted: WantedRecords) -> RecordsBody:
+        """The records of a thread that are wanted, as far as they are kept; raises NotFoundError."""
         await self._view(namespace, name)
         control = Control(self._at(namespace))
-        if thread not in await control.threads(name):
-            raise NotFoundError(f"agent {name} has no thread {thread}", "thread")
-        found = await control.context(name, thread, start)
-        items: list[dict[str, Any]] = [orjson.loads(record) for record in found]
-        return RecordsBody(start=start, next=start + len(items), items=items)
+        if wanted.thread not in await control.threads(name):
+            raise NotFoundError(f"agent {name} has no thread {wanted.thread}", "thread")
+        start = wanted.start
+        if wanted.last is not None:
+            end = (await control.stretch(name, wanted.thread, BEHIND_THE_END)).start
+            start = max(start, end - wanted.last)
+        found = await control.stretch(name, wanted.thread, start)
+        items: list[dict[str, Any]] = [orjson.loads(record) for record in found.records]
+        first = found.start if items else start
+        return RecordsBody(start=first, next=first + len(items), items=items)
 
     async def newest_event(self, namespace: str, name: str) -> str:
         """The id of an agent's newest event, '0-0' when there is none yet; raises NotFoundError."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
+from horos_gateway.backend import WantedRecords
 from horos_gateway.bodies import CancelBody, MessageBody
 from horos_gateway.problems import MediaTypeError, ProblemError, TooLargeError
 
@@ -58,12 +59,15 @@ def message_id_of(request: Request) -> str:
     return mid
 
 
-def start_of(request: Request) -> int:
-    """The index of the first record asked for."""
-    text = request.query_params.get("start", "0")
-    if not re.fullmatch(r"[0-9]{1,15}", text):
-        raise ProblemError(f"start {text!r}: expected a whole number, 0 or more", "start")
-    return int(text)
+def wanted_records_of(request: Request) -> WantedRecords:
+    """The part of a thread that is asked for."""
+    start = request.query_params.get("start", "0")
+    if not re.fullmatch(r"[0-9]{1,15}", start):
+        raise ProblemError(f"start {start!r}: expected a whole number, 0 or more", "start")
+    last = request.query_params.get("last")
+    if last is not None and not re.fullmatch(r"[1-9][0-9]{0,5}", last):
+        raise ProblemError(f"last {last!r}: expected a whole number, 1 to 999999", "last")
+    return WantedRecords(thread_in_path(request), int(start), int(last) if last else None)
 
 
 def after_of(request: Request) -> str | None:

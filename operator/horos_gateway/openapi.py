@@ -26,6 +26,7 @@ _PARAMETERS: Final[dict[str, str]] = {
     "id": "The message's id, as sending it returned.",
     "thread": "One conversation of the agent.",
     "start": "Absolute index of the first record wanted; 0 or left out = from the first.",
+    "last": "Only so many of the newest records; left out = all.",
     "after": "Begin behind this event; 0 = with the oldest kept; left out = with the next one to come.",
     "Idempotency-Key": "Sent again with the same key, a message is taken once (remembered for a day).",
     "Last-Event-ID": "As `after`, and stronger; what an EventSource sends when it reconnects.",

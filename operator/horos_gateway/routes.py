@@ -132,8 +132,8 @@ async def get_dead_letters(request: Request, services: Services) -> Response:
 async def get_records(request: Request, services: Services) -> Response:
     """Read the context of one thread."""
     namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
-    thread, start = inputs.thread_in_path(request), inputs.start_of(request)
-    return json_response(await services.backend.records(namespace, agent, thread, start))
+    wanted = inputs.wanted_records_of(request)
+    return json_response(await services.backend.records(namespace, agent, wanted))
 
 
 async def watch_events(request: Request, services: Services) -> Response:
@@ -188,7 +188,7 @@ OPERATIONS: Final = (
         f"{AGENT}/threads/{{thread}}/records",
         Verb.WATCH,
         RecordsBody,
-        query=("start",),
+        query=("start", "last"),
         refusals=(404,),
     ),
     Operation(

@@ -216,7 +216,8 @@ def test_the_configuration_has_the_model_complete_and_nothing_of_the_pod() -> No
         b'{"generation":4,"spec":{"budget":{"requestSeconds":3600,"toolRounds":25,"turnSeconds":600},'
         b'"instructions":"Be Ada.",'
         b'"model":{"baseUrl":"http://model/v1","name":"big","temperature":"0.2"},'
-        b'"operatingMode":"Running","tools":{"builtin":["send","ask","reply","list_agents"]}}}'
+        b'"operatingMode":"Running",'
+        b'"tools":{"builtin":["send","ask","reply","list_agents","history"]}}}'
     )
 
 

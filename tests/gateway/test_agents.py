@@ -61,6 +61,8 @@ async def test_one_agent_comes_with_its_threads_and_its_trouble(space):
         ("/nobody/threads/main/records", 404, "not-found", "name"),
         ("/ada/threads/none/records", 404, "not-found", "thread"),
         ("/ada/threads/main/records?start=-1", 400, "bad-request", "start"),
+        ("/ada/threads/main/records?last=0", 400, "bad-request", "last"),
+        ("/ada/threads/main/records?last=many", 400, "bad-request", "last"),
         ("/ada/threads/a%20b/records", 400, "bad-request", "thread"),
         ("/Ada", 400, "bad-request", "name"),
         ("/" + "a" * 53, 400, "bad-request", "name"),
@@ -103,3 +105,5 @@ async def test_records_are_read_from_an_index_on(space):
     part = (await space.http.get("/ada/threads/main/records", params={"start": 1})).json()
     assert part == {"start": 1, "next": 2, "items": [{"role": "assistant", "content": "yes"}]}
     assert (await space.http.get("/ada/threads/main/records?start=2")).json()["items"] == []
+    assert (await space.http.get("/ada/threads/main/records?last=1")).json() == part
+    assert (await space.http.get("/ada/threads/main/records?last=9")).json() == whole
