@@ -68,7 +68,7 @@ def page(stretch: Stretch, wanted: HistoryArguments) -> str:
     found = [
         (number, written(record))
         for number, record in numbered
-        if number < end and wanted.search.casefold() in written(record).casefold()
+        if number < end and _holds(record, wanted.search)
     ]
     shown = found[-wanted.limit :]
     if not shown:
@@ -78,6 +78,14 @@ def page(stretch: Stretch, wanted: HistoryArguments) -> str:
     if wanted.limit == 1:
         return _alone(*shown[0], wanted.offset)
     return _listed(shown, more=len(found) > len(shown) or (stretch.start > 0 and not wanted.search))
+
+
+def _holds(record: Record, text: str) -> bool:
+    """Say whether a record holds a text; a call of this tool is not what it looks for itself."""
+    if not text:
+        return True
+    names = {call["function"]["name"] for call in record.get("tool_calls", [])}
+    return BuiltinTool.HISTORY not in names and text.casefold() in written(record).casefold()
 
 
 def _alone(number: int, text: str, offset: int) -> str:
