@@ -20,6 +20,12 @@ from horos_bus.control import Control
 from horos_gateway.app import gateway_app
 from horos_gateway.settings import Settings
 from horos_model.scripted_script import parse_script
+from horos_runtime.call_round import AT_ONCE
+from horos_runtime.foreign_code import THREADS
+from horos_runtime.repetition import REFUSED_AT, TOLD_AT
+from horos_runtime.tool_executor import TRIES
+from horos_runtime.tool_results import KEPT_BYTES, RESULT_BYTES
+from horos_runtime.tools import DEFAULT_TIMEOUT_SECONDS
 from tests.model_fixtures import served
 from tests.redis_fixtures import RedisProcess
 
@@ -59,8 +65,29 @@ def test_every_yaml_example_is_what_it_says() -> None:
     assert sorted(kinds) == ["Agent", "script", "spec"]
 
 
-def test_the_python_example_is_the_one_that_is_tested() -> None:
-    assert blocks("python") == [(PROJECT / "examples/basic_agent.py").read_text()]
+def test_the_python_examples_are_those_that_are_tested() -> None:
+    program, function = blocks("python")
+    assert program == (PROJECT / "examples/basic_agent.py").read_text()
+    assert function in (PROJECT / "examples/tools/src/desk_tools/sums.py").read_text()
+    [entry_point] = blocks("toml")
+    assert entry_point in (PROJECT / "examples/tools/pyproject.toml").read_text()
+
+
+def test_the_numbers_about_tools_are_those_of_the_code() -> None:
+    about = README[README.index("## Your own tools") : README.index("## Test your agents")]
+    for told in (
+        f"The timeout ({DEFAULT_TIMEOUT_SECONDS:g} s)",
+        f"after {THREADS} of those",
+        f"(over {RESULT_BYTES // 1024} KiB)",
+        f"up to {KEPT_BYTES // 1024**2} MiB",
+    ):
+        assert told in " ".join(about.split())
+    assert (TRIES, AT_ONCE, TOLD_AT, REFUSED_AT) == (3, 8, 3, 5)
+
+
+def test_the_manifest_with_tools_is_an_agent() -> None:
+    agent = Agent.from_manifest(yaml.safe_load((PROJECT / "examples/tools/agent.yaml").read_text()))
+    assert agent.spec.image in README
 
 
 def test_every_make_target_exists() -> None:
@@ -105,7 +132,8 @@ def test_every_chart_value_and_image_target_exists() -> None:
             assert step in found, f"{path} is no value of the chart"
             found = found[step]
     targets = set(re.findall(r"^FROM .* AS ([a-z]+)$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE))
-    [build] = commands_of("docker")
+    build, with_tools = commands_of("docker")
+    assert "AGENT_IMAGE" in (PROJECT / with_tools[-1] / "Dockerfile").read_text()
     assert {build[build.index("--target") + 1], "operator", "model", "redis"} <= targets
 
 

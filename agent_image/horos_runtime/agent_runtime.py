@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Final
@@ -16,7 +17,6 @@ from horos_bus.connection import Bus, BusError
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity, Leave, Next, Turn
 from horos_runtime.agent_config import AgentConfig
-from horos_runtime.builtin_tools import builtin_tools
 from horos_runtime.context_manager import ContextManager
 from horos_runtime.delta_publisher import DeltaPublisher
 from horos_runtime.desk import Desk, InterruptedTurnError
@@ -24,12 +24,14 @@ from horos_runtime.health import HealthServer, Pulse
 from horos_runtime.lifetime import ExitCode, Lifetime
 from horos_runtime.llm_client import LLMClient
 from horos_runtime.local import ask, introduce, local_settings
+from horos_runtime.meter import Clock, Meter
 from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.model_round import ModelRound
 from horos_runtime.pace import Pace, Trouble
 from horos_runtime.patience import Patience
 from horos_runtime.settings import RuntimeSettings
 from horos_runtime.tool_registry import ToolRegistry
+from horos_runtime.toolbox import Toolbox
 from horos_runtime.turn import TurnRun, put_away
 from horos_runtime.turn_log import TurnLog
 from horos_runtime.wakes import CutTurnError, TurnWatch, Wakes
@@ -42,23 +44,26 @@ MESSAGE_LENGTH: Final = 500
 class AgentRuntime:
     """One incarnation of one agent; `run` is its whole life.
 
-    `tools` are offered to the model beside the built-ins that the spec names. Make it and run it in the same
-    event loop.
+    `tools` are offered to the model beside the built-ins that the spec names and the tools of installed
+    packages; they may change at any time. `clock` tells on which day its models are used. Make it and run it
+    in the same event loop.
     """
 
     def __init__(
-        self, settings: RuntimeSettings, tools: ToolRegistry | None = None, pace: Pace | None = None
+        self,
+        settings: RuntimeSettings,
+        tools: ToolRegistry | None = None,
+        pace: Pace | None = None,
+        clock: Clock = time.time,
     ) -> None:
         self._settings = settings
-        self._tools = tools or ToolRegistry()
         self._pace = pace or Pace()
-        self._machine = AgentStateMachine()
-        self._pulse = Pulse()
+        self._machine, self._pulse = AgentStateMachine(), Pulse()
         self._patience = Patience(self._pace, self._pulse)
         self._bus = Bus.open(settings.redis_url, settings.prefix)
         self._messages = MessageService(self._bus, Identity(settings.agent, settings.uid, settings.token))
         self._config = AgentConfig(lambda: self._patience(self._messages.config))
-        self._client = LLMClient(settings.model_api_key)
+        self._client = LLMClient(settings.keys)
         self._publisher = DeltaPublisher(
             lambda turn, events: self._patience(lambda: self._messages.emit(turn, events)),
             self._pace.coalesce,
@@ -71,16 +76,17 @@ class AgentRuntime:
             patience=self._patience,
             contexts=ContextManager(self._messages.stretch),
             model=ModelRound(self._client, self._publisher, self._pace.model, self._pulse),
+            meter=Meter(clock),
             publisher=self._publisher,
             pulse=self._pulse,
             stopping=self._lifetime.stopping,
             agent=settings.agent,
             token=settings.token,
         )
+        self._toolbox = Toolbox(self._desk, ToolRegistry() if tools is None else tools)
         self._awake = asyncio.Event()
         self._retired = self._over = False
-        self._look = 0
-        self._refused_before = ""
+        self._look, self._refused_before = 0, ""
         self._trouble: Trouble | None = None
 
     @classmethod
@@ -200,19 +206,10 @@ class AgentRuntime:
         async with self._watch.over(turn, self._look):
             config = await self._config.of(turn.version)
             opened = await TurnLog.open(self._desk, turn)
-            answer = await TurnRun(
-                self._desk, opened, config, self._registry(config.spec, turn.thread)
-            ).take()
+            tools = await self._toolbox.open(opened, config.spec)
+            answer = await TurnRun(self._desk, opened, config, tools).take()
         self._look = self._wakes.count
         return await opened.commit(answer)
-
-    def _registry(self, spec: AgentSpec, thread: str) -> ToolRegistry:
-        builtin = builtin_tools(
-            spec.tools.builtin,
-            lambda: self._patience(self._messages.agents),
-            lambda start: self._patience(lambda: self._messages.stretch(thread, start)),
-        )
-        return ToolRegistry(*builtin, *self._tools)
 
     async def _wait_in_error(self, turn: Turn, reason: Reason, message: str) -> Next:
         """Tell everybody, keep the turn open, and try again later, after an edit, or in a new pod."""

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Final
 
 from horos_api import events
-from horos_bus.records import Usage
 from horos_runtime.agent_config import StoredConfig
 from horos_runtime.compaction import (
     HARDER,
@@ -19,18 +18,17 @@ from horos_runtime.compaction import (
 )
 from horos_runtime.desk import Desk
 from horos_runtime.model_errors import ContextLengthError
-from horos_runtime.model_round import Question
+from horos_runtime.model_lineup import DEFAULT_WINDOW_TOKENS
+from horos_runtime.model_try import Question
 from horos_runtime.projection import Room, View, system_messages
 from horos_runtime.records import Ceiling
 from horos_runtime.stream_assembly import Step
 from horos_runtime.summariser import Bounds, Summariser, request_bytes
 from horos_runtime.token_estimates import ChatMessage, factor, message_tokens, schema_tokens, with_estimate
-from horos_runtime.tool_registry import ToolRegistry
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
 
-DEFAULT_WINDOW_TOKENS: Final = 128_000
 EMERGENCIES: Final = 4
 """How often a request that is too long for the model is made shorter before the person is told."""
 
@@ -46,15 +44,15 @@ class Asking:
         self._model = config.choices[0]
         self._window = self._model.context_window_tokens or DEFAULT_WINDOW_TOKENS
         self._output = self._model.max_output_tokens or self._window // 4
+        self._budget = desk.day_budget(opened.turn.id, config.spec.budget)
         self._summariser = Summariser(self._text)
 
-    async def ask(self, tools: ToolRegistry) -> Step:
-        """Return the model's next step; its usage holds the estimate of the prompt.
+    async def ask(self, schemas: list[ChatMessage]) -> Step:
+        """Return the model's next step, offering it tools; its usage holds the estimate of the prompt.
 
         Raises ContextLengthError when even a small part is too long, ModelRefusedError, OutOfTimeError,
-        CutTurnError, BusError.
+        BudgetExhaustedError, UnfitAnswerError, CutTurnError, BusError.
         """
-        schemas = tools.schemas()
         system = system_messages(self._config.spec.instructions)
         fixed = sum(map(message_tokens, system)) + schema_tokens(schemas)
         for emergency in range(EMERGENCIES + 1):
@@ -68,7 +66,6 @@ class Asking:
                 log.warning("the request is too long for the model, sending less: %s", error)
                 await self._make_room(fixed, self._ceiling(int(sent * HARDER)))
             else:
-                self._spend(step)
                 return replace(step, usage=with_estimate(step.usage, sent)) if step.usage else step
         raise AssertionError("the last try returns or raises")
 
@@ -97,21 +94,22 @@ class Asking:
         self._desk.publisher.publish(turn.id, [events.custom("compaction", told | bounds_told)])
 
     async def _text(self, messages: list[ChatMessage]) -> str:
-        step = await self._desk.model.ask(self._question(messages, [], shown=False))
-        self._spend(step)
+        step = await self._desk.model.ask(
+            replace(self._question(messages, []), quiet=True, response_schema=None)
+        )
         return step.text
 
-    def _question(
-        self, messages: list[ChatMessage], schemas: list[ChatMessage], *, shown: bool = True
-    ) -> Question:
+    def _question(self, messages: list[ChatMessage], schemas: list[ChatMessage]) -> Question:
+        model = self._config.spec.model
         return Question(
             turn=self._log.turn.id,
             message_id=self._log.journal.next_message_id,
             messages=messages,
-            spec=self._config.spec,
+            models=self._config.choices,
             tools=schemas,
             deadline=self._deadline,
-            shown=shown,
+            budget=self._budget,
+            response_schema=model.response_schema if model else None,
         )
 
     def _view(self, room: Room) -> View:
@@ -129,7 +127,3 @@ class Asking:
     def _regained(self) -> Ceiling | None:
         known = learnt(self._log.journal.context, self._model.name or "", self._window)
         return self._ceiling(int(known * REGAIN)) if known is not None else None
-
-    def _spend(self, step: Step) -> None:
-        if step.usage:
-            self._log.spend(Usage(step.usage["prompt"], step.usage["completion"]))

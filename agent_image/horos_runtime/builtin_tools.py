@@ -11,7 +11,9 @@ from horos_api.resources import BuiltinTool
 from horos_bus.records import Effect
 from horos_runtime.history_tool import ReadThread, history_tool
 from horos_runtime.records import dump, tool_record
-from horos_runtime.tool_registry import AnyTool, BusTool, EffectCall, Tool
+from horos_runtime.tool_arguments import Arguments
+from horos_runtime.tool_context import ToolContext
+from horos_runtime.tools import AnyTool, BusTool, EffectCall, Tool
 
 
 def _agent_name(name: str) -> str:
@@ -149,7 +151,7 @@ REPLY = BusTool(
 def list_agents_tool(agents: Callable[[], Awaitable[list[str]]]) -> Tool:
     """Build `list_agents` on top of whatever knows the namespace's agents."""
 
-    async def run(_: BaseModel) -> list[str]:
+    async def run(_: Arguments, __: ToolContext) -> list[str]:
         return sorted(await agents())
 
     return Tool(
@@ -158,6 +160,8 @@ def list_agents_tool(agents: Callable[[], Awaitable[list[str]]]) -> Tool:
         arguments=NoArguments,
         run=run,
         idempotent=True,
+        parallel=True,
+        origin="horos",
     )
 
 

@@ -1,64 +1,205 @@
 """The tool calls of one assistant step: checked, stored ahead, run, each with its one result."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import BaseModel
 
 from horos_bus.records import Effect
 from horos_runtime.desk import Desk
 from horos_runtime.records import OUTCOME_UNKNOWN, Record, ToolCall
+from horos_runtime.repetition import noted, refusal, streak_of
+from horos_runtime.token_estimates import ChatMessage
+from horos_runtime.tool_context import ProgressReports, ToolContext
 from horos_runtime.tool_executor import BusCall, OutsideCall, Rejected, ToolExecutor
-from horos_runtime.tool_registry import EffectCall, ToolRegistry
+from horos_runtime.tool_registry import EffectCall
+from horos_runtime.tool_results import fitted
+from horos_runtime.toolbox import RoundTools
 from horos_runtime.turn_log import TurnLog
+
+AT_ONCE: Final = 8
+"""How many calls of a step run at the same time."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A checked call of a tool that acts outside; `again` says that a predecessor may have begun it."""
+
+    call: ToolCall
+    checked: OutsideCall
+    again: bool = False
+
+
+@dataclass
+class _Sorted:
+    """The calls of a step by what they need."""
+
+    results: list[Record] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    outside: list[_Call] = field(default_factory=list)
 
 
 class CallRound:
     """Carries out the calls of the steps of one turn until `deadline`, a time of the event loop's clock."""
 
-    def __init__(self, desk: Desk, log: TurnLog, tools: ToolRegistry, deadline: float) -> None:
+    def __init__(self, desk: Desk, log: TurnLog, tools: RoundTools, deadline: float) -> None:
         self._desk = desk
         self._log = log
-        self._executor = ToolExecutor(tools)
+        self._tools = tools
+        self._executor = ToolExecutor(tools())
         self._deadline = deadline
+
+    def offered(self) -> list[ChatMessage]:
+        """Describe the tools of this moment to the model: those that its next step may call."""
+        self._executor = ToolExecutor(self._tools())
+        return self._executor.registry.schemas()
 
     async def carry_out(self, step: Record) -> None:
         """Store the step, with what its bus tools do, before any outside tool runs."""
-        await self._run_calls(step.get("tool_calls", []), [*self._log.journal.unsaved, step])
+        own = self._log.journal.own
+        asked = _Sorted()
+        for call in step.get("tool_calls", []):
+            told = refusal(streak_of(own, call), call["function"]["name"])
+            self._sort(call, Rejected(told) if told else self._executor.check(call), asked)
+        groups = _at_once(asked.outside)
+        together = [[each.call["id"] for each in group] for group in groups if len(group) > 1]
+        # Written down before they run: whoever finds them without results knows which may have begun.
+        stored: Record = {**step, "together": together} if together else step
+        await self._log.append([*self._log.journal.unsaved, stored, *asked.results], asked.effects)
+        for group in groups:
+            await self._run(group)
 
     async def repair(self) -> None:
         """PROTOCOL.md section 4: give each call that was interrupted its one result."""
-        if missing := self._log.journal.missing():
-            await self._run_calls(missing, [], interrupted=True)
+        last = self._log.journal.last_step()
+        missing = self._log.journal.missing()
+        if last is None or not missing:
+            return
+        together = last[1].get("together", [])
+        begun = next((set(group) for group in together if missing[0]["id"] in group), {missing[0]["id"]})
+        asked = _Sorted()
+        for call in missing:
+            checked = self._executor.check(call)
+            if call["id"] in begun and not _may_run_again(checked):
+                asked.results.append(self._log.result(call, OUTCOME_UNKNOWN))
+            else:
+                self._sort(call, checked, asked, again=call["id"] in begun)
+        if asked.results or asked.effects:
+            await self._log.append(asked.results, asked.effects)
+        for group in _at_once(asked.outside):
+            await self._run(group)
 
-    async def _run_calls(
-        self, calls: list[ToolCall], entries: list[Record], *, interrupted: bool = False
+    def _sort(
+        self,
+        call: ToolCall,
+        checked: BusCall | OutsideCall | Rejected,
+        asked: _Sorted,
+        *,
+        again: bool = False,
     ) -> None:
-        effects: list[Effect] = []
-        outside: list[tuple[ToolCall, OutsideCall]] = []
-        for call in calls:
-            match self._executor.check(call):
-                case Rejected(text):
-                    entries.append(self._log.result(call, text))
-                case BusCall(tool, arguments):
-                    effects.append(tool.effect(self._effect_call(call, arguments, len(effects))))
-                case OutsideCall() as checked:
-                    outside.append((call, checked))
-        if entries or effects:
-            await self._log.append(entries, effects)
-        for call, checked in outside:
-            # Tools run one after the other: only the first without a result can have been started.
-            unknown = interrupted and not checked.tool.idempotent
-            interrupted = False
-            text = OUTCOME_UNKNOWN if unknown else await self._run(checked)
-            await self._log.append([self._log.result(call, text)])
+        match checked:
+            case Rejected(text):
+                asked.results.append(self._log.result(call, text))
+            case BusCall(tool, arguments):
+                asked.effects.append(tool.effect(self._effect_call(call, arguments, len(asked.effects))))
+            case OutsideCall():
+                asked.outside.append(_Call(call, checked, again))
 
-    async def _run(self, call: OutsideCall) -> str:
-        left = max(0.0, self._deadline - asyncio.get_running_loop().time())
-        self._desk.pulse.beat(min(left, call.tool.timeout_seconds))
-        return await self._executor.run(call, left)
+    async def _run(self, group: Sequence[_Call]) -> None:
+        """Run calls at once; each result is stored as soon as it is there."""
+        places = asyncio.Semaphore(AT_ONCE)
+        async with _tasks([self._outcome(each, places) for each in group]) as tasks:
+            running = dict(zip(tasks, group, strict=True))
+            while running:
+                longest = max(each.checked.longest_seconds for each in running.values())
+                self._desk.pulse.beat(min(self._left(), longest * (1 + len(running) // AT_ONCE)))
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                finished = [(each, task.result()) for task, each in running.items() if task in done]
+                for task in done:
+                    del running[task]
+                await self._store(finished)
+
+    async def _outcome(self, each: _Call, places: asyncio.Semaphore) -> str:
+        async with places:
+            turn = self._log.turn
+            reports = ProgressReports(lambda event: self._desk.publisher.publish(turn.id, [event]))
+            context = ToolContext(
+                agent=self._desk.agent,
+                thread=turn.thread,
+                turn=turn.id,
+                idempotency_key=f"{self._desk.agent}/{turn.id}/{self._place(each.call)}",
+                attempt=2 if each.again else 1,
+                call_id=each.call["id"],
+                tool=each.checked.tool.name,
+                reports=reports,
+            )
+            try:
+                return await self._executor.run(each.checked, context, self._left())
+            finally:
+                reports.end()
+
+    async def _store(self, finished: Sequence[tuple[_Call, str]]) -> None:
+        records: list[Record] = []
+        offloaded: dict[str, bytes] = {}
+        for number, (each, text) in enumerate(finished):
+            ref = str(self._log.journal.length + number)  # the absolute index of the result's record
+            shown = fitted(text, ref)
+            streak = streak_of(self._log.journal.own, each.call)
+            record = self._log.result(each.call, noted(streak, shown.text))
+            if shown.whole:
+                record["ref"] = ref
+                offloaded[ref] = shown.whole
+            records.append(record)
+        await self._log.append(records, offloaded=offloaded)
+
+    def _place(self, call: ToolCall) -> str:
+        """Absolute index of the step and number of the call in it: what no other call of the thread has."""
+        last = self._log.journal.last_step()
+        assert last is not None
+        index, step = last
+        return f"{index}.{[each['id'] for each in step.get('tool_calls', [])].index(call['id'])}"
+
+    def _left(self) -> float:
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     def _effect_call(self, call: ToolCall, arguments: BaseModel, number: int) -> EffectCall:
         # As `append` makes it: from the place in the journal and the number of the effect in the step.
         turn = self._log.turn
         mid = f"{self._desk.agent}/{turn.id}/{self._log.journal.length}.{number}"
         return EffectCall(arguments, call["id"], turn.thread, turn.id, self._desk.token, mid)
+
+
+def _may_run_again(checked: BusCall | OutsideCall | Rejected) -> bool:
+    # A bus tool's result is written with its effect: without the one the other has not happened.
+    return isinstance(checked, BusCall) or (isinstance(checked, OutsideCall) and checked.tool.idempotent)
+
+
+def _at_once(calls: Sequence[_Call]) -> list[list[_Call]]:
+    """Put neighbours together that may run beside each other; all others run alone."""
+    groups: list[list[_Call]] = []
+    for each in calls:
+        if groups and each.checked.tool.parallel and groups[-1][-1].checked.tool.parallel:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    return groups
+
+
+@contextlib.asynccontextmanager
+async def _tasks(
+    coroutines: Sequence[Coroutine[None, None, str]],
+) -> AsyncIterator[list["asyncio.Task[str]"]]:
+    """Run beside the block, and end with it whatever ends it.
+
+    Not a task group, which would wrap the errors of the block.
+    """
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -11,7 +11,12 @@ from horos_bus.records import LostError
 Emit: TypeAlias = Callable[[str, Sequence[Event]], Awaitable[None]]
 """Writes events of a turn to the stream that watchers read: `MessageService.emit`."""
 
-_MERGED: Final = {EventType.TEXT_MESSAGE_CONTENT: "messageId", EventType.TOOL_CALL_ARGS: "toolCallId"}
+_MERGED: Final = {
+    EventType.TEXT_MESSAGE_CONTENT: "messageId",
+    EventType.REASONING_MESSAGE_CONTENT: "messageId",
+    EventType.TOOL_CALL_ARGS: "toolCallId",
+}
+"""Fragments that are joined while they wait, and what tells that two belong together."""
 
 
 class DeltaPublisher:

@@ -10,16 +10,19 @@ from horos_bus.records import BEHIND_THE_END, Stretch
 from horos_runtime.exchanges import heading
 from horos_runtime.records import Record, load
 from horos_runtime.shortening import shorten
-from horos_runtime.tool_registry import Tool
+from horos_runtime.tool_arguments import Arguments
+from horos_runtime.tool_context import ToolContext
+from horos_runtime.tools import Tool
 
-ReadThread: TypeAlias = Callable[[int], Awaitable[Stretch]]
-"""Reads the records of the turn's thread from an absolute index on."""
+ReadThread: TypeAlias = Callable[[int, int | None], Awaitable[Stretch]]
+"""Reads so many records (None: all) of the turn's thread from an absolute index on."""
 
 ANSWER_BYTES: Final = 8000
 """The longest answer: it must not fill the window that it was called for."""
 RECORD_BYTES: Final = 1500
 """How much of each record a list shows; one record alone is shown as far as the answer reaches."""
 MOST: Final = 50
+NOTHING: Final = "there is no record before 0"
 
 
 class HistoryArguments(BaseModel):
@@ -42,14 +45,15 @@ class HistoryArguments(BaseModel):
 def history_tool(read: ReadThread) -> Tool:
     """Build `history` on top of whatever reads the thread."""
 
-    async def run(arguments: BaseModel) -> str:
+    async def run(arguments: Arguments, _: ToolContext) -> str:
         assert isinstance(arguments, HistoryArguments)
         if arguments.search:
-            return page(await read(0), arguments)
+            return page(await read(0, None), arguments)
         end = arguments.before
         if end is None:
-            end = (await read(BEHIND_THE_END)).start
-        return page(await read(max(0, end - arguments.limit)), arguments)
+            end = (await read(BEHIND_THE_END, 1)).start
+        start = max(0, end - arguments.limit)
+        return page(await read(start, end - start), arguments) if end else NOTHING
 
     return Tool(
         name=BuiltinTool.HISTORY,
@@ -58,6 +62,8 @@ def history_tool(read: ReadThread) -> Tool:
         arguments=HistoryArguments,
         run=run,
         idempotent=True,
+        parallel=True,
+        origin="horos",
     )
 
 

@@ -15,7 +15,7 @@ class Journal:
         self._turn = turn
         self.context = context
         self._inputs = list(turn.inputs)
-        noted = {record.get("mid") for record in self._own()}
+        noted = {record.get("mid") for record in self.own}
         self._unsaved = [user_record(message, turn.id) for message in turn.inputs if message.mid not in noted]
 
     @property
@@ -41,11 +41,23 @@ class Journal:
     @property
     def rounds(self) -> int:
         """How many steps of this turn asked for tools."""
-        return sum(1 for record in self._own() if record.get("tool_calls"))
+        return sum(1 for record in self.own if record.get("tool_calls"))
+
+    @property
+    def own(self) -> list[Record]:
+        """The records of this turn that Redis has."""
+        return self.context.since(self._turn.base)
+
+    def last_step(self) -> tuple[int, Record] | None:
+        """Find the turn's newest assistant record that Redis has, with its absolute index."""
+        for distance, record in enumerate(reversed(self.own), 1):
+            if record["role"] == "assistant":
+                return self.length - distance, record
+        return None
 
     def missing(self) -> list[ToolCall]:
         """List the calls of the last step that have no result."""
-        return missing_calls(self._own())
+        return missing_calls(self.own)
 
     def appended(self, appended: Appended) -> None:
         """Take in what Redis stored, and the messages that joined the turn."""
@@ -62,6 +74,3 @@ class Journal:
         self.context.extend(records)
         stored = {record.get("mid") for record in records if record["role"] == "user"}
         self._unsaved = [record for record in self._unsaved if record["mid"] not in stored]
-
-    def _own(self) -> list[Record]:
-        return self.context.since(self._turn.base)

@@ -1,105 +1,166 @@
-"""One round's question to the model: streamed to watchers, asked again when the model breaks off."""
+"""One round's question to the model: asked again, or another model, until there is an answer that fits."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
+import orjson
+
 from horos_api import events
-from horos_api.resources import AgentSpec, ModelSpec
 from horos_runtime.delta_publisher import DeltaPublisher
 from horos_runtime.health import Pulse
-from horos_runtime.llm_client import LLMClient, ModelRequest
-from horos_runtime.model_errors import OutOfTimeError, TransientModelError
+from horos_runtime.llm_client import LLMClient
+from horos_runtime.model_errors import (
+    ContextLengthError,
+    ModelRefusedError,
+    OutOfTimeError,
+    TransientModelError,
+    UnfitAnswerError,
+)
+from horos_runtime.model_lineup import Contender, Lineup, Standings
+from horos_runtime.model_request import SCHEMA_INSTRUCTION, Schema
+from horos_runtime.model_try import ModelTry, Question
 from horos_runtime.pace import Backoff
-from horos_runtime.stream_assembly import CutStreamError, Step, StepAssembly
-from horos_runtime.token_estimates import ChatMessage
+from horos_runtime.stream_assembly import Step, is_json
+from horos_runtime.structured_answer import AnswerSchema
 
 log: Final = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Question:
-    """What a round asks: the chat messages, the spec and tools, and where the answer goes.
-
-    What is not `shown` leaves no trace of its text in the events.
-    """
-
-    turn: str
-    message_id: str
-    messages: list[ChatMessage]
-    spec: AgentSpec
-    tools: list[ChatMessage]
-    deadline: float
-    """Time of the event loop's clock at which the turn must end."""
-    shown: bool = True
+UNFIT: Final = "Your answer cannot be used: {problem}\n\n"
+STILL_UNFIT: Final = (
+    "the model's answer does not satisfy spec.model.responseSchema, also when asked anew: {problem}"
+)
+TOO_LARGE_CALL: Final = (
+    "Your answer was cut off at the most tokens you may write, inside the arguments of a call of {name}; "
+    "nothing of it was carried out. Try again with shorter arguments, in several calls if need be."
+)
+CUT_ANSWER: Final = "it was cut off at the most tokens you may write; answer more briefly; "
 
 
 class ModelRound:
-    """Asks the model until it answers, refuses, or the turn's time is over."""
+    """Asks the models until one answers, all refuse, or the turn's time is over."""
 
     def __init__(self, client: LLMClient, publisher: DeltaPublisher, backoff: Backoff, pulse: Pulse) -> None:
         self._client = client
         self._publisher = publisher
         self._backoff = backoff
         self._pulse = pulse
+        self._try = ModelTry(client, publisher)
+        self._standings = Standings()
+        self._schema: AnswerSchema | None = None
 
     async def ask(self, question: Question) -> Step:
         """Return the model's step; all its events are written by then.
 
-        Raises ModelRefusedError, ContextLengthError, OutOfTimeError.
+        An answer that cannot be used is repaired once: the model is told what is wrong. Raises
+        ModelRefusedError, ContextLengthError, BudgetExhaustedError, OutOfTimeError, UnfitAnswerError.
         """
-        clock = asyncio.get_running_loop().time
-        self._pulse.beat(max(0.0, question.deadline - clock()))
-        waits = self._backoff.waits()
-        trouble = "the model had not answered"
-        while True:
-            try:
-                async with asyncio.timeout_at(question.deadline):
-                    return await self._try(question)
-            except TimeoutError:
-                raise OutOfTimeError(trouble) from None
-            except TransientModelError as error:
-                trouble = str(error)
-                seconds = max(next(waits), error.retry_after or 0.0)
-                if clock() + seconds >= question.deadline:
-                    raise OutOfTimeError(trouble) from error
-                await self._wait(question, trouble, seconds)
-
-    async def _try(self, question: Question) -> Step:
-        assembly = StepAssembly(question.message_id)
-        request = ModelRequest(
-            model=question.spec.model or ModelSpec(),
-            messages=question.messages,
-            tools=question.tools,
-        )
-        try:
-            async with aclosing(self._client.stream(request)) as chunks:
-                async for chunk in chunks:
-                    self._show(question, assembly.feed(chunk))
-            step, closing = assembly.finish()
-        except CutStreamError as error:
-            self._take_back(question, assembly)
-            raise TransientModelError(str(error)) from error
-        except BaseException:
-            self._take_back(question, assembly)
-            raise
-        self._show(question, closing)
-        await self._publisher.flush()
+        self._pulse.beat(max(0.0, question.deadline - asyncio.get_running_loop().time()))
+        schema = await self._schema_of(question.response_schema)
+        step = await self._answered(question)
+        if problem := _too_large_call(step):
+            self._take_back(question, problem)
+            step = await self._answered(_with_hint(question, step, problem))
+        if schema is not None and not step.tool_calls:
+            step = await self._fitting(question, step, schema)
+        if not question.quiet:
+            await self._publisher.flush()
         return step
 
-    def _take_back(self, question: Question, assembly: StepAssembly) -> None:
-        if assembly.shown:
-            self._show(question, [events.discard(question.message_id)])
+    async def _fitting(self, question: Question, step: Step, schema: AnswerSchema) -> Step:
+        try:
+            return self._cleaned(question, step, schema)
+        except UnfitAnswerError as error:
+            problem = f"{CUT_ANSWER if step.cut else ''}{error}"
+            self._take_back(question, problem)
+        hint = UNFIT.format(problem=problem) + SCHEMA_INSTRUCTION + orjson.dumps(schema.schema).decode()
+        step = await self._answered(_with_hint(question, step, hint))
+        if step.tool_calls:
+            return step
+        try:
+            return self._cleaned(question, step, schema)
+        except UnfitAnswerError as error:
+            self._try.show(question, [events.discard(question.message_id)])
+            raise UnfitAnswerError(STILL_UNFIT.format(problem=error)) from error
 
-    def _show(self, question: Question, happened: Sequence[events.Event]) -> None:
-        if question.shown:
-            self._publisher.publish(question.turn, happened)
+    def _cleaned(self, question: Question, step: Step, schema: AnswerSchema) -> Step:
+        """Check an answer, and show it once more when what was streamed is not what is kept."""
+        text = schema.checked(step.text)
+        if text != step.text:
+            message_id = question.message_id
+            shown = [
+                events.discard(message_id),
+                events.text_start(message_id),
+                events.text_delta(message_id, text),
+                events.text_end(message_id),
+            ]
+            self._try.show(question, shown)
+        return replace(step, text=text)
 
-    async def _wait(self, question: Question, trouble: str, seconds: float) -> None:
+    async def _schema_of(self, schema: Schema | None) -> AnswerSchema | None:
+        if schema is None:
+            return None
+        if self._schema is None or self._schema.schema != schema:
+            self._schema = await asyncio.to_thread(AnswerSchema, schema)
+        return self._schema
+
+    async def _answered(self, question: Question) -> Step:
+        clock = asyncio.get_running_loop().time
+        lineup = Lineup(question.models, self._standings, self._backoff, clock())
+        asked = lineup.contenders[0]
+        while True:
+            contender = lineup.next()
+            await self._ready(question, contender, lineup.trouble)
+            if contender is not asked:
+                self._tell(question, contender, asked.trouble)
+            asked, request = contender, question.to(contender.model)
+            try:
+                async with asyncio.timeout_at(question.deadline):
+                    step = await self._try(question, request)
+            except TimeoutError:
+                raise OutOfTimeError(lineup.trouble) from None
+            except TransientModelError as error:
+                lineup.failed(contender, error, clock())
+            except ContextLengthError as error:
+                lineup.too_long(contender, error)
+            except ModelRefusedError as error:
+                if not self._client.concede(request, error):
+                    lineup.refused(contender, error, clock())
+            else:
+                lineup.answered(contender)
+                return step
+
+    async def _ready(self, question: Question, contender: Contender, trouble: str) -> None:
+        """Wait until a model may be asked; raises OutOfTimeError when that is too late."""
+        seconds = max(0.0, contender.ready_at - asyncio.get_running_loop().time())
+        if not seconds and not contender.tries:
+            return
+        if contender.ready_at >= question.deadline:
+            raise OutOfTimeError(trouble)
         log.warning("the model did not answer, trying again in %.1f s: %s", seconds, trouble)
-        self._publisher.publish(question.turn, [events.retry(trouble, seconds)])
-        await self._publisher.flush()
+        self._try.show(question, [events.retry(trouble, seconds)])
+        if not question.quiet:
+            await self._publisher.flush()
         await asyncio.sleep(seconds)
+
+    def _tell(self, question: Question, contender: Contender, trouble: str) -> None:
+        name = contender.model.name or ""
+        log.warning("asking the model %s instead: %s", name, trouble)
+        self._try.show(question, [events.fallback(name, trouble)])
+
+    def _take_back(self, question: Question, problem: str) -> None:
+        log.warning("the model's answer cannot be used, asking anew: %s", problem)
+        self._try.show(question, [events.discard(question.message_id), events.repair(problem)])
+
+
+def _too_large_call(step: Step) -> str:
+    """Say what the model must know when its limit of output ended inside a call; empty when it did not."""
+    calls = [call["function"] for call in step.tool_calls]
+    broken = next((call["name"] for call in calls if not is_json(call["arguments"])), "")
+    return TOO_LARGE_CALL.format(name=broken) if step.cut and broken else ""
+
+
+def _with_hint(question: Question, step: Step, hint: str) -> Question:
+    said = [{"role": "assistant", "content": step.text}] if step.text else []
+    return replace(question, messages=[*question.messages, *said, {"role": "user", "content": hint}])

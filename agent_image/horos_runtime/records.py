@@ -23,11 +23,15 @@ class ToolCall(TypedDict):
 
 
 class TokenUsage(TypedDict):
-    """What one model call cost; `estimate` is what we had guessed of its prompt."""
+    """What one model call cost.
+
+    `estimate` is what we had guessed of its prompt; `estimated`: its server did not say, all is a guess.
+    """
 
     prompt: int
     completion: int
     estimate: NotRequired[int]
+    estimated: NotRequired[Literal[True]]
 
 
 class Ceiling(TypedDict):
@@ -55,6 +59,9 @@ Record = TypedDict(
         "re": str,
         "error": bool,
         "usage": TokenUsage,
+        "together": list[list[str]],
+        "ref": str,
+        "model": str,
         "through": int,
         "drop": int,
         "trim": int,
@@ -65,10 +72,14 @@ Record = TypedDict(
 )
 """`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
 
+`together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
+shows only a part, and the whole is kept under this name.
+`model` is the name of the model that answered, when that is a fallback.
+
 A record of role `compaction` tells how everything before it is shown from now on, so the last one is enough:
-records before the absolute index `through` are told by its content, the summary, alone; before `drop`, which
-is no smaller, whole rounds of tool calls are left out; before `trim`, no smaller again, long results are
-shown in part. `marks` are pairs of an index and the bytes of all records before it.
+records before the absolute index `through` are told by its content, the summary, alone; before `drop` whole
+rounds of tool calls are left out; before `trim` long results are shown in part. None is less than the one
+before. `marks` are pairs of an index and the bytes of all records before it.
 """
 
 OUTCOME_UNKNOWN: Final = (

@@ -1,11 +1,17 @@
-"""What a runtime is told by its environment: who it is, where Redis is, which key its model wants."""
+"""What a runtime is told by its environment: who it is, where Redis is, which keys its models want."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from horos_api.names import Env, agent_name_error
 from horos_api.resources import AgentSpec
+
+NO_KEY: Final = "none"
+"""The key of a model whose server needs none."""
+_KEY_VARIABLE: Final = re.compile(rf"{Env.MODEL_API_KEY}(_[0-9]+)?")
 
 
 class SettingsError(ValueError):
@@ -18,7 +24,8 @@ class RuntimeSettings:
 
     `ticket` is the epoch that the operator saw (None: no operator, take the agent over), `token` names this
     process, `health_port` is None when nobody asks. `spec` is for an agent without an operator: its runtime
-    creates and configures it.
+    creates and configures it. `model_api_key` is the key of the agent's own model; `model_api_keys` has those
+    of its fallbacks, by environment variable (`ModelChoice.key_variable`), and wins.
     """
 
     agent: str
@@ -27,10 +34,16 @@ class RuntimeSettings:
     prefix: str
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
     ticket: int | None = None
-    model_api_key: str = field(default="none", repr=False)
+    model_api_key: str = field(default=NO_KEY, repr=False)
+    model_api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     health_port: int | None = None
     health_host: str = "0.0.0.0"
     spec: AgentSpec | None = None
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """All API keys by environment variable."""
+        return {Env.MODEL_API_KEY: self.model_api_key, **self.model_api_keys}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "RuntimeSettings":
@@ -38,6 +51,7 @@ class RuntimeSettings:
         agent = _required(environ, Env.AGENT)
         if error := agent_name_error(agent):
             raise SettingsError(f"{Env.AGENT}: {error}")
+        keys = _keys(environ)
         return cls(
             agent=agent,
             uid=_required(environ, Env.UID),
@@ -45,9 +59,15 @@ class RuntimeSettings:
             prefix=_required(environ, Env.PREFIX),
             token=environ.get(Env.TOKEN) or str(uuid.uuid4()),
             ticket=_number(environ, Env.TICKET),
-            model_api_key=environ.get(Env.MODEL_API_KEY, "").strip() or "none",
+            model_api_key=keys.get(Env.MODEL_API_KEY, NO_KEY),
+            model_api_keys=keys,
             health_port=_number(environ, Env.HEALTH_PORT),
         )
+
+
+def _keys(environ: Mapping[str, str]) -> dict[str, str]:
+    found = {name: value.strip() for name, value in environ.items() if _KEY_VARIABLE.fullmatch(name)}
+    return {name: value for name, value in found.items() if value}
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

@@ -5,31 +5,25 @@ Pure, and tolerant: servers leave out ids and indexes, repeat names, split or fo
 
 import secrets
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from horos_api.events import (
-    Event,
-    text_delta,
-    text_end,
-    text_start,
-    tool_call_args,
-    tool_call_end,
-    tool_call_start,
-)
+import orjson
+
+from horos_api import events as show
+from horos_api.events import Event
+from horos_runtime.chunk_shapes import CallPiece, read_chunk
+from horos_runtime.heard_text import Heard, ThoughtsApart, WholeCharacters, storable
 from horos_runtime.records import Record, TokenUsage, ToolCall
+from horos_runtime.token_estimates import estimate_tokens
 
 _ID_LETTERS: Final = string.ascii_letters + string.digits
-
-
-def storable(text: str) -> str:
-    """Replace halves of surrogate pairs, which some servers send when a token ends inside a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+_BROKEN: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource"})
+"""What OpenRouter, vLLM and DeepSeek give as `finish_reason` when the server, not the model, ended it."""
+CUT_OFF: Final = "(cut off: the model reached the most tokens it may write, spec.model.maxOutputTokens)"
+WITHHELD: Final = "(withheld: the content filter of the model's server ended this answer)"
+_NOTES: Final = {"length": CUT_OFF, "content_filter": WITHHELD}
 
 
 class CutStreamError(Exception):
@@ -43,11 +37,17 @@ def new_call_id() -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """What the model answered in one round."""
+    """What the model answered in one round.
+
+    `usage` is the server's, or an estimate that says so. `model` is the name of the model that answered when
+    that is not the agent's own; `cut` says that it reached its limit of output.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...]
     usage: TokenUsage | None
+    model: str = ""
+    cut: bool = False
 
     def record(self, run: str, by: str) -> Record:
         """Build the record of the context."""
@@ -56,114 +56,192 @@ class Step:
             record["tool_calls"] = list(self.tool_calls)
         if self.usage:
             record["usage"] = self.usage
+        if self.model:
+            record["model"] = self.model
         return record
+
+
+def is_json(text: str) -> bool:
+    """Whether the arguments of a call are whole, so that nothing can follow."""
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass
 class _Call:
     index: int | None
     id: str
-    given_id: str = ""
+    given_id: str
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    characters: WholeCharacters = field(default_factory=WholeCharacters)
     announced: bool = False
+
+    def continued_by(self, piece: CallPiece) -> bool:
+        """Whether a piece at the same place belongs to this call; some servers give each call index 0."""
+        if piece.id and self.given_id:
+            return piece.id == self.given_id
+        if piece.name and self.name:
+            whole = bool(piece.arguments) and is_json("".join(self.arguments))
+            return piece.name == self.name and not whole
+        return True
 
 
 class StepAssembly:
-    """One completion while it comes; `message_id` is the id of its text in events."""
+    """One completion while it comes; `message_id` is the id of its text in events.
+
+    Thoughts get ids of their own that begin with it (`<message_id>/r1`): they are no part of the step.
+    """
 
     def __init__(self, message_id: str, new_id: Callable[[], str] = new_call_id) -> None:
         self._message_id = message_id
         self._new_id = new_id
+        self._apart = ThoughtsApart()
+        self._characters = {"text": WholeCharacters(), "reasoning": WholeCharacters()}
         self._text: list[str] = []
+        self._thoughts: list[str] = []
+        self._thinking = ""
+        self._thought_blocks = 0
         self._calls: list[_Call] = []
-        self._usage: TokenUsage | None = None
-        self._complete = False
+        self._finish = ""
+        self._closed = False
+        self.begun = False
+        """Whether the server has sent anything."""
+        self.usage: TokenUsage | None = None
+        """What the server said last."""
 
     @property
     def shown(self) -> bool:
         """Whether watchers have seen anything of it."""
-        return bool(self._text) or any(call.announced for call in self._calls)
+        return bool(self._text or self._thoughts) or any(call.announced for call in self._calls)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has said that nothing more comes."""
+        return bool(self._finish) or self._closed
+
+    def completion_tokens(self) -> int:
+        """Estimate what the model has written so far, thoughts included."""
+        calls = [text for call in self._calls for text in (call.name, *call.arguments)]
+        return estimate_tokens("".join((*self._text, *self._thoughts, *calls)))
 
     def feed(self, chunk: object) -> list[Event]:
         """Take one chunk as decoded JSON; parts of an unknown shape are ignored."""
-        if not isinstance(chunk, dict):
-            return []
-        choices = chunk.get("choices") or []
-        self._take_usage(chunk.get("usage"), closing=not choices)
-        events: list[Event] = []
-        for choice in choices if isinstance(choices, list) else []:
-            if not isinstance(choice, dict) or choice.get("index", 0) != 0:
-                continue
-            delta = choice.get("delta")
-            if isinstance(delta, dict):
-                events += self._take_text(delta.get("content") or delta.get("refusal"))
-                for part in delta.get("tool_calls") or []:
-                    events += self._take_call(part)
-            self._complete = self._complete or bool(choice.get("finish_reason"))
+        self.begun = True
+        said = read_chunk(chunk)
+        if said.usage:
+            self.usage = said.usage
+            # Behind the last choice some servers send the usage instead of a finish_reason.
+            self._closed = self._closed or (said.closing and said.usage["completion"] > 0)
+        thoughts: list[Heard] = [("reasoning", said.reasoning)] if said.reasoning else []
+        text = self._apart.feed(self._characters["text"].feed(said.text)) if said.text else ()
+        events = [*self._heard(thoughts), *self._heard(text)]
+        for piece in said.calls:
+            events += self._take_call(piece)
+        self._finish = said.finish or self._finish
         return events
 
     def finish(self) -> tuple[Step, list[Event]]:
         """Return the step and its closing events; raises CutStreamError when the end is missing."""
-        if not self._complete:
-            raise CutStreamError("the model's stream ended before the answer was complete")
         named = [call for call in self._calls if call.name]
+        if self._finish in _BROKEN:
+            raise CutStreamError(f"the model's server broke off the answer (finish_reason {self._finish})")
+        if not self.complete:
+            raise CutStreamError("the model's stream ended before the answer was complete")
+        events = list(self._heard(self._last_heard()))
+        if self._finish in ("tool_calls", "function_call") and not named and not self._text:
+            raise CutStreamError("the model announced tool calls and sent none")
+        events += self._end_thoughts()
+        if (note := _NOTES.get(self._finish)) and not named:
+            events += self._heard([("text", f"\n\n{note}" if self._text else note)])
+        if self._text:
+            events.append(show.text_end(self._message_id))
+        for call in named:
+            events += _end_call(call)
         calls = tuple(_tool_call(call) for call in named)
-        events = [text_end(self._message_id)] if self._text else []
-        events += [tool_call_end(call.id) for call in named]
-        return Step("".join(self._text), calls, self._usage), events
+        return Step("".join(self._text), calls, self.usage, cut=self._finish == "length"), events
 
-    def _take_usage(self, usage: object, *, closing: bool) -> None:
-        if not isinstance(usage, dict):
-            return
-        # Behind the last choice some servers send the usage instead of a finish_reason.
-        self._complete = self._complete or closing
-        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if isinstance(prompt, int) and isinstance(completion, int):
-            self._usage = {"prompt": prompt, "completion": completion}
+    def _last_heard(self) -> Iterator[Heard]:
+        if half := self._characters["text"].rest():
+            yield from self._apart.feed(half)
+        yield from self._apart.rest()
+        if half := self._characters["reasoning"].rest():
+            yield "reasoning", half
 
-    def _take_text(self, text: object) -> Iterator[Event]:
-        if not isinstance(text, str) or not text:
-            return
-        text = storable(text)
-        if not self._text:
-            yield text_start(self._message_id)
-        self._text.append(text)
-        yield text_delta(self._message_id, text)
+    def _heard(self, fragments: Iterable[Heard]) -> Iterator[Event]:
+        for kind, fragment in fragments:
+            if kind == "reasoning":
+                yield from self._take_thoughts(self._characters["reasoning"].feed(fragment))
+            else:
+                yield from self._end_thoughts()
+                if not self._text:
+                    yield show.text_start(self._message_id)
+                self._text.append(fragment)
+                yield show.text_delta(self._message_id, fragment)
 
-    def _take_call(self, part: Any) -> Iterator[Event]:
-        if not isinstance(part, dict):
+    def _take_thoughts(self, thoughts: str) -> Iterator[Event]:
+        if not thoughts:
             return
-        function = part.get("function")
-        function = function if isinstance(function, dict) else {}
-        call = self._call_of(part, function)
-        name, arguments = function.get("name"), function.get("arguments")
-        if isinstance(name, str) and name and not call.name:
-            call.name = storable(name)
-        if call.name and not call.announced:
-            call.announced = True
-            yield tool_call_start(call.id, call.name, self._message_id)
-            arguments = "".join(call.arguments) + (arguments if isinstance(arguments, str) else "")
-            call.arguments.clear()
-        if isinstance(arguments, str) and arguments:
-            arguments = storable(arguments)
+        if not self._thinking:
+            self._thought_blocks += 1
+            self._thinking = f"{self._message_id}/r{self._thought_blocks}"
+            yield from show.reasoning_start(self._thinking)
+        self._thoughts.append(thoughts)
+        yield show.reasoning_delta(self._thinking, thoughts)
+
+    def _end_thoughts(self) -> Iterator[Event]:
+        if self._thinking:
+            yield from show.reasoning_end(self._thinking)
+            self._thinking = ""
+
+    def _take_call(self, piece: CallPiece) -> Iterator[Event]:
+        call = self._call_of(piece)
+        if not call.name:
+            call.name = storable(piece.name)
+        arguments = call.characters.feed(piece.arguments)
+        if arguments:
             call.arguments.append(arguments)
-            if call.announced:
-                yield tool_call_args(call.id, arguments)
+        if call.announced and arguments:
+            yield show.tool_call_args(call.id, arguments)
+        elif call.name and not call.announced:
+            call.announced = True
+            yield from self._end_thoughts()
+            yield show.tool_call_start(call.id, call.name, self._message_id)
+            if call.arguments:
+                yield show.tool_call_args(call.id, "".join(call.arguments))
 
-    def _call_of(self, part: dict[str, Any], function: dict[str, Any]) -> _Call:
-        index = part.get("index") if isinstance(part.get("index"), int) else None
-        given = part["id"] if isinstance(part.get("id"), str) else ""
-        for call in reversed(self._calls):
-            same_id = not given or not call.given_id or given == call.given_id
-            if index is not None and call.index == index and same_id:
-                return call
-            if index is None and (given == call.given_id if given else not function.get("name")):
+    def _call_of(self, piece: CallPiece) -> _Call:
+        for call in self._at_place_of(piece):
+            if call.continued_by(piece):
+                call.given_id = call.given_id or piece.id
                 return call
         taken = {call.id for call in self._calls}
-        call = _Call(index, given if given and given not in taken else self._new_id(), given)
+        call = _Call(
+            piece.index, piece.id if piece.id and piece.id not in taken else self._new_id(), piece.id
+        )
         self._calls.append(call)
         return call
+
+    def _at_place_of(self, piece: CallPiece) -> list[_Call]:
+        newest_first = self._calls[::-1]
+        if piece.index is not None:
+            return [call for call in newest_first if call.index == piece.index]
+        if piece.id:
+            return [call for call in newest_first if call.given_id == piece.id]
+        return newest_first[:1]
+
+
+def _end_call(call: _Call) -> Iterator[Event]:
+    rest = call.characters.rest()
+    if not call.arguments and not rest:
+        rest = "{}"  # A call without arguments: servers send nothing, an empty string or an empty object.
+    if rest:
+        call.arguments.append(rest)
+        yield show.tool_call_args(call.id, rest)
+    yield show.tool_call_end(call.id)
 
 
 def _tool_call(call: _Call) -> ToolCall:

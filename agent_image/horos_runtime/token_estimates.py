@@ -42,9 +42,14 @@ def with_estimate(usage: TokenUsage, estimate: int) -> TokenUsage:
 
 
 def factor(records: Sequence[Record]) -> float:
-    """Say how many real tokens one estimated token is, by the newest usage among the records; else 1."""
+    """Say how many real tokens one estimated token is, by the newest usage among the records; else 1.
+
+    Only what a server has counted, and of the agent's own model: a fallback may have another tokenizer.
+    """
     for record in reversed(records):
         usage = record.get("usage")
-        if record["role"] == "assistant" and usage and usage["prompt"] > 0 and usage.get("estimate", 0) > 0:
+        if not usage or usage.get("estimated") or record.get("model"):
+            continue
+        if record["role"] == "assistant" and usage["prompt"] > 0 and usage.get("estimate", 0) > 0:
             return min(_MOST_FACTOR, max(_LEAST_FACTOR, usage["prompt"] / usage["estimate"]))
     return 1.0

@@ -1,50 +1,108 @@
 """Reads a function as a tool: a model and its JSON Schema from hints, descriptions from the docstring."""
 
 import inspect
-import re
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.errors import PydanticUserError
 
-_ARGUMENT: Final = re.compile(r"^\s*\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.+)$")
-_SECTION: Final = re.compile(r"^(Args|Arguments|Parameters|Returns|Raises|Yields|Examples?|Note|Notes):\s*$")
-
-
-def summary(function: Callable[..., Any]) -> str:
-    """Return the docstring up to its first section: what a model reads about the tool."""
-    lines: list[str] = []
-    for line in (inspect.getdoc(function) or "").splitlines():
-        if _SECTION.match(line):
-            break
-        lines.append(line)
-    return "\n".join(lines).strip()
+from horos_runtime.docstrings import parameter_texts
+from horos_runtime.tool_context import ToolContext
 
 
-def arguments_model(function: Callable[..., Any]) -> type[BaseModel]:
-    """Build the model that validates a call's arguments; raises TypeError when a parameter cannot be one."""
-    hints = typing.get_type_hints(function, include_extras=True)
-    texts = _argument_texts(inspect.getdoc(function) or "")
+@dataclass(frozen=True)
+class Signature:
+    """How a function is called: the model of its arguments, and where each of its fields goes.
+
+    `context` is the parameter that gets the ToolContext, '' if there is none.
+    """
+
+    arguments: type[BaseModel]
+    parameters: dict[str, str]
+    context: str
+
+    def given(self, arguments: BaseModel, context: ToolContext) -> dict[str, Any]:
+        """Build the keyword arguments; parameters that are models arrive as models."""
+        given = {parameter: getattr(arguments, name) for name, parameter in self.parameters.items()}
+        return given | {self.context: context} if self.context else given
+
+
+def signature_of(function: Callable[..., Any], name: str) -> Signature:
+    """Read the signature of the function behind tool `name`; raises TypeError when it cannot be one."""
+    hints = _hints(function, name)
+    texts = parameter_texts(inspect.getdoc(function) or "")
     fields: dict[str, Any] = {}
+    parameters: dict[str, str] = {}
+    context = ""
     for parameter in inspect.signature(function).parameters.values():
-        name = parameter.name
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"tool {function.__name__}: parameter {parameter} cannot be given by name")
-        if name not in hints:
-            raise TypeError(f"tool {function.__name__}: parameter {name!r} has no type hint")
-        hint = Annotated[hints[name], Field(description=texts[name])] if name in texts else hints[name]
-        fields[name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
-    config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=False)
-    return create_model(f"{function.__name__}_arguments", __config__=config, **fields)
+            raise TypeError(f"tool {name}: parameter {parameter} cannot be given by name")
+        if parameter.name not in hints:
+            raise TypeError(f"tool {name}: parameter {parameter.name!r} has no type hint")
+        if _is_context(hints[parameter.name]):
+            if context:
+                raise TypeError(
+                    f"tool {name}: parameters {context!r} and {parameter.name!r} both want a context"
+                )
+            context = parameter.name
+            continue
+        field = _field_name(parameter.name, len(fields))
+        parameters[field] = parameter.name
+        fields[field] = _field(parameter, hints[parameter.name], texts, renamed=field != parameter.name)
+    return Signature(_model(name, fields), parameters, context)
 
 
+@cache
 def parameters_schema(arguments: type[BaseModel]) -> dict[str, Any]:
-    """Build the JSON Schema of a call's arguments, without the titles that only cost tokens."""
+    """Build the JSON Schema of a call's arguments, without the titles that only cost tokens.
+
+    It is asked for in every round and takes long to build, so it is built once; nobody may change it.
+    """
     schema: dict[str, Any] = _without_titles(arguments.model_json_schema())
     schema.pop("description", None)
     schema.setdefault("properties", {})
     return schema
+
+
+def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    described = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        return typing.get_type_hints(described, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"tool {name}: a type hint cannot be read: {error}") from error
+
+
+def _is_context(hint: object) -> bool:
+    return hint is ToolContext or ToolContext in typing.get_args(hint)
+
+
+def _field_name(parameter: str, number: int) -> str:
+    """Models have names and rules of their own: a parameter `json` or `_x` is called otherwise there."""
+    awkward = parameter.startswith(("_", "model_")) or hasattr(BaseModel, parameter)
+    return f"argument_{number}" if awkward else parameter
+
+
+def _field(parameter: inspect.Parameter, hint: Any, texts: dict[str, str], *, renamed: bool) -> Any:
+    said: dict[str, Any] = {}
+    if parameter.name in texts:
+        said["description"] = texts[parameter.name]
+    if renamed:
+        said["alias"] = parameter.name
+    default = ... if parameter.default is parameter.empty else parameter.default
+    return (Annotated[hint, Field(**said)] if said else hint, default)
+
+
+def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
+    config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=False)
+    try:
+        return create_model(f"{name}_arguments", __config__=config, **fields)
+    except PydanticUserError as error:
+        reason = str(error).partition("\n")[0]
+        raise TypeError(f"tool {name}: a parameter is of a type that JSON cannot carry: {reason}") from error
 
 
 def _without_titles(schema: Any) -> Any:
@@ -58,18 +116,3 @@ def _without_titles(schema: Any) -> Any:
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str))
     }
-
-
-def _argument_texts(docstring: str) -> dict[str, str]:
-    """Read the lines of a Google style `Args:` section."""
-    texts: dict[str, str] = {}
-    inside, last = False, ""
-    for line in docstring.splitlines():
-        if section := _SECTION.match(line):
-            inside = section[1] in ("Args", "Arguments", "Parameters")
-        elif inside and (argument := _ARGUMENT.match(line)):
-            last = argument[1]
-            texts[last] = argument[2].strip()
-        elif inside and last and line.strip():
-            texts[last] += " " + line.strip()
-    return texts

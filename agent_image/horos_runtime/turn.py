@@ -10,9 +10,14 @@ from horos_runtime.agent_config import StoredConfig
 from horos_runtime.asking import Asking
 from horos_runtime.call_round import CallRound
 from horos_runtime.desk import Answer, Desk, InterruptedTurnError
-from horos_runtime.model_errors import ContextLengthError, OutOfTimeError
+from horos_runtime.model_errors import (
+    BudgetExhaustedError,
+    ContextLengthError,
+    OutOfTimeError,
+    UnfitAnswerError,
+)
 from horos_runtime.records import CANCELLED
-from horos_runtime.tool_registry import ToolRegistry
+from horos_runtime.toolbox import RoundTools
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
@@ -32,11 +37,10 @@ async def put_away(desk: Desk, turn: Turn) -> Next:
 class TurnRun:
     """An open turn in the hands of this runtime."""
 
-    def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: ToolRegistry) -> None:
+    def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: RoundTools) -> None:
         self._desk = desk
         self._log = opened
         self._spec = config.spec
-        self._tools = tools
         self._deadline = asyncio.get_running_loop().time() + config.spec.budget.turn_seconds
         self._asking = Asking(desk, opened, config, self._deadline)
         self._calls = CallRound(desk, opened, tools, self._deadline)
@@ -58,16 +62,23 @@ class TurnRun:
             if asyncio.get_running_loop().time() >= self._deadline:
                 break
             try:
-                step = await self._asking.ask(self._tools)
+                step = await self._asking.ask(self._calls.offered())
             except OutOfTimeError as error:
                 return await self._give_up(f"{self._limit_reached()}: {error}")
             except ContextLengthError as error:
                 return await self._give_up(f"The conversation is too long for the model: {error}")
+            except (BudgetExhaustedError, UnfitAnswerError) as error:
+                return self._refuse(str(error))
             record = step.record(turn.id, self._desk.token)
             if not step.tool_calls:
                 return Answer((*journal.unsaved, record), Ending(text=step.text or "(no text)"))
             await self._calls.carry_out(record)
         return await self._give_up(f"{self._limit_reached()}.")
+
+    def _refuse(self, text: str) -> Answer:
+        """End the turn without an answer: whoever asked gets an error, and the history says why."""
+        log.warning("turn refused: %s", text, extra={"about": {"turn": self._log.turn.id}})
+        return Answer((*self._log.journal.unsaved, self._log.spoken(text)), Ending(error=text))
 
     def _limit_reached(self) -> str:
         budget = self._spec.budget

@@ -4,9 +4,10 @@ Whatever interrupts it, the journal in Redis is a legal history, from which the 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from horos_bus.message_service import NOTHING_OFFLOADED
 from horos_bus.records import Appended, Effect, Next, Turn, Usage
 from horos_runtime.desk import Answer, Desk
 from horos_runtime.journal import Journal
@@ -24,7 +25,6 @@ class TurnLog:
         self._desk = desk
         self.turn = turn
         self.journal = journal
-        self._used = Usage()
 
     @classmethod
     async def open(cls, desk: Desk, turn: Turn) -> "TurnLog":
@@ -32,27 +32,44 @@ class TurnLog:
         context = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
         return cls(desk, turn, Journal(turn, context))
 
-    def spend(self, usage: Usage) -> None:
-        """Note what a model call used; the next step tells Redis."""
-        self._used += usage
+    async def append(
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect] = (),
+        offloaded: Mapping[str, bytes] = NOTHING_OFFLOADED,
+    ) -> None:
+        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn.
 
-    async def append(self, entries: Sequence[Record], effects: Sequence[Effect] = ()) -> None:
-        """Store a step with what its bus tools do; raises CutTurnError when a person cancelled the turn."""
-        appended = await self._desk.patience(lambda: self._append(entries, effects))
-        self._used = Usage()
+        `offloaded` are the results of which records show only a part, by the records' absolute indexes.
+        """
+        used = self._desk.meter.pending
+        appended = await self._desk.patience(lambda: self._append(entries, effects, offloaded, used))
+        self._desk.meter.written(used)
         self.journal.appended(appended)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError
 
-    async def _append(self, entries: Sequence[Record], effects: Sequence[Effect]) -> Appended:
+    async def _append(
+        self,
+        entries: Sequence[Record],
+        effects: Sequence[Effect],
+        offloaded: Mapping[str, bytes],
+        used: Usage,
+    ) -> Appended:
         return await self._desk.messages.append(
-            self.turn.id, self.journal.length, [dump(entry) for entry in entries], effects, usage=self._used
+            self.turn.id,
+            self.journal.length,
+            [dump(entry) for entry in entries],
+            effects,
+            usage=used,
+            day=self._desk.meter.today,
+            offloaded=offloaded,
         )
 
     async def commit(self, answer: Answer) -> Next:
         """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
-        journal = self.journal
+        journal, used = self.journal, self._desk.meter.pending
         kept = keep_from(journal.context)
         following = await self._desk.patience(
             lambda: self._desk.messages.commit(
@@ -60,11 +77,12 @@ class TurnLog:
                 journal.length,
                 [dump(entry) for entry in answer.records],
                 answer.ending,
-                self._used,
+                used,
+                day=self._desk.meter.today,
                 keep_from=kept or None,
             )
         )
-        self._used = Usage()
+        self._desk.meter.written(used)
         journal.saved(answer.records)
         # Not of the turn that closed: Redis keeps all of it.
         journal.context.forget_before(min(kept, self.turn.base))

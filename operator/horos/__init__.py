@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from horos_runtime.context_manager import ContextManager
     from horos_runtime.llm_client import LLMClient
     from horos_runtime.local import UnansweredError
+    from horos_runtime.tool_context import ToolContext
     from horos_runtime.tool_executor import ToolExecutor
-    from horos_runtime.tool_registry import Tool, ToolRegistry, tool
+    from horos_runtime.tool_registry import ToolRegistry
+    from horos_runtime.tools import Tool, tool
 
 __all__ = [
     "AgentFactory",
@@ -32,6 +34,7 @@ __all__ = [
     "MessageService",
     "ModelSpec",
     "Tool",
+    "ToolContext",
     "ToolExecutor",
     "ToolRegistry",
     "UnansweredError",
@@ -50,11 +53,12 @@ _HOMES: Final = {
     "LLMClient": "horos_runtime.llm_client",
     "MessageService": "horos_bus.message_service",
     "ModelSpec": "horos_api.resources",
-    "Tool": "horos_runtime.tool_registry",
+    "Tool": "horos_runtime.tools",
+    "ToolContext": "horos_runtime.tool_context",
     "ToolExecutor": "horos_runtime.tool_executor",
     "ToolRegistry": "horos_runtime.tool_registry",
     "UnansweredError": "horos_runtime.local",
-    "tool": "horos_runtime.tool_registry",
+    "tool": "horos_runtime.tools",
 }
 
 

@@ -116,7 +116,7 @@ class GatewayClient:
     async def records(self, name: str, thread: str, last: int | None) -> dict[str, Any]:
         """Read the newest records of a thread, `last` of them or all: `start`, `next` and `items`."""
         path = f"{self._of(name)}/threads/{quote(thread, safe='')}/records"
-        asked = f"?{urlencode({'last': last})}" if last else ""
+        asked = f"?{urlencode({'limit': last})}" if last else ""
         found: dict[str, Any] = await self._transport.request("GET", path + asked, None, {})
         return found
 

@@ -1,4 +1,4 @@
-"""The vocabulary of an Agent's conditions: all components spell types and reasons from here."""
+"""The vocabulary of conditions: all components spell types and reasons from here."""
 
 from enum import StrEnum
 
@@ -12,6 +12,8 @@ class ConditionType(StrEnum):
     """Whether the agent has, gets or needs a pod."""
     READY = "Ready"
     """Whether a message sent now would be answered without anybody's help."""
+    BUDGET_EXHAUSTED = "BudgetExhausted"
+    """True while a day's budget is used up; only there when the spec sets one."""
 
 
 class ConditionStatus(StrEnum):
@@ -33,6 +35,10 @@ class Reason(StrEnum):
     """Not accepted: the stored spec is not one that this version understands; the message names the field."""
     BUS_UNAVAILABLE = "BusUnavailable"
     """The operator cannot reach Redis, or Redis refuses it; it keeps trying."""
+    FALLBACK_UNUSABLE = "FallbackUnusable"
+    """Accepted, but one of `spec.model.fallbacks` cannot be asked and is left out; the message says why."""
+    MODEL_UNPRICED = "ModelUnpriced"
+    """Accepted, but `budget.costPerDay` cannot hold: nobody says what a model costs; it counts as free."""
     DELETING = "Deleting"
     """The Agent is being deleted: its pod ends, then its keys go."""
 
@@ -68,5 +74,16 @@ class Reason(StrEnum):
     """The model's server answered 401 or 403; a new key in the Secret is picked up by itself."""
     MODEL_MISCONFIGURED = "ModelMisconfigured"
     """The model's server refuses the request for good (no such model, wrong address, nothing configured)."""
+    MODEL_CONFIG_MISSING = "ModelConfigMissing"
+    """The ModelConfig that `spec.model.configName` names does not exist. Creating it is enough."""
     TURN_FAILED = "TurnFailed"
     """A turn broke for a cause that none of the others names; the message is the error's."""
+
+    WITHIN_BUDGET = "WithinBudget"
+    """Not BudgetExhausted: of what the spec allows for a day, some is left."""
+    TOKENS_PER_DAY = "TokensPerDay"
+    """BudgetExhausted by `budget.tokensPerDay`; the message says when the next day begins."""
+    COST_PER_DAY = "CostPerDay"
+    """BudgetExhausted by `budget.costPerDay`; the message says when the next day begins."""
+    BUDGET_EXHAUSTED = "BudgetExhausted"
+    """Not Ready: a day's budget is used up; the message says which and until when."""

@@ -4,6 +4,7 @@ The API server refuses raw pydantic schemas and wants structural ones: no refere
 no `const`, no numeric `exclusiveMinimum`, nothing that forbids fields beside `properties`.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ import yaml
 from pydantic import BaseModel
 
 from horos_api.fields import JsonSchema
+from horos_api.model_config import ModelConfig
 from horos_api.names import GROUP, VERSION
+from horos_api.objects import Resource
 from horos_api.resources import Agent
 
 CHECKOUT: Final = Path(__file__).parents[2]
@@ -115,19 +118,19 @@ def without_defaults(schema: Any) -> Any:
     return [without_defaults(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def agent_schema() -> JsonSchema:
-    """Build the schema of a whole Agent; its metadata is checked by Kubernetes."""
-    schema = structural_schema(Agent)
-    schema["properties"] |= {
-        "apiVersion": {
-            "type": "string",
-            "description": f"Group and version of this resource: {GROUP}/{VERSION}.",
-        },
-        "kind": {"type": "string", "description": "The kind of this resource, which is Agent."},
-        "metadata": {"type": "object"},
-        "status": without_defaults(schema["properties"]["status"]),
-    }
-    return schema
+@dataclass(frozen=True)
+class Kind:
+    """One of our kinds as `kubectl` meets it: its model, its names, and the columns of `kubectl get`."""
+
+    model: type[Resource]
+    name: str
+    short_name: str
+    columns: tuple[JsonSchema, ...]
+
+    @property
+    def plural(self) -> str:
+        """The name in paths, rules and commands."""
+        return f"{self.name.lower()}s"
 
 
 def _column(name: str, path: str, kind: str = "string", *, wide: bool = False) -> JsonSchema:
@@ -135,33 +138,73 @@ def _column(name: str, path: str, kind: str = "string", *, wide: bool = False) -
 
 
 _READY: Final = '.status.conditions[?(@.type=="Ready")]'
-_COLUMNS: Final = [
-    _column("State", ".status.state"),
-    _column("Ready", f"{_READY}.status"),
-    _column("Reason", f"{_READY}.reason"),
-    _column("Pod", ".status.podName"),
-    _column("Turns", ".status.usage.turns", "integer"),
-    _column("Age", ".metadata.creationTimestamp", "date"),
-    _column("Mode", ".spec.operatingMode", wide=True),
-    _column("Message", f"{_READY}.message", wide=True),
-]
+_ACCEPTED: Final = '.status.conditions[?(@.type=="Accepted")]'
+AGENT: Final = Kind(
+    model=Agent,
+    name="Agent",
+    short_name="ag",
+    columns=(
+        _column("State", ".status.state"),
+        _column("Ready", f"{_READY}.status"),
+        _column("Reason", f"{_READY}.reason"),
+        _column("Pod", ".status.podName"),
+        _column("Turns", ".status.usage.turns", "integer"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+        _column("Mode", ".spec.operatingMode", wide=True),
+        _column("Read", ".status.usage.promptTokens", "integer", wide=True),
+        _column("Written", ".status.usage.completionTokens", "integer", wide=True),
+        _column("Cost", ".status.usage.cost", wide=True),
+        _column("Message", f"{_READY}.message", wide=True),
+    ),
+)
+MODEL_CONFIG: Final = Kind(
+    model=ModelConfig,
+    name="ModelConfig",
+    short_name="amc",
+    columns=(
+        _column("Model", ".spec.name"),
+        _column("URL", ".spec.baseUrl"),
+        _column("Accepted", f"{_ACCEPTED}.status"),
+        _column("Agents", ".status.agents", "integer"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+        _column("Window", ".spec.contextWindowTokens", "integer", wide=True),
+        _column("Secret", ".spec.apiKeySecretRef.name", wide=True),
+        _column("Message", f"{_ACCEPTED}.message", wide=True),
+    ),
+)
+KINDS: Final = (AGENT, MODEL_CONFIG)
 
 
-def agent_crd() -> dict[str, Any]:
-    """Build the CustomResourceDefinition of Agent."""
+def schema(kind: Kind) -> JsonSchema:
+    """Build the schema of a whole object; its metadata is checked by Kubernetes."""
+    found = structural_schema(kind.model)
+    found["properties"] |= {
+        "apiVersion": {
+            "type": "string",
+            "description": f"Group and version of this resource: {GROUP}/{VERSION}.",
+        },
+        "kind": {"type": "string", "description": f"The kind of this resource, which is {kind.name}."},
+        "metadata": {"type": "object"},
+        "status": without_defaults(found["properties"]["status"]),
+    }
+    return found
+
+
+def definition(kind: Kind) -> dict[str, Any]:
+    """Build the CustomResourceDefinition of a kind."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"agents.{GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": "Agent",
-                "listKind": "AgentList",
-                "plural": "agents",
-                "singular": "agent",
-                "shortNames": ["ag"],
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": [kind.short_name],
                 "categories": ["horos"],
             },
             "versions": [
@@ -170,8 +213,8 @@ def agent_crd() -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": _COLUMNS,
-                    "schema": {"openAPIV3Schema": agent_schema()},
+                    "additionalPrinterColumns": list(kind.columns),
+                    "schema": {"openAPIV3Schema": schema(kind)},
                 }
             ],
         },
@@ -180,14 +223,18 @@ def agent_crd() -> dict[str, Any]:
 
 def generated_files() -> dict[str, str]:
     """Build every generated file: its path in the checkout, and its text."""
-    crd = agent_crd()
+    return {path: text for kind in KINDS for path, text in _files_of(kind).items()}
+
+
+def _files_of(kind: Kind) -> dict[str, str]:
+    crd = definition(kind)
     kept: JsonSchema = crd | {
         "metadata": crd["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}
     }
     header = "Made by `python -m horos_api.crd`; do not edit."
     return {
-        "crds/agents.yaml": f"# {header}\n{_yaml(crd)}",
-        "charts/horos/templates/crd-agents.yaml": (
+        f"crds/{kind.plural}.yaml": f"# {header}\n{_yaml(crd)}",
+        f"charts/horos/templates/crd-{kind.plural}.yaml": (
             f"{{{{- /* {header} A template, since Helm never upgrades a crds/ folder. */ -}}}}\n"
             f"{{{{- if .Values.crds.enabled }}}}\n{_yaml(kept)}{{{{- end }}}}\n"
         ),

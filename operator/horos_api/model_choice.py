@@ -1,16 +1,16 @@
 """A language model as the runtime asks it: everything filled in from spec, ModelConfig and chart."""
 
 from decimal import Decimal
-from typing import Final
 
 from pydantic import Field
 
 from horos_api.fields import ApiModel
+from horos_api.model_fields import ModelSpec, Price
+from horos_api.money import NANO
 from horos_api.names import Env
-from horos_api.resources import AgentSpec, ModelSpec, Price
+from horos_api.resources import AgentSpec
 
-NANO: Final = 10**9
-"""Money is counted in billionths of the prices' currency: whole numbers add up exactly."""
+__all__ = ["NANO", "ModelChoice", "choices"]
 
 
 class ModelChoice(ApiModel):

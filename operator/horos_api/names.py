@@ -29,6 +29,8 @@ AGENT_NAME_LENGTH: Final = 52
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _THREAD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
+DEFAULT_MODEL_CONFIG: Final = "default"
+"""The ModelConfig of all agents of its namespace that name none."""
 DEFAULT_THREAD: Final = "main"
 BODY_BYTES: Final = 256 * 1024
 """The longest text a message may carry, in bytes of UTF-8."""
@@ -48,6 +50,11 @@ class Env:
     PREFIX: Final = "HOROS_PREFIX"
     MODEL_API_KEY: Final = "HOROS_MODEL_API_KEY"
     HEALTH_PORT: Final = "HOROS_HEALTH_PORT"
+
+    @staticmethod
+    def model_api_key(index: int) -> str:
+        """Name the variable with the key of a model: 0 is the agent's own, 1 its first fallback."""
+        return Env.MODEL_API_KEY if index == 0 else f"{Env.MODEL_API_KEY}_{index}"
 
 
 def agent_name_error(name: str) -> str | None:

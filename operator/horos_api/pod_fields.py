@@ -16,16 +16,16 @@ LabelValue = Annotated[str, Field(pattern=rf"^{LABEL_NAME}?$", max_length=63)]
 
 
 class SecretKeyRef(ApiModel):
-    """One key of a Secret in the Agent's namespace."""
+    """One key of a Secret in the same namespace."""
 
-    name: ObjectName = Field(description="Name of the Secret, in the namespace of the Agent.")
+    name: ObjectName = Field(description="Name of the Secret, in the same namespace.")
     key: DataKey = Field(description="Which key of the Secret's data is meant.")
 
 
 class ConfigMapKeyRef(ApiModel):
-    """One key of a ConfigMap in the Agent's namespace."""
+    """One key of a ConfigMap in the same namespace."""
 
-    name: ObjectName = Field(description="Name of the ConfigMap, in the namespace of the Agent.")
+    name: ObjectName = Field(description="Name of the ConfigMap, in the same namespace.")
     key: DataKey = Field(description="Which key of the ConfigMap's data is meant.")
 
 

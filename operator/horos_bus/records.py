@@ -152,6 +152,14 @@ class Usage:
             self.cost + other.cost,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        """Take off what was told already."""
+        return Usage(
+            self.prompt_tokens - other.prompt_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.cost - other.cost,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -165,6 +173,8 @@ class Charge:
     cost: int
     tokens_limit: int | None = None
     cost_limit: int | None = None
+    used: Usage = Usage()
+    """What calls since the last step have used; it is counted with the charge."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
 """What the routes do on the bus: look at agents, hand in messages, read replies and records."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from horos_api.agent_state import AgentState
-from horos_api.messages import NewMessage, SendOutcome
+from horos_api.messages import Message, NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP, key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
-from horos_bus.records import BEHIND_THE_END, AgentView, DeadLetter
+from horos_bus.records import AgentView, DeadLetter
 from horos_bus.sender import reply, send
 from horos_gateway.bodies import (
     AcceptedBody,
@@ -22,12 +21,15 @@ from horos_gateway.bodies import (
     CancelledBody,
     DeadLetterBody,
     DeadLettersBody,
+    InboxBody,
+    InboxMessageBody,
     MessageBody,
     OrderedBody,
     RecordsBody,
     ReplyBody,
     UsageBody,
 )
+from horos_gateway.inputs import Span
 from horos_gateway.problems import (
     InboxFullError,
     NeverAnsweredError,
@@ -36,15 +38,6 @@ from horos_gateway.problems import (
     NoTurnError,
     TerminatedError,
 )
-
-
-@dataclass(frozen=True)
-class WantedRecords:
-    """Which part of a thread is asked for: from an index on, and only so many of the newest (None: all)."""
-
-    thread: str
-    start: int
-    last: int | None
 
 
 class Backend:
@@ -70,9 +63,10 @@ class Backend:
 
     async def agent(self, namespace: str, name: str) -> AgentDetailBody:
         """One agent with its threads; raises NotFoundError."""
+        newest = await self.event_stream(namespace).last_id(name)
         view = await self._view(namespace, name)
         threads = await Control(self._at(namespace)).threads(name)
-        return AgentDetailBody(**_fields(view), threads=threads)
+        return AgentDetailBody(**_fields(view), threads=threads, newest=newest)
 
     async def send(self, namespace: str, name: str, mid: str, message: MessageBody) -> AcceptedBody:
         """Hand in a message once for each `mid`; raises NotFoundError and InboxFullError."""
@@ -133,20 +127,26 @@ class Backend:
             raise NeverAnsweredError(f"{ending.error}; nobody will answer this message")
         return ReplyBody(id=mid, text=ending.text)
 
-    async def records(self, namespace: str, name: str, wanted: WantedRecords) -> RecordsBody:
-        """The records of a thread that are wanted, as far as they are kept; raises NotFoundError."""
+    async def inbox(self, namespace: str, name: str) -> InboxBody:
+        """What waits for an agent; raises NotFoundError."""
         await self._view(namespace, name)
-        control = Control(self._at(namespace))
-        if wanted.thread not in await control.threads(name):
-            raise NotFoundError(f"agent {name} has no thread {wanted.thread}", "thread")
-        start = wanted.start
-        if wanted.last is not None:
-            end = (await control.stretch(name, wanted.thread, BEHIND_THE_END)).start
-            start = max(start, end - wanted.last)
-        found = await control.stretch(name, wanted.thread, start)
+        found = await Control(self._at(namespace)).inbox(name)
+        return InboxBody(items=[_inbox_message(each) for each in found])
+
+    async def records(self, namespace: str, name: str, thread: str, span: Span) -> RecordsBody:
+        """Part of a thread's records; raises NotFoundError."""
+        control, stream = Control(self._at(namespace)), self.event_stream(namespace)
+        # In this order: a turn that was open at the first look is in the records when the second finds none.
+        after = await stream.last_id(name)
+        view = await self._view(namespace, name)
+        if view.turn and view.thread == thread:
+            after = await stream.place_before(name, view.turn)
+        if thread not in await control.threads(name):
+            raise NotFoundError(f"agent {name} has no thread {thread}", "thread")
+        wanted = span.within(await control.length(name, thread))
+        found = await control.stretch(name, thread, wanted.start, len(wanted))
         items: list[dict[str, Any]] = [orjson.loads(record) for record in found.records]
-        first = found.start if items else start
-        return RecordsBody(start=first, next=first + len(items), items=items)
+        return RecordsBody(start=found.start, next=found.start + len(items), after=after, items=items)
 
     async def newest_event(self, namespace: str, name: str) -> str:
         """The id of an agent's newest event, '0-0' when there is none yet; raises NotFoundError."""
@@ -170,6 +170,16 @@ def _no_agent(namespace: str, name: str) -> NotFoundError:
 def _refuse_terminated(view: AgentView) -> None:
     if view.state is AgentState.TERMINATED:
         raise TerminatedError(f"agent {view.name} was terminated: it takes no messages and no orders", "name")
+
+
+def _inbox_message(message: Message) -> InboxMessageBody:
+    return InboxMessageBody(
+        id=message.mid,
+        sender=message.sender,
+        thread=message.thread,
+        kind=message.kind,
+        text=message.body,
+    )
 
 
 def _dead_letter(letter: DeadLetter) -> DeadLetterBody:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import uuid4
 
@@ -11,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
-from horos_gateway.backend import WantedRecords
 from horos_gateway.bodies import CancelBody, MessageBody
 from horos_gateway.problems import MediaTypeError, ProblemError, TooLargeError
 
@@ -59,15 +59,37 @@ def message_id_of(request: Request) -> str:
     return mid
 
 
-def wanted_records_of(request: Request) -> WantedRecords:
-    """The part of a thread that is asked for."""
-    start = request.query_params.get("start", "0")
-    if not re.fullmatch(r"[0-9]{1,15}", start):
-        raise ProblemError(f"start {start!r}: expected a whole number, 0 or more", "start")
-    last = request.query_params.get("last")
-    if last is not None and not re.fullmatch(r"[1-9][0-9]{0,5}", last):
-        raise ProblemError(f"last {last!r}: expected a whole number, 1 to 999999", "last")
-    return WantedRecords(thread_in_path(request), int(start), int(last) if last else None)
+@dataclass(frozen=True)
+class Span:
+    """Which records of a thread are wanted: all of `start` to `before`, or the newest `limit` of them."""
+
+    start: int
+    before: int | None
+    limit: int | None
+
+    def within(self, length: int) -> range:
+        """The absolute indexes wanted of a thread of this length; past its end none."""
+        end = length if self.before is None else min(self.before, length)
+        start = self.start if self.limit is None else max(self.start, end - self.limit)
+        return range(start, max(start, end))
+
+
+def span_of(request: Request) -> Span:
+    """Which records are asked for."""
+    return Span(
+        start=_number(request, "start") or 0,
+        before=_number(request, "before"),
+        limit=_number(request, "limit", least=1),
+    )
+
+
+def _number(request: Request, name: str, least: int = 0) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < least:
+        raise ProblemError(f"{name} {text[:80]!r}: expected a whole number, {least} or more", name)
+    return int(text)
 
 
 def after_of(request: Request) -> str | None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -29,11 +29,17 @@ _CONTEXT_LENGTH: Final = "This model's maximum context length is 8192 tokens; yo
 
 @dataclass(frozen=True)
 class Step:
-    """One chunk of a stream: the delta, and what happens before it is sent."""
+    """One chunk of a stream: the delta, and what happens before it is sent; `raw` is sent as it is."""
 
     delta: Json
     hold: bool
     pace_seconds: float
+    raw: bytes = b""
+
+
+def event(value: Json) -> bytes:
+    """One server-sent event with JSON as its data."""
+    return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"
 
 
 def message_text(message: Json) -> str:
@@ -96,9 +102,27 @@ def steps(script: Script, reply: Reply, request: Json, number: int) -> list[Step
     def step(delta: Json, hold: bool = False, pace: float | None = None) -> Step:
         return Step(delta, hold or reply.hold, (default_pace if pace is None else pace) / 1000)
 
+    if reply.raw:
+        return [replace(step({}), raw=_raw(each)) for each in reply.raw]
     texts = [step({"content": c.text}, c.hold, c.pace) for c in _chunks(reply, request)]
     calls = chain.from_iterable(_call_deltas(reply, number))
-    return texts + [step({"tool_calls": [delta]}) for delta in calls]
+    found = [step(delta) for delta in _thoughts(reply)] + texts
+    found += [step({"tool_calls": [delta]}) for delta in calls]
+    if reply.error:
+        error = {"error": {"message": reply.error.message, "code": reply.error.code}}
+        found = [*found[: reply.error.after], replace(step({}), raw=event(error))]
+    return found
+
+
+def _raw(value: Json | str) -> bytes:
+    return value.encode() + b"\n\n" if isinstance(value, str) else event(value)
+
+
+def _thoughts(reply: Reply) -> list[Json]:
+    pieces = _pieces(reply.reasoning or "", reply.chunk_size)
+    if reply.reasoning_field != "think" or not pieces:
+        return [{reply.reasoning_field: piece} for piece in pieces]
+    return [{"content": piece} for piece in ("<think>", *pieces, "</think>")]
 
 
 def finish_reason(reply: Reply) -> str:
@@ -125,6 +149,9 @@ def usage(reply: Reply, request: Json, sent: Sequence[Step]) -> Json | None:
 def complete_message(sent: Sequence[Step]) -> Json:
     """The assistant message that the streamed steps add up to."""
     message: Json = {"role": "assistant", "content": "".join(s.delta.get("content", "") for s in sent)}
+    for name in ("reasoning_content", "reasoning"):
+        if thoughts := "".join(s.delta.get(name, "") for s in sent):
+            message[name] = thoughts
     calls: list[Json] = []
     for piece in chain.from_iterable(s.delta.get("tool_calls", ()) for s in sent):
         if "name" in piece["function"]:

@@ -67,8 +67,17 @@ class Fault(_Part):
     code: str | None = None
     """OpenAI's error code; unset = the usual one of the status, for instance `invalid_api_key`."""
     message: str | None = None
-    retry_after: float | None = Field(default=None, ge=0)
-    """Seconds, sent as the header Retry-After."""
+    retry_after: Annotated[float, Field(ge=0)] | str | None = None
+    """Sent as the header Retry-After: seconds, or a text as it is, for instance a date."""
+
+
+class StreamError(_Part):
+    """An error that comes as data in the middle of a stream, which then ends."""
+
+    after: int = Field(default=0, ge=0)
+    """After so many chunks."""
+    message: str = "The server had an error while processing your request."
+    code: str | int | None = None
 
 
 class UsageCount(_Part):
@@ -79,7 +88,7 @@ class UsageCount(_Part):
 
 
 class Reply(_Part):
-    """One answer: text, tool calls or both; or an echo, a fault, or garbage."""
+    """One answer: text, tool calls or both; or an echo, a fault, raw events, or garbage."""
 
     match: Match = Match()
     text: str | None = None
@@ -91,16 +100,35 @@ class Reply(_Part):
     find: Annotated[str, AfterValidator(_compiles)] | None = None
     """Answer with all that this regular expression finds in the messages, a line each, nothing twice."""
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str | None = None
+    """What the model thinks before it answers, cut into chunks like the text."""
+    reasoning_field: Literal["reasoning_content", "reasoning", "think"] = "reasoning_content"
+    """Where it is sent; `think`: in `<think>` tags at the beginning of the text."""
     fault: Fault | None = None
+    raw: tuple[dict[str, JsonValue] | str, ...] = ()
+    """The whole stream: an object is sent as `data: <JSON>`, a text as a line as it is."""
     garbage: str | None = None
     """Sent byte for byte as the body of a 200 instead of a stream of events."""
+    content_type: str = "text/event-stream"
+    """Of the garbage."""
     pace: float | None = Field(default=None, ge=0)
     """Milliseconds before each chunk; unset = the script's."""
     hold: bool = False
     """Wait for `POST /control/step` before each chunk."""
+    hold_start: bool = False
+    """Wait for `POST /control/step` before anything is sent, also the head of the HTTP answer."""
+    hold_end: bool = False
+    """Wait for `POST /control/step` behind the last chunk before the stream is closed."""
     cut_after: int | None = Field(default=None, ge=0)
     """Close the connection after so many chunks, without an end."""
+    error: StreamError | None = None
+    whole: bool = False
+    """Answer with one JSON object, although a stream was asked for."""
+    done: bool = True
+    """End the stream with `data: [DONE]`."""
     usage: UsageCount | Literal["count", "none"] = "count"
+    usage_in: Literal["end", "last", "every"] = "end"
+    """In a chunk of its own at the end, in the last chunk of the answer, or in every chunk."""
     finish_reason: str | None = None
     """Unset = `tool_calls` when there are some, else `stop`."""
 
@@ -125,6 +153,7 @@ class Reply(_Part):
             for name, given in (
                 ("text or toolCalls", bool(texts or self.tool_calls)),
                 ("fault", self.fault is not None),
+                ("raw", bool(self.raw)),
                 ("garbage", self.garbage is not None),
             )
             if given
@@ -132,7 +161,7 @@ class Reply(_Part):
         if len(kinds) != 1:
             given_kinds = " and ".join(kinds) or "nothing"
             raise ValueError(
-                f"expected text, chunks, echo, find or toolCalls, or a fault, or garbage; not {given_kinds}"
+                f"expected text, chunks, echo, find or toolCalls, a fault, raw or garbage; not {given_kinds}"
             )
         return self
 

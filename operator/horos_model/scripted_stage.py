@@ -22,6 +22,8 @@ class Received:
     number: int
     key: str | None
     body: dict[str, Any]
+    client: str = ""
+    """Address and port that it came from: the same for requests over one connection."""
     reply: int | None = None
     """The index of the reply in the script; None when no reply was used."""
     status: int = 200
@@ -61,9 +63,9 @@ class Stage:
         self._set(script or self.script)
         self._tell()
 
-    def receive(self, body: dict[str, Any], key: str | None) -> Received:
+    def receive(self, body: dict[str, Any], key: str | None, client: str = "") -> Received:
         """Record a request."""
-        received = Received(number=len(self._received) + 1, key=key, body=body)
+        received = Received(number=len(self._received) + 1, key=key, body=body, client=client)
         self._received.append(received)
         self._tell()
         return received

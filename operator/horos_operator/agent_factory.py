@@ -2,17 +2,21 @@
 
 import hashlib
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
 
-from horos_api.resources import Agent, AgentSpec, Metadata, ModelSpec, OperatingMode, ToolsSpec
+from horos_api.resources import Agent, AgentSpec, ModelSpec, OperatingMode, ToolsSpec
 from horos_operator.facts import AgentFacts
-from horos_operator.pods import Incarnation, asked, desired_pod
+from horos_operator.models import Configs, Models, resolve
+from horos_operator.pods import Asked, Incarnation, asked, desired_pod
 from horos_operator.settings import Settings
 
 _OF_THE_POD: Final = {"image", "image_pull_secrets", "env", "node_selector", "tolerations", "resources"}
 """Fields that only the pod is made from; the runtime has no use for them."""
+
+NO_CONFIGS: Final[Configs] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,37 +55,34 @@ class AgentFactory:
             **({"operating_mode": OperatingMode.SUSPENDED} if options.suspended else {}),
         }
         spec = (options.spec or AgentSpec()).model_copy(update=fields)
-        metadata = Metadata(name=options.name, namespace=options.namespace)
         # Through the manifest, because a copy with changed fields is not validated.
-        manifest = Agent.model_construct(metadata=metadata, spec=spec).to_manifest()
-        return Agent.from_manifest(manifest)
+        plain = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+        metadata = {"name": options.name, "namespace": options.namespace}
+        return Agent.from_manifest({"metadata": metadata, "spec": plain})
 
-    def pod(self, agent: AgentFacts, spec: AgentSpec, life: Incarnation) -> dict[str, Any]:
+    def models(self, spec: AgentSpec, configs: Configs = NO_CONFIGS) -> Models:
+        """Find out which models an agent asks; `configs` are the ModelConfigs of its namespace."""
+        return resolve(spec, configs, self._settings)
+
+    def pod(self, agent: AgentFacts, spec: AgentSpec, models: Models, life: Incarnation) -> dict[str, Any]:
         """Build the pod of one incarnation."""
-        return desired_pod(agent, spec, self._settings, life)
+        return desired_pod(agent, Asked(spec, models, self._settings), life)
 
-    def asked(self, spec: AgentSpec) -> str:
+    def asked(self, spec: AgentSpec, models: Models) -> str:
         """Sum up what today's pod would be made from."""
-        return asked(spec, self._settings)
+        return asked(Asked(spec, models, self._settings))
 
-    def model(self, spec: AgentSpec) -> ModelSpec:
-        """Fill what the spec does not say of its model from the operator's settings."""
-        said = spec.model or ModelSpec()
-        defaults = {
-            "name": self._settings.model_name or None,
-            "base_url": self._settings.model_base_url or None,
-            "temperature": self._settings.model_temperature or None,
-            "context_window_tokens": self._settings.model_context_window_tokens,
-            "max_output_tokens": self._settings.model_max_output_tokens,
+    def config(self, agent: AgentFacts, spec: AgentSpec, models: Models) -> bytes:
+        """Build what the runtime reads from the bus: JSON with `generation`, `spec` as said, and `models`."""
+        plain = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD)
+        stored = {
+            "generation": agent.generation,
+            "spec": plain,
+            "models": [
+                each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in models.choices
+            ],
         }
-        missing = {name: value for name, value in defaults.items() if getattr(said, name) is None}
-        return said.model_copy(update=missing)
-
-    def config(self, agent: AgentFacts, spec: AgentSpec) -> bytes:
-        """Build what the runtime reads from the bus: JSON with `generation` and `spec`, defaults filled."""
-        complete = spec.model_copy(update={"model": self.model(spec)})
-        plain = complete.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD)
-        return orjson.dumps({"generation": agent.generation, "spec": plain}, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(stored, option=orjson.OPT_SORT_KEYS)
 
 
 def config_digest(config: bytes) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from horos_api.resources import OperatingMode
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.model_configs import ModelConfigFacts
 
 
 class ClusterError(Exception):
@@ -43,6 +44,10 @@ class Cluster(Protocol):
         """List every pod of an agent."""
         ...
 
+    async def model_configs(self) -> Sequence[ModelConfigFacts]:
+        """List every ModelConfig; none where the cluster does not know the kind yet."""
+        ...
+
     async def agent(self, namespace: str, name: str) -> AgentFacts | None:
         """Ask for one Agent, past all caches."""
         ...
@@ -66,6 +71,12 @@ class Cluster(Protocol):
 
     async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
         """Write the status as the operator's own; OutdatedError when the Agent is gone."""
+        ...
+
+    async def write_model_config_status(
+        self, config: ModelConfigFacts, status: Mapping[str, Any]
+    ) -> ModelConfigFacts:
+        """Write the status as the operator's own; OutdatedError when the ModelConfig is gone."""
         ...
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:

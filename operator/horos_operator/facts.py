@@ -96,10 +96,15 @@ def _spec(raw: object) -> tuple[AgentSpec | None, str]:
     try:
         return AgentSpec.model_validate(raw, by_alias=True, by_name=False), ""
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(["spec", *map(str, first["loc"])])
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        return None, f"{field}: {first['msg']}{more}"
+        return None, first_problem(error)
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say what is wrong with a stored spec: the first field, and how many more there are."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(["spec", *map(str, first["loc"])])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{field}: {first['msg']}{more}"
 
 
 def pod_facts(body: Mapping[str, Any]) -> PodFacts:

@@ -8,6 +8,7 @@ import kopf
 
 from horos_api.names import GROUP, LABEL_COMPONENT, VERSION
 from horos_operator.facts import agent_facts, pod_facts
+from horos_operator.model_configs import model_config_facts
 from horos_operator.observe import Caches
 from horos_operator.queue import Key
 
@@ -27,7 +28,7 @@ class Watch:
 
 
 async def watch(target: Watch, namespaces: tuple[str, ...]) -> None:
-    """Watch Agents and their pods until SIGTERM or SIGINT; `namespaces` empty means all of them."""
+    """Watch Agents, pods and ModelConfigs until SIGTERM or SIGINT; `namespaces` empty means all of them."""
     await kopf.operator(
         registry=_registry(target),
         settings=_settings(),
@@ -67,5 +68,12 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
         if seen.agent:
             gone = event["type"] == "DELETED"
             target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
+
+    @kopf.on.event(GROUP, VERSION, "modelconfigs", registry=registry)
+    async def on_model_config(event: Mapping[str, Any], **_: Any) -> None:
+        seen = model_config_facts(event["object"])
+        gone = event["type"] == "DELETED"
+        for key in target.caches.drop_config(seen) if gone else target.caches.put_config(seen):
+            target.changed(key)
 
     return registry

@@ -22,9 +22,10 @@ from horos_operator.actions import (
 )
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.models import Models
 from horos_operator.observe import Observation
 from horos_operator.pod_troubles import lacks_bus_secret
-from horos_operator.pods import Incarnation, changed_parts, pod_name
+from horos_operator.pods import MODEL_KEYS, Incarnation, changed_parts, pod_name
 
 KEEP_FAILED_SECONDS: Final = 600.0
 LONGEST_DELAY_SECONDS: Final = 300.0
@@ -60,6 +61,7 @@ class _Case:
 
     agent: AgentFacts
     spec: AgentSpec
+    models: Models
     life: _Life
     pods: tuple[PodFacts, ...]
     now: float
@@ -91,7 +93,8 @@ def plan(seen: Observation, factory: AgentFactory) -> Plan:
     known = seen.bus.view if seen.bus.view and seen.bus.view.uid == agent.uid else None
     life = _Life(known.epoch, known.holder, known.state, known.evict) if known else _Life()
     mine = tuple(pod for pod in seen.pods if pod.owner_uid == agent.uid)
-    case = _Case(agent, agent.spec, life, mine, seen.now)
+    models = factory.models(agent.spec, seen.configs)
+    case = _Case(agent, agent.spec, models, life, mine, seen.now)
     pods = _pods(case, factory)
     return Plan((*_registration(seen, case, factory), *_mode(case), *pods.actions), pods.again)
 
@@ -125,7 +128,7 @@ def _registration(seen: Observation, case: _Case, factory: AgentFactory) -> Iter
         yield DeleteKeys(view.uid, "an earlier Agent of this name is gone")
     if fresh:
         yield CreateKeys()
-    config = factory.config(agent, case.spec)
+    config = factory.config(agent, case.spec, case.models)
     if fresh or config_digest(config) != seen.bus.configured:
         yield Configure(config, case.spec.budget.request_seconds)
 
@@ -172,7 +175,7 @@ def _replace(case: _Case, holder: PodFacts, candidate: PodFacts | None, factory:
         actions.append(DeletePod(holder, "the agent is terminated"))
     if candidate is not None and not candidate.dead and not candidate.deleting:
         actions.append(DeletePod(candidate, "the agent has a pod already"))
-    changed = changed_parts(holder.asked, factory.asked(case.spec))
+    changed = _changed(case, holder, factory)
     if case.running and changed and not case.life.evict and not holder.deleting:
         actions.append(Steer("evict", f"changed: {', '.join(changed)}"))
     return Plan(tuple(actions))
@@ -186,16 +189,23 @@ def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Pl
         return Plan()
     last = _last_ended(case.pods)
     failures = _failures(last) if last else 0
-    wanted = factory.asked(case.spec)
+    wanted = factory.asked(case.spec, case.models)
     if last is not None and last.ended is not None and failures and last.asked == wanted:
         wait = last.ended.at + min(LONGEST_DELAY_SECONDS, 2.0 ** min(failures - 1, 16)) - case.now
         if wait > 0:
             return Plan((), wait)
-    body = factory.pod(case.agent, case.spec, Incarnation(case.life.epoch, failures))
+    body = factory.pod(case.agent, case.spec, case.models, Incarnation(case.life.epoch, failures))
     create = CreatePod(body, "no pod holds it" if not failures else f"try again after {failures} failures")
     if candidate is None:
         return Plan((create,))
     return Plan((DeletePod(candidate, "its successor needs the name"), create))
+
+
+def _changed(case: _Case, pod: PodFacts, factory: AgentFactory) -> tuple[str, ...]:
+    """Name what makes a pod another one than today's. Keys that nobody knows are no reason to replace it."""
+    unknown = {MODEL_KEYS} if any(each.missing for each in case.models.all) else set()
+    parts = changed_parts(pod.asked, factory.asked(case.spec, case.models))
+    return tuple(part for part in parts if part not in unknown)
 
 
 def _keep_waiting(case: _Case, candidate: PodFacts, factory: AgentFactory) -> Plan:
@@ -204,7 +214,7 @@ def _keep_waiting(case: _Case, candidate: PodFacts, factory: AgentFactory) -> Pl
         return Plan()
     if not case.running:
         return Plan((DeletePod(candidate, f"operatingMode is {case.spec.operating_mode}"),))
-    changed = changed_parts(candidate.asked, factory.asked(case.spec))
+    changed = _changed(case, candidate, factory)
     if changed:
         return Plan((DeletePod(candidate, f"changed before it started: {', '.join(changed)}"),))
     return Plan((), CLAIM_LOOK_SECONDS if candidate.running else None)

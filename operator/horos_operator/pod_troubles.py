@@ -1,13 +1,14 @@
 """What kubelet says of a pod that does not start or has ended, turned into a reason and a sentence."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from typing import Final
 
 from horos_api.conditions import Reason
 from horos_api.names import SECRET_BUS
 from horos_api.resources import AgentSpec, SecretKeyRef
 from horos_operator.facts import PodFacts
+from horos_operator.models import Models
 
 _IMAGE: Final = frozenset(
     {
@@ -32,14 +33,14 @@ _NO_SUCH_CONFIG_MAP: Final = re.compile(r'configmap "(?P<name>[^"]+)" not found'
 Trouble = tuple[Reason, str]
 
 
-def waiting_trouble(pod: PodFacts, spec: AgentSpec | None) -> Trouble | None:
-    """Say what keeps a pod from starting, or None when nothing does."""
+def waiting_trouble(pod: PodFacts, refs: Collection[SecretKeyRef]) -> Trouble | None:
+    """Say what keeps a pod from starting, or None when nothing does; `refs` are the keys it wants."""
     if pod.waiting_reason in _NO_TROUBLE:
         return None
     if pod.waiting_reason in _IMAGE:
         message = _BACK_OFF.sub("", pod.waiting_message) or pod.waiting_message or pod.waiting_reason
         return Reason.IMAGE_PULL_FAILED, message
-    return _missing(pod, spec) or (
+    return _missing(pod, refs) or (
         Reason.CONTAINER_STUCK,
         f"{pod.waiting_reason}: {pod.waiting_message}".rstrip(": "),
     )
@@ -63,13 +64,13 @@ def last_words(pod: PodFacts) -> str:
     return f"pod {pod.name} ended{code}{cause}{words}"
 
 
-def _missing(pod: PodFacts, spec: AgentSpec | None) -> Trouble | None:
+def _missing(pod: PodFacts, refs: Collection[SecretKeyRef]) -> Trouble | None:
     message = pod.waiting_message
     if found := _NO_SUCH_SECRET.search(message):
         name = found["name"]
         if name == SECRET_BUS:
             return Reason.SECRET_MISSING, f'Secret "{name}" is gone; the operator makes it again'
-        keys = sorted({ref.key for ref in _secret_refs(spec) if ref.name == name})
+        keys = sorted({ref.key for ref in refs if ref.name == name})
         quoted = " and ".join(f'"{key}"' for key in keys)
         wanted = f" with key {quoted}" if keys else ""
         return Reason.SECRET_MISSING, f'Secret "{name}" does not exist; create it{wanted}'
@@ -81,11 +82,10 @@ def _missing(pod: PodFacts, spec: AgentSpec | None) -> Trouble | None:
     return None
 
 
-def _secret_refs(spec: AgentSpec | None) -> Iterator[SecretKeyRef]:
-    if spec is None:
-        return
-    if spec.model and spec.model.api_key_secret_ref:
-        yield spec.model.api_key_secret_ref
-    for variable in spec.env:
-        if variable.value_from and variable.value_from.secret_key_ref:
-            yield variable.value_from.secret_key_ref
+def secret_refs(spec: AgentSpec, models: Models) -> list[SecretKeyRef]:
+    """List the keys of Secrets that an agent's pod wants: those of its models and of its own variables."""
+    sources = (variable.value_from for variable in spec.env)
+    return [
+        *(each.key for each in models.all if each.key),
+        *(each.secret_key_ref for each in sources if each and each.secret_key_ref),
+    ]

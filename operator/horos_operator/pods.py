@@ -15,8 +15,9 @@ from horos_api.names import (
     SECRET_BUS,
     Env,
 )
-from horos_api.resources import AgentSpec, SecretKeyRef
+from horos_api.resources import AgentSpec
 from horos_operator.facts import ANNOTATION_FAILURES, AgentFacts
+from horos_operator.models import Models
 from horos_operator.settings import Settings
 
 CONTAINER: Final = "agent"
@@ -27,6 +28,9 @@ NODE_GONE_SECONDS: Final = 30
 
 POD_VERSION: Final = 1
 """Counted up when `desired_pod_spec` changes in a way that running pods must follow."""
+
+MODEL_KEYS: Final = "model.apiKeySecretRef"
+"""The part of `asked` that tells where the keys of the agent's models come from."""
 
 _NODE_TAINTS: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
@@ -39,15 +43,23 @@ class Incarnation:
     failures: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a pod is made from: the agent's spec, the models it asks, and the operator's settings."""
+
+    spec: AgentSpec
+    models: Models
+    settings: Settings
+
+
 def pod_name(agent: str, epoch: int) -> str:
     """Name the pod that claims with this epoch."""
     return f"{agent}-{epoch}"
 
 
-def desired_pod(agent: AgentFacts, spec: AgentSpec, settings: Settings, life: Incarnation) -> dict[str, Any]:
+def desired_pod(agent: AgentFacts, wanted: Asked, life: Incarnation) -> dict[str, Any]:
     """Build the pod for one incarnation of an agent."""
-    what = desired_pod_spec(agent, spec, settings, life.ticket)
-    annotations = {ANNOTATION_ASKED: asked(spec, settings)}
+    annotations = {ANNOTATION_ASKED: asked(wanted)}
     if life.failures:
         annotations[ANNOTATION_FAILURES] = str(life.failures)
     return {
@@ -75,18 +87,19 @@ def desired_pod(agent: AgentFacts, spec: AgentSpec, settings: Settings, life: In
                 }
             ],
         },
-        "spec": what,
+        "spec": desired_pod_spec(agent, wanted, life.ticket),
     }
 
 
-def desired_pod_spec(agent: AgentFacts, spec: AgentSpec, settings: Settings, ticket: int) -> dict[str, Any]:
+def desired_pod_spec(agent: AgentFacts, wanted: Asked, ticket: int) -> dict[str, Any]:
     """Build the spec of the pod: one container that Pod Security's `restricted` admits."""
+    priority_class = wanted.settings.agent_priority_class
     return {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        **({"priorityClassName": settings.agent_priority_class} if settings.agent_priority_class else {}),
+        **({"priorityClassName": priority_class} if priority_class else {}),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -94,19 +107,19 @@ def desired_pod_spec(agent: AgentFacts, spec: AgentSpec, settings: Settings, tic
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(agent, spec, settings, ticket)],
+        "containers": [_container(agent, wanted, ticket)],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
-        **_placement(spec),
+        **_placement(wanted.spec),
     }
 
 
-def _container(agent: AgentFacts, spec: AgentSpec, settings: Settings, ticket: int) -> dict[str, Any]:
-    plain = _plain(spec)
+def _container(agent: AgentFacts, wanted: Asked, ticket: int) -> dict[str, Any]:
+    plain = _plain(wanted.spec)
     return {
         "name": CONTAINER,
-        "image": spec.image or settings.agent_image,
-        "imagePullPolicy": settings.agent_image_pull_policy,
-        "env": [*_own_env(agent, spec, ticket), *plain["env"]],
+        "image": wanted.spec.image or wanted.settings.agent_image,
+        "imagePullPolicy": wanted.settings.agent_image_pull_policy,
+        "env": [*_own_env(agent, wanted.models, ticket), *plain["env"]],
         "resources": plain["resources"],
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -126,9 +139,8 @@ def _container(agent: AgentFacts, spec: AgentSpec, settings: Settings, ticket: i
     }
 
 
-def _own_env(agent: AgentFacts, spec: AgentSpec, ticket: int) -> list[dict[str, Any]]:
+def _own_env(agent: AgentFacts, models: Models, ticket: int) -> list[dict[str, Any]]:
     """What the runtime reads; `spec.env` may not begin with HOROS_, so nothing of it can be overridden."""
-    key = _key_ref(spec)
     return [
         {"name": Env.AGENT, "value": agent.name},
         {"name": Env.NAMESPACE, "value": agent.namespace},
@@ -139,9 +151,12 @@ def _own_env(agent: AgentFacts, spec: AgentSpec, ticket: int) -> list[dict[str, 
         {"name": Env.PREFIX, "valueFrom": {"secretKeyRef": {"name": SECRET_BUS, "key": "prefix"}}},
         {"name": Env.HEALTH_PORT, "value": str(HEALTH_PORT)},
         *(
-            [{"name": Env.MODEL_API_KEY, "valueFrom": {"secretKeyRef": {"name": key.name, "key": key.key}}}]
-            if key
-            else []
+            {
+                "name": each.choice.key_variable,
+                "valueFrom": {"secretKeyRef": {"name": each.key.name, "key": each.key.key}},
+            }
+            for each in models.all
+            if each.key
         ),
     ]
 
@@ -174,18 +189,22 @@ def _plain(spec: AgentSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
 
 
-def _key_ref(spec: AgentSpec) -> SecretKeyRef | None:
-    return spec.model.api_key_secret_ref if spec.model else None
+def _keys(models: Models) -> list[object]:
+    """Where the keys come from. What one model would have alone is written as it was before fallbacks."""
+    own = [models.own.key.name, models.own.key.key] if models.own.key else []
+    more = [[each.choice.key_variable, each.key.name, each.key.key] for each in models.fallbacks if each.key]
+    return [own, *more] if more else list(own)
 
 
-def asked(spec: AgentSpec, settings: Settings) -> str:
+def asked(wanted: Asked) -> str:
     """Sum up what a pod is made from, part by part, so that a later difference can be named."""
-    plain, key = _plain(spec), _key_ref(spec)
+    spec, settings = wanted.spec, wanted.settings
+    plain = _plain(spec)
     parts: Mapping[str, object] = {
         "image": [spec.image or settings.agent_image, settings.agent_image_pull_policy],
         "imagePullSecrets": plain["imagePullSecrets"],
         "env": plain["env"],
-        "model.apiKeySecretRef": [key.name, key.key] if key else [],
+        MODEL_KEYS: _keys(wanted.models),
         "nodeSelector": plain["nodeSelector"],
         "tolerations": plain["tolerations"],
         "resources": plain["resources"],

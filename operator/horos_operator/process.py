@@ -18,8 +18,9 @@ from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
 from horos_operator.observe import Caches
 from horos_operator.queue import Key, KeyQueue
-from horos_operator.reconcile import Reconciler
+from horos_operator.reconcile import Reconciler, tell_model_configs
 from horos_operator.settings import Settings
+from horos_operator.status import QUIET_SECONDS
 
 WORKERS: Final = 8
 RETRY_SECONDS: Final = 3.0
@@ -100,6 +101,7 @@ async def _run_loops(parts: Parts) -> None:
             tasks.create_task(_sweeps(parts), name="sweeps"),
             tasks.create_task(_dirty(parts), name="dirty"),
             tasks.create_task(_chores(parts), name="chores"),
+            tasks.create_task(_model_configs(parts), name="model-configs"),
             *(tasks.create_task(_work(parts), name=f"worker-{number}") for number in range(WORKERS)),
         ]
         # Kopf owns the signals: its end is ours.
@@ -158,8 +160,13 @@ async def _sweeps(parts: Parts) -> None:
 
 async def _sweep(parts: Parts) -> None:
     before = parts.caches.uids()
+    # ModelConfigs first: an Agent that is seen before the one it names would be told that it is missing.
+    configs = await parts.cluster.model_configs()
     pods, agents = await parts.cluster.pods(), await parts.cluster.agents()
-    listed = frozenset({*(pod.uid for pod in pods), *(agent.uid for agent in agents)})
+    uids = ({each.uid for each in configs}, {each.uid for each in pods}, {each.uid for each in agents})
+    listed = frozenset().union(*uids)
+    for config in configs:
+        parts.caches.put_config(config)
     keys = {parts.caches.put_agent(each) for each in agents} | {parts.caches.put_pod(each) for each in pods}
     keys |= parts.caches.forget_missing(before, listed)
     parts.manager.forget()
@@ -186,6 +193,23 @@ async def _dirty(parts: Parts) -> None:
                 log.warning("the bus does not tell what changed: %s", error)
             down = True
         await asyncio.sleep(DIRTY_SECONDS)
+
+
+async def _model_configs(parts: Parts) -> None:
+    """Tell in the status of ModelConfigs how many Agents use them, when that may have changed."""
+    await parts.synced.wait()
+    told, trouble = -1, ""
+    while True:
+        revision = parts.caches.revision
+        try:
+            if revision != told:
+                await tell_model_configs(parts.cluster, parts.caches, time.time())
+            told, trouble = revision, ""
+        except ClusterError as error:
+            if error.message != trouble:
+                log.warning("the status of ModelConfigs has to wait: %s", error.message)
+            trouble = error.message
+        await asyncio.sleep(QUIET_SECONDS)
 
 
 async def _chores(parts: Parts) -> None:

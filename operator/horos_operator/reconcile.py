@@ -8,12 +8,15 @@ from horos_bus.connection import BusError
 from horos_operator.actions import CreatePod, RemoveFinalizer
 from horos_operator.agent_factory import AgentFactory
 from horos_operator.agent_manager import AgentManager, LookAgainError
-from horos_operator.checks import situation, verdicts
-from horos_operator.cluster import OutdatedError, RefusedError
+from horos_operator.checks import verdicts
+from horos_operator.cluster import Cluster, OutdatedError, RefusedError
+from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.model_configs import model_config_status
+from horos_operator.observe import BusSeen, Caches, Observation
 from horos_operator.plan import Plan, plan
 from horos_operator.queue import Key
+from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
 
 BUS_DOWN_SECONDS = 30.0
@@ -56,7 +59,7 @@ class Reconciler:
         ]
         if not any(isinstance(action, RemoveFinalizer) for action in decided.actions):
             told = replace(seen, refused=self._refusal(seen.agent))
-            again.append(await self._tell(seen.agent, told))
+            again += [await self._tell(seen.agent, told), seconds_to_reset(told)]
         return min((each for each in again if each is not None), default=None)
 
     async def _observe(self, key: Key) -> Observation:
@@ -64,12 +67,22 @@ class Reconciler:
         if agent is None:
             return Observation(None, (), BusSeen(), self._wall())
         bus = await self._ask_the_bus(key)
-        return Observation(agent, self._caches.pods(key), bus, self._wall(), self._refusal(agent))
+        configs = self._caches.configs(agent.namespace)
+        return Observation(
+            agent, self._caches.pods(key), bus, self._wall(), self._refusal(agent), configs=configs
+        )
+
+    def _asked(self, agent: AgentFacts) -> str:
+        """What the agent's pod is asked for now; '' when its spec cannot be read."""
+        if agent.spec is None:
+            return ""
+        models = self._factory.models(agent.spec, self._caches.configs(agent.namespace))
+        return self._factory.asked(agent.spec, models)
 
     def _refusal(self, agent: AgentFacts) -> str:
         """What the API server said to a pod as it is asked for now."""
         asked, message = self._refused.get((agent.namespace, agent.name), ("", ""))
-        return message if agent.spec and asked == self._factory.asked(agent.spec) else ""
+        return message if message and asked == self._asked(agent) else ""
 
     async def _ask_the_bus(self, key: Key) -> BusSeen:
         namespace, name = key
@@ -94,10 +107,10 @@ class Reconciler:
                 log.info("%s/%s: %s", *key, error)
                 return error.seconds
             except RefusedError as error:
-                if not isinstance(action, CreatePod) or agent.spec is None:
+                if not isinstance(action, CreatePod):
                     raise
                 log.warning("%s/%s: pod %s is refused: %s", *key, action.name, error.message)
-                self._refused[key] = (self._factory.asked(agent.spec), error.message)
+                self._refused[key] = (self._asked(agent), error.message)
                 return REFUSED_SECONDS
             if isinstance(action, CreatePod):
                 self._refused.pop(key, None)
@@ -106,8 +119,8 @@ class Reconciler:
     async def _tell(self, agent: AgentFacts, seen: Observation) -> float | None:
         """Write the status if it differs and the last write is long enough ago."""
         key = (agent.namespace, agent.name)
-        model = self._factory.model(agent.spec) if agent.spec else None
-        case = situation(seen, agent, model)
+        models = self._factory.models(agent.spec, seen.configs) if agent.spec else None
+        case = situation(seen, agent, models)
         pod = case.holder or case.starting
         wanted = agent_status(seen, agent, verdicts(case), pod.name if pod else None)
         due = write_due(agent.status, wanted, seen.now - self._written.get(key, 0.0))
@@ -123,3 +136,15 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._refused.pop(key, None)
         self._written.pop(key, None)
+
+
+async def tell_model_configs(cluster: Cluster, caches: Caches, now: float) -> None:
+    """Write the status of each ModelConfig where it differs. Raises ClusterError."""
+    for config, users in caches.configs_with_users():
+        wanted = model_config_status(config, users, now)
+        if wanted == config.status:
+            continue
+        try:
+            caches.put_config(await cluster.write_model_config_status(config, wanted))
+        except OutdatedError:
+            continue  # it is gone or another one: its own events tell the rest

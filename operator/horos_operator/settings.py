@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from horos_api.money import DECIMAL
+from horos_api.resources import Price, SecretKeyRef
 
 ENV_PREFIX: Final = "HOROS_OPERATOR_"
+DECIMAL_OR_EMPTY: Final = f"^$|{DECIMAL}"
 
 
 class SettingsError(ValueError):
@@ -32,11 +36,35 @@ class Settings(BaseModel):
     model_temperature: str = ""
     model_context_window_tokens: int | None = None
     model_max_output_tokens: int | None = None
+    model_api_key_secret_name: str = Field(default="", description="A Secret in each namespace with agents.")
+    model_api_key_secret_key: str = ""
+    model_prompt_price: str = Field(default="", pattern=DECIMAL_OR_EMPTY, description="Of a million tokens.")
+    model_completion_price: str = Field(default="", pattern=DECIMAL_OR_EMPTY)
     namespaces: str = Field(default="", description="Comma separated; empty means all.")
     http_host: str = "0.0.0.0"
     http_port: int = Field(default=8081, ge=0, le=65535)
     sweep_seconds: float = Field(default=180, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _whole_key_reference(self) -> "Settings":
+        if bool(self.model_api_key_secret_name) != bool(self.model_api_key_secret_key):
+            raise ValueError("MODEL_API_KEY_SECRET_NAME and MODEL_API_KEY_SECRET_KEY go together")
+        return self
+
+    @property
+    def model_api_key_secret_ref(self) -> SecretKeyRef | None:
+        """Where the default model's key is, in each namespace with agents."""
+        if not self.model_api_key_secret_name:
+            return None
+        return SecretKeyRef(name=self.model_api_key_secret_name, key=self.model_api_key_secret_key)
+
+    @property
+    def model_price(self) -> Price | None:
+        """What the default model costs, None when that is not said."""
+        if not (self.model_prompt_price or self.model_completion_price):
+            return None
+        return Price(prompt=self.model_prompt_price or "0", completion=self.model_completion_price or "0")
 
     @property
     def watched_namespaces(self) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """The status that `kubectl get agents` shows: built from the observation, written only when it differs."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from horos_api.budgets import date_of, utc_time
 from horos_api.conditions import ConditionType
-from horos_operator.checks import Verdict
+from horos_api.money import decimal_text
+from horos_bus.records import TotalUsage
 from horos_operator.facts import AgentFacts
 from horos_operator.observe import Observation
+from horos_operator.situation import Verdict
 
 _OF_THE_BUS: Final = ("state", "owed", "deadLetters", "usage")
 QUIET_SECONDS: Final = 5.0
@@ -25,27 +27,44 @@ def agent_status(
             "state": view.state.value,
             "owed": view.owed,
             "deadLetters": view.dead,
-            "usage": {
-                "turns": view.usage.turns,
-                "promptTokens": view.usage.prompt_tokens,
-                "completionTokens": view.usage.completion_tokens,
-            },
+            "usage": _usage(view.usage),
         }
     conditions = [_condition(kind, verdict, agent, seen.now) for kind, verdict in verdicts.items()]
     return {**known, **({"podName": pod} if pod else {}), "conditions": conditions}
 
 
+def _usage(used: TotalUsage) -> dict[str, Any]:
+    """What was used. The day is named, so that nothing has to be written when it is over."""
+    today = used.today
+    return {
+        "turns": used.turns,
+        "promptTokens": used.prompt_tokens,
+        "completionTokens": used.completion_tokens,
+        "cost": decimal_text(used.cost),
+        **(
+            {
+                "today": {
+                    "date": date_of(today.day),
+                    "tokens": today.tokens,
+                    "cost": decimal_text(today.cost),
+                }
+            }
+            if today.day
+            else {}
+        ),
+    }
+
+
 def _condition(kind: ConditionType, verdict: Verdict, agent: AgentFacts, now: float) -> dict[str, Any]:
     before = _by_type(agent.status).get(kind, {})
     same = before.get("status") == verdict.status and "lastTransitionTime" in before
-    moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "type": kind.value,
         "status": verdict.status.value,
         "reason": verdict.reason.value,
         "message": verdict.message,
         "observedGeneration": agent.generation,
-        "lastTransitionTime": before["lastTransitionTime"] if same else moment,
+        "lastTransitionTime": before["lastTransitionTime"] if same else utc_time(now),
     }
 
 

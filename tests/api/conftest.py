@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from horos_api.crd import agent_crd
+from horos_api.crd import KINDS, Kind, definition
 from horos_operator.kube.connection import KubeConnection, KubeError
 
 REFUSED: Final = (400, 422)
@@ -43,7 +43,8 @@ class ApiServer:
         return self.runner.run(self._refusals(manifests))
 
     async def _created(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        path = f"/apis/{self.group}/v1alpha1/namespaces/default/agents?dryRun=All&fieldValidation=Strict"
+        plural = f"{manifest['kind'].lower()}s"
+        path = f"/apis/{self.group}/v1alpha1/namespaces/default/{plural}?dryRun=All&fieldValidation=Strict"
         body = manifest | {"apiVersion": f"{self.group}/v1alpha1"}
         stored: dict[str, Any] = await self.connection.request("POST", path, body)
         return stored
@@ -67,21 +68,22 @@ class ApiServer:
         return list(await asyncio.gather(*map(one, manifests)))
 
 
-def _definition(group: str) -> dict[str, Any]:
-    """A copy of the Agent's under another group: an installed chart, or its absence, changes nothing."""
-    definition = copy.deepcopy(agent_crd())
-    definition["metadata"]["name"] = f"agents.{group}"
-    definition["spec"]["group"] = group
+def _definition(kind: Kind, group: str) -> dict[str, Any]:
+    """A copy of ours under another group: an installed chart, or its absence, changes nothing."""
+    copied = copy.deepcopy(definition(kind))
+    copied["metadata"]["name"] = f"{kind.plural}.{group}"
+    copied["spec"]["group"] = group
     # Short names and categories are shared by the whole cluster.
-    del definition["spec"]["names"]["shortNames"], definition["spec"]["names"]["categories"]
-    return definition
+    del copied["spec"]["names"]["shortNames"], copied["spec"]["names"]["categories"]
+    return copied
 
 
-def _wait_until_served(server: ApiServer, seconds: float = 30) -> None:
+def _wait_until_served(server: ApiServer, kind: Kind, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
+    spec = {"name": "m", "baseUrl": "http://m/v1"} if kind.name == "ModelConfig" else {}
     while True:
         try:
-            server.created({"kind": "Agent", "metadata": {"name": "ada"}, "spec": {}})
+            server.created({"kind": kind.name, "metadata": {"name": "ada"}, "spec": spec})
         except KubeError as error:
             if error.status != 404 or time.monotonic() > deadline:
                 raise
@@ -100,9 +102,11 @@ def api_server() -> Iterator[ApiServer]:
         connection = runner.run(KubeConnection.open())
         cleanup.callback(lambda: runner.run(connection.aclose()))
         server = ApiServer(runner, connection, group)
-        server.request("POST", DEFINITIONS, _definition(group))
-        cleanup.callback(server.request, "DELETE", f"{DEFINITIONS}/agents.{group}")
-        _wait_until_served(server)
+        for kind in KINDS:
+            server.request("POST", DEFINITIONS, _definition(kind, group))
+            cleanup.callback(server.request, "DELETE", f"{DEFINITIONS}/{kind.plural}.{group}")
+        for kind in KINDS:
+            _wait_until_served(server, kind)
         yield server
 
 

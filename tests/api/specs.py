@@ -21,15 +21,40 @@ REFS: st.SearchStrategy[Json] = st.fixed_dictionaries(
 LABELS = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,20}[A-Za-z0-9])?", fullmatch=True)
 LABEL_KEYS = st.one_of(LABELS, st.builds("{}/{}".format, NAMES, LABELS))
 
+AMOUNTS = st.sampled_from(["0", "0.25", "2", "12.000000001", "999999999.999999999"])
+SAID_OF_A_MODEL: dict[str, st.SearchStrategy[Json]] = {
+    "name": st.text(st.characters(codec="utf-8"), min_size=1, max_size=60),
+    "baseUrl": st.sampled_from(["http://model:8080/v1", "https://llm.example/v1"]),
+    "apiKeySecretRef": REFS,
+    "temperature": st.sampled_from(["0", "0.2", "1.999", "2", "2.0"]),
+    "contextWindowTokens": st.integers(512, 10_000_000),
+    "maxOutputTokens": st.integers(1, 511),
+}
+FALLBACKS: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {}, optional={**SAID_OF_A_MODEL, "configName": NAMES}
+)
+ANSWERS: st.SearchStrategy[Json] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), TEXT),
+    lambda inside: st.one_of(st.lists(inside, max_size=3), st.dictionaries(TEXT, inside, max_size=3)),
+    max_leaves=6,
+)
 MODELS: st.SearchStrategy[Json] = st.fixed_dictionaries(
     {},
     optional={
-        "name": st.text(st.characters(codec="utf-8"), min_size=1, max_size=60),
-        "baseUrl": st.sampled_from(["http://model:8080/v1", "https://llm.example/v1"]),
-        "apiKeySecretRef": REFS,
-        "temperature": st.sampled_from(["0", "0.2", "1.999", "2", "2.0"]),
-        "contextWindowTokens": st.integers(512, 10_000_000),
-        "maxOutputTokens": st.integers(1, 511),
+        **SAID_OF_A_MODEL,
+        "configName": NAMES,
+        "responseSchema": st.dictionaries(TEXT, ANSWERS, max_size=3),
+        "fallbacks": st.lists(FALLBACKS, max_size=3),
+    },
+)
+_MUST_SAY = {"name", "baseUrl"}
+MODEL_CONFIGS: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {name: said for name, said in SAID_OF_A_MODEL.items() if name in _MUST_SAY},
+    optional={
+        **{name: said for name, said in SAID_OF_A_MODEL.items() if name not in _MUST_SAY},
+        "pricePerMillionTokens": st.fixed_dictionaries(
+            {}, optional={"prompt": AMOUNTS, "completion": AMOUNTS}
+        ),
     },
 )
 SOURCES: st.SearchStrategy[Json] = st.one_of(
@@ -99,6 +124,8 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
                 "toolRounds": st.integers(1, 1000),
                 "turnSeconds": st.integers(1, 86_400),
                 "requestSeconds": st.integers(1, 2_592_000),
+                "tokensPerDay": st.integers(1, 10**12),
+                "costPerDay": AMOUNTS,
             },
         ),
     },
@@ -153,6 +180,19 @@ EVERY_FIELD: Json = {
         "temperature": "0.2",
         "contextWindowTokens": 8000,
         "maxOutputTokens": 500,
+        "configName": "default",
+        "responseSchema": {"type": "object", "properties": {"city": {"type": "string"}}},
+        "fallbacks": [
+            {
+                "configName": "spare",
+                "name": "n",
+                "baseUrl": "http://spare/v1",
+                "apiKeySecretRef": {"name": "spare", "key": "k"},
+                "temperature": "0",
+                "contextWindowTokens": 4000,
+                "maxOutputTokens": 100,
+            }
+        ],
     },
     "tools": {"builtin": ["send"]},
     "operatingMode": "Suspended",
@@ -171,7 +211,22 @@ EVERY_FIELD: Json = {
         "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
         "limits": {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "2Gi"},
     },
-    "budget": {"toolRounds": 3, "turnSeconds": 60, "requestSeconds": 90},
+    "budget": {
+        "toolRounds": 3,
+        "turnSeconds": 60,
+        "requestSeconds": 90,
+        "tokensPerDay": 1000,
+        "costPerDay": "0.5",
+    },
+}
+EVERY_CONFIG_FIELD: Json = {
+    "name": "m",
+    "baseUrl": "https://llm.example/v1",
+    "apiKeySecretRef": {"name": "llm", "key": "apiKey"},
+    "temperature": "0.2",
+    "contextWindowTokens": 8000,
+    "maxOutputTokens": 500,
+    "pricePerMillionTokens": {"prompt": "0.25", "completion": "2"},
 }
 # Without 5.0: an integer to both, but the API server cannot give it to a rule (kubectl writes 5).
 WRONG_FOR_MOST: Json = [None, True, 0, -1, 0.2, 2**40, "", "Bad Value!", "5", "n" * 2050, [], {}, [None]]
@@ -188,18 +243,16 @@ def changed_at(spec: Json, path: tuple[str | int, ...], value: Json) -> Json:
     return changed
 
 
-def every_field_changed() -> list[Json]:
+def every_field_changed(whole: Json) -> list[Json]:
     """Every place of a spec that has all fields, with every value that is wrong for most."""
-    return [
-        changed_at(EVERY_FIELD, path, value) for path in paths(EVERY_FIELD)[1:] for value in WRONG_FOR_MOST
-    ]
+    return [changed_at(whole, path, value) for path in paths(whole)[1:] for value in WRONG_FOR_MOST]
 
 
-def every_object_extended() -> list[Json]:
+def every_object_extended(whole: Json) -> list[Json]:
     """Every object of a spec that has all fields, with one field more that nobody knows."""
     found = []
-    for path in paths(EVERY_FIELD):
-        spec: Json = copy.deepcopy(EVERY_FIELD)
+    for path in paths(whole):
+        spec: Json = copy.deepcopy(whole)
         place = spec
         for key in path:
             place = place[key]
@@ -210,9 +263,9 @@ def every_object_extended() -> list[Json]:
 
 
 @st.composite
-def changed_specs(draw: st.DrawFn) -> Json:
+def changed_specs(draw: st.DrawFn, specs: st.SearchStrategy[Json]) -> Json:
     """Draw a valid spec with one place replaced, removed, doubled, or given a field unknown there."""
-    spec: Json = copy.deepcopy(draw(SPECS.filter(bool)))
+    spec: Json = copy.deepcopy(draw(specs.filter(bool)))
     path = draw(st.sampled_from(paths(spec)[1:]))
     *way, last = path
     parent: Json = spec

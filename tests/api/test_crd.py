@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -5,7 +6,17 @@ import pytest
 from pydantic import BaseModel, Field
 
 from horos_api.conditions import ConditionType, Reason
-from horos_api.crd import CHECKOUT, agent_crd, agent_schema, generated_files, structural_schema
+from horos_api.crd import (
+    AGENT,
+    CHECKOUT,
+    KINDS,
+    MODEL_CONFIG,
+    Kind,
+    definition,
+    generated_files,
+    schema,
+    structural_schema,
+)
 
 SHORTEST_DESCRIPTION = 20
 # The API server wants nothing said about what Kubernetes itself defines.
@@ -21,13 +32,31 @@ def described_places(schema: dict[str, Any], path: str = "") -> Iterator[tuple[s
         yield from described_places(schema["items"], f"{path}[]")
 
 
-def test_every_field_of_the_resource_is_described() -> None:
-    places = dict(described_places(agent_schema()))
-    assert ".spec.tolerations[].tolerationSeconds" in places
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        (AGENT, ".spec.tolerations[].tolerationSeconds"),
+        (AGENT, ".spec.model.fallbacks[].apiKeySecretRef.key"),
+        (MODEL_CONFIG, ".spec.pricePerMillionTokens.completion"),
+        (MODEL_CONFIG, ".status.agents"),
+    ],
+)
+def test_every_field_of_a_resource_is_described(kind: Kind, place: str) -> None:
+    places = dict(described_places(schema(kind)))
+    assert place in places
     too_short = [
-        path for path, schema in places.items() if len(schema.get("description", "")) < SHORTEST_DESCRIPTION
+        path for path, inside in places.items() if len(inside.get("description", "")) < SHORTEST_DESCRIPTION
     ]
     assert too_short == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_descriptions_are_sentences(kind: Kind) -> None:
+    texts = {path: inside["description"] for path, inside in described_places(schema(kind))}
+    assert {
+        path: text for path, text in texts.items() if not text.endswith((".", ").")) or "  " in text
+    } == {}
+    assert {path: text for path, text in texts.items() if not text[0].isupper()} == {}
 
 
 @pytest.mark.parametrize("path", generated_files())
@@ -37,21 +66,48 @@ def test_generated_files_are_fresh(path: str) -> None:
 
 
 def test_columns_say_what_it_is_doing_and_why_not() -> None:
-    version = agent_crd()["spec"]["versions"][0]
+    version = definition(AGENT)["spec"]["versions"][0]
     columns = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
     assert list(columns)[:6] == ["State", "Ready", "Reason", "Pod", "Turns", "Age"]
     assert columns["Reason"] == '.status.conditions[?(@.type=="Ready")].reason'
     assert version["subresources"] == {"status": {}}
-    names = agent_crd()["spec"]["names"]
+    names = definition(AGENT)["spec"]["names"]
     assert (names["shortNames"], names["categories"]) == (["ag"], ["horos"])
 
 
+def test_every_kind_has_names_of_its_own_under_one_category() -> None:
+    names = [definition(kind)["spec"]["names"] for kind in KINDS]
+    assert [each["shortNames"] for each in names] == [["ag"], ["amc"]]
+    assert [each["plural"] for each in names] == ["agents", "modelconfigs"]
+    assert all(each["categories"] == ["horos"] for each in names)
+
+
+def test_every_column_shows_a_field_that_exists() -> None:
+    for kind in KINDS:
+        places = {path for path, _ in described_places(schema(kind))} | {".metadata.creationTimestamp"}
+        for column in kind.columns:
+            path = re.sub(r"\[\?\(.*\)\]", "[]", column["jsonPath"])
+            assert path in places, column
+
+
+def test_a_schema_of_the_answer_is_kept_as_it_is() -> None:
+    model = schema(AGENT)["properties"]["spec"]["properties"]["model"]["properties"]
+    assert {key: value for key, value in model["responseSchema"].items() if key != "description"} == {
+        "type": "object",
+        "maxProperties": 256,
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
+    assert model["fallbacks"]["x-kubernetes-list-type"] == "atomic"
+    assert "fallbacks" not in model["fallbacks"]["items"]["properties"]
+
+
 def test_a_status_has_no_defaults() -> None:
-    assert "default" not in str(agent_schema()["properties"]["status"])
+    for kind in KINDS:
+        assert "'default':" not in str(schema(kind)["properties"]["status"])
 
 
 def test_reasons_are_words_that_a_condition_accepts() -> None:
-    condition = agent_schema()["properties"]["status"]["properties"]["conditions"]["items"]
+    condition = schema(AGENT)["properties"]["status"]["properties"]["conditions"]["items"]
     assert condition["properties"]["type"]["enum"] == list(ConditionType)
     assert all(reason.isalpha() and reason[0].isupper() for reason in Reason)
 

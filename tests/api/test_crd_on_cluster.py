@@ -10,12 +10,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from horos_api.crd import agent_schema
+from horos_api.crd import AGENT, MODEL_CONFIG, schema
+from horos_api.model_config import ModelConfig, ModelConfigSpec
 from horos_api.resources import Agent, AgentSpec
 from horos_operator.kube.connection import KubeError
 from tests.api.conftest import ApiServer, as_json
 from tests.api.specs import (
+    EVERY_CONFIG_FIELD,
     EVERY_FIELD,
+    MODEL_CONFIGS,
     NAMES,
     SPECS,
     WRONG_NAMES,
@@ -38,9 +41,14 @@ def manifest(spec: Any, name: str = "ada") -> dict[str, Any]:
     }
 
 
+def model_config(spec: Any, name: str = "default") -> dict[str, Any]:
+    return manifest(spec, name) | {"kind": "ModelConfig"}
+
+
 def refusal_by_model(document: dict[str, Any]) -> str | None:
+    kind = ModelConfig if document["kind"] == "ModelConfig" else Agent
     try:
-        Agent.from_manifest(document)
+        kind.from_manifest(document)
     except ValidationError as error:
         return str(error)
     return None
@@ -54,9 +62,23 @@ def assert_same_verdict(document: dict[str, Any], by_server: str | None) -> None
 
 
 def test_every_field_gets_the_same_verdict_from_both(api_server: ApiServer) -> None:
-    described = set(agent_schema()["properties"]["spec"]["properties"])
+    described = set(schema(AGENT)["properties"]["spec"]["properties"])
     assert set(EVERY_FIELD) == described, "specs.EVERY_FIELD lacks a field"
-    documents = [manifest(spec) for spec in [EVERY_FIELD, *every_field_changed(), *every_object_extended()]]
+    changed = [*every_field_changed(EVERY_FIELD), *every_object_extended(EVERY_FIELD)]
+    documents = [manifest(spec) for spec in [EVERY_FIELD, *changed]]
+    assert_same_verdicts(api_server, documents)
+
+
+def test_every_field_of_a_model_config_gets_the_same_verdict_from_both(api_server: ApiServer) -> None:
+    described = set(schema(MODEL_CONFIG)["properties"]["spec"]["properties"])
+    assert set(EVERY_CONFIG_FIELD) == described, "specs.EVERY_CONFIG_FIELD lacks a field"
+    changed = [*every_field_changed(EVERY_CONFIG_FIELD), *every_object_extended(EVERY_CONFIG_FIELD)]
+    documents = [model_config(spec) for spec in [EVERY_CONFIG_FIELD, *changed]]
+    assert_same_verdicts(api_server, documents)
+
+
+def assert_same_verdicts(api_server: ApiServer, documents: list[dict[str, Any]]) -> None:
+    """The first is accepted, most are not, and the models say the same of each."""
     verdicts = api_server.refusals(documents)
     assert verdicts[0] is None
     assert sum(verdict is not None for verdict in verdicts) > len(verdicts) / 2
@@ -75,8 +97,29 @@ def test_a_valid_agent_is_stored_as_the_model_reads_it(
 
 
 @ON_THE_CLUSTER
-@given(spec=changed_specs())
+@given(spec=MODEL_CONFIGS, name=NAMES)
+def test_a_valid_model_config_is_stored_as_the_model_reads_it(
+    api_server: ApiServer, spec: dict[str, Any], name: str
+) -> None:
+    document = model_config(spec, name)
+    stored = api_server.created(document)
+    assert ModelConfigSpec.model_validate(stored["spec"]) == ModelConfig.from_manifest(document).spec
+
+
+@ON_THE_CLUSTER
+@given(spec=changed_specs(MODEL_CONFIGS))
+@example(spec={"name": "m"})
+@example(spec={"name": "m", "baseUrl": "http://m", "pricePerMillionTokens": {"prompt": "1."}})
+def test_a_change_in_a_model_config_gets_the_same_verdict_from_both(api_server: ApiServer, spec: Any) -> None:
+    assert_same_verdict(model_config(spec), api_server.refusal(model_config(spec)))
+
+
+@ON_THE_CLUSTER
+@given(spec=changed_specs(SPECS))
 @example(spec={"model": {"base_url": None}})
+@example(spec={"model": {"responseSchema": {"default": None, "enum": [None, 2**70]}}})
+@example(spec={"model": {"responseSchema": {str(number): {} for number in range(257)}}})
+@example(spec={"model": {"fallbacks": [{}, {}]}})
 @example(spec={"budget": {"toolRounds": None, "turnSeconds": 5.0}})
 def test_a_change_anywhere_gets_the_same_verdict_from_both(api_server: ApiServer, spec: Any) -> None:
     assert_same_verdict(manifest(spec), api_server.refusal(manifest(spec)))
@@ -99,6 +142,9 @@ def test_names_get_the_same_verdict_from_both(api_server: ApiServer, name: str) 
         ({"model": {"contextWindowTokens": 1000, "maxOutputTokens": 1000}}, "below contextWindowTokens"),
         ({"resources": {"limits": {"memory": "64Mi"}}}, "requests.memory must not be above limits.memory"),
         ({"env": [{"name": "HOROS_TOKEN", "value": "x"}]}, "horos' own"),
+        ({"model": {"responseSchema": "{}"}}, "spec.model.responseSchema"),
+        ({"model": {"fallbacks": [{"maxOutputTokens": 600, "contextWindowTokens": 600}]}}, "below context"),
+        ({"budget": {"costPerDay": 5}}, "spec.budget.costPerDay"),
     ],
 )
 def test_a_refusal_names_what_is_wrong(api_server: ApiServer, spec: dict[str, Any], said: str) -> None:

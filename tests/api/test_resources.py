@@ -18,6 +18,10 @@ def errors(spec: object, name: str = "ada") -> list[str]:
     return [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in caught.value.errors()]
 
 
+def nested(levels: int) -> object:
+    return {} if levels == 1 else {"items": nested(levels - 1)}
+
+
 def test_an_empty_spec_is_filled_with_defaults() -> None:
     assert agent({}).to_manifest()["spec"] == {
         "instructions": "",
@@ -42,6 +46,9 @@ def test_a_manifest_survives_reading_and_writing() -> None:
             "temperature": "0.2",
             "contextWindowTokens": 8000,
             "maxOutputTokens": 500,
+            "configName": "shared",
+            "responseSchema": {"type": "object", "properties": {"city": {"default": None}}},
+            "fallbacks": [{"name": "spare", "configName": "other"}, {}],
         },
         "tools": {"builtin": []},
         "operatingMode": "Suspended",
@@ -58,7 +65,13 @@ def test_a_manifest_survives_reading_and_writing() -> None:
             "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
             "limits": {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "2Gi"},
         },
-        "budget": {"toolRounds": 3, "turnSeconds": 60, "requestSeconds": 90},
+        "budget": {
+            "toolRounds": 3,
+            "turnSeconds": 60,
+            "requestSeconds": 90,
+            "tokensPerDay": 1000,
+            "costPerDay": "0.5",
+        },
     }
     assert agent(spec).to_manifest() == {
         "apiVersion": "horos.dev/v1alpha1",
@@ -97,7 +110,23 @@ def test_null_means_absent_as_it_does_to_the_api_server() -> None:
         ({"model": {"contextWindowTokens": 511}}, "spec.model.contextWindowTokens"),
         ({"model": {"contextWindowTokens": 600, "maxOutputTokens": 600}}, "spec.model"),
         ({"model": {"apiKeySecretRef": {"name": "llm"}}}, "spec.model.apiKeySecretRef.key"),
+        ({"model": {"configName": "Big One"}}, "spec.model.configName"),
+        ({"model": {"responseSchema": "{}"}}, "spec.model.responseSchema"),
+        ({"model": {"responseSchema": {str(each): 0 for each in range(257)}}}, "spec.model.responseSchema"),
+        ({"model": {"responseSchema": {"title": "x" * 131_072}}}, "spec.model.responseSchema"),
+        ({"model": {"responseSchema": nested(65)}}, "spec.model.responseSchema"),
+        ({"model": {"fallbacks": [{}] * 9}}, "spec.model.fallbacks"),
+        ({"model": {"fallbacks": [{}, {"fallbacks": []}]}}, "spec.model.fallbacks.1.fallbacks"),
+        (
+            {"model": {"fallbacks": [{"contextWindowTokens": 600, "maxOutputTokens": 600}]}},
+            "spec.model.fallbacks.0",
+        ),
         ({"operatingMode": "Stopped"}, "spec.operatingMode"),
+        ({"budget": {"tokensPerDay": 0}}, "spec.budget.tokensPerDay"),
+        ({"budget": {"tokensPerDay": "5"}}, "spec.budget.tokensPerDay"),
+        ({"budget": {"costPerDay": 5}}, "spec.budget.costPerDay"),
+        ({"budget": {"costPerDay": "5 €"}}, "spec.budget.costPerDay"),
+        ({"budget": {"costPerDay": "-1"}}, "spec.budget.costPerDay"),
         ({"budget": {"toolRounds": "5"}}, "spec.budget.toolRounds"),
         ({"budget": {"toolRounds": True}}, "spec.budget.toolRounds"),
         ({"budget": {"turnSeconds": 0}}, "spec.budget.turnSeconds"),
@@ -124,6 +153,12 @@ def test_a_wrong_value_is_refused_at_its_field(spec: object, field: str) -> None
     found = errors(spec)
     assert len(found) == 1
     assert found[0].startswith(f"{field}: ")
+
+
+def test_a_schema_of_the_answer_may_be_64_levels_deep() -> None:
+    model = agent({"model": {"responseSchema": nested(64)}}).spec.model
+    assert model is not None
+    assert model.response_schema == nested(64)
 
 
 @pytest.mark.parametrize("name", ["n" * 53, "a.b", "Ada", "-a", "a-", "a_b", "", "ada\n"])
@@ -165,7 +200,13 @@ def test_what_the_api_server_returns_is_read_with_its_status() -> None:
             "status": {
                 "state": "idle",
                 "podName": "ada-7",
-                "usage": {"turns": 12, "promptTokens": 8100, "completionTokens": 912},
+                "usage": {
+                    "turns": 12,
+                    "promptTokens": 8100,
+                    "completionTokens": 912,
+                    "cost": "0.003849",
+                    "today": {"date": "2026-01-01", "tokens": 9012, "cost": "0.003849"},
+                },
                 "conditions": [
                     {
                         "type": "Ready",
@@ -181,6 +222,8 @@ def test_what_the_api_server_returns_is_read_with_its_status() -> None:
     )
     assert read.status.state is AgentState.IDLE
     assert read.status.usage.turns == 12
+    assert read.status.usage.today is not None
+    assert read.status.usage.today.tokens == 9012
     assert read.status.conditions[0].reason == "Resident"
     assert read.metadata.finalizers == ("horos.dev/bus",)
 

@@ -9,6 +9,8 @@ from horos_api.resources import AgentSpec
 from horos_bus.records import AgentView
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.facts import AgentFacts, Ended, PodFacts
+from horos_operator.model_configs import ModelConfigFacts, model_config_facts
+from horos_operator.models import Configs, Models
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.settings import Settings
 
@@ -44,6 +46,31 @@ def agent(asked: AgentSpec | None = None, **changes: Any) -> AgentFacts:
     return dataclasses.replace(usual, **changes)
 
 
+def model_config(name: str = "default", /, *, version: int = 1, **fields: Any) -> ModelConfigFacts:
+    metadata = {
+        "namespace": "research",
+        "name": name,
+        "uid": f"uid-of-config-{name}",
+        "resourceVersion": str(version),
+        "generation": version,
+    }
+    usual = {"name": f"model-of-{name}", "baseUrl": f"http://{name}/v1"}
+    return model_config_facts({"metadata": metadata, "spec": {**usual, **fields}})
+
+
+def configs(*made: ModelConfigFacts) -> Configs:
+    return {each.name: each for each in made}
+
+
+def models(asked: AgentSpec | None = None, *made: ModelConfigFacts) -> Models:
+    return FACTORY.models(asked or spec(), configs(*made))
+
+
+def asked_now(asked: AgentSpec | None = None, *made: ModelConfigFacts) -> str:
+    """What the operator would note on a pod of this spec."""
+    return FACTORY.asked(asked or spec(), models(asked, *made))
+
+
 def pod(name: str = "ada-1", asked: AgentSpec | None = None, **changes: Any) -> PodFacts:
     usual = PodFacts(
         namespace="research",
@@ -52,7 +79,7 @@ def pod(name: str = "ada-1", asked: AgentSpec | None = None, **changes: Any) -> 
         version=1,
         agent="ada",
         owner_uid="agent-uid",
-        asked=FACTORY.asked(asked or spec()),
+        asked=asked_now(asked),
         failures=0,
         created=NOW - 100,
         deleting=False,
@@ -105,7 +132,10 @@ def seen(
     of: AgentFacts | None, *pods: PodFacts, known: AgentView | None = None, **changes: Any
 ) -> Observation:
     """An agent that is registered and configured; what is on the bus and beside it can be changed."""
-    configured = config_digest(FACTORY.config(of, of.spec)) if of and of.spec else ""
+    known_configs: Configs = changes.get("configs", {})
+    configured = ""
+    if of and of.spec:
+        configured = config_digest(FACTORY.config(of, of.spec, FACTORY.models(of.spec, known_configs)))
     bus = BusSeen(prepared=True, configured=configured, view=known)
     usual = Observation(of, pods, bus, NOW)
     return dataclasses.replace(usual, **changes)

@@ -6,24 +6,45 @@ from typing import Any
 import pytest
 
 from horos_api.agent_state import AgentState
+from horos_api.budgets import day_of
 from horos_api.conditions import ConditionType, Reason
-from horos_operator.checks import Verdict, situation, verdicts
+from horos_bus.records import DayUsage, TotalUsage
+from horos_operator.agent_factory import AgentFactory
+from horos_operator.checks import verdicts
+from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import PodFacts, pod_facts
 from horos_operator.observe import BusSeen, Observation
-from tests.controller.facts import FACTORY, NOW, agent, failed_pod, held, pod, seen, spec, view
+from horos_operator.situation import Verdict, situation
+from tests.controller.facts import (
+    FACTORY,
+    NOW,
+    SETTINGS,
+    agent,
+    configs,
+    failed_pod,
+    held,
+    model_config,
+    pod,
+    seen,
+    spec,
+    view,
+)
+
+
+def answers_to(observed: Observation, factory: AgentFactory = FACTORY) -> dict[ConditionType, Verdict]:
+    assert observed.agent is not None
+    spec = observed.agent.spec
+    models = factory.models(spec, observed.configs) if spec else None
+    return verdicts(situation(observed, observed.agent, models))
 
 
 def told(observed: Observation, kind: ConditionType = ConditionType.READY) -> Verdict:
-    assert observed.agent is not None
-    model = FACTORY.model(observed.agent.spec) if observed.agent.spec else None
-    return verdicts(situation(observed, observed.agent, model))[kind]
+    return answers_to(observed)[kind]
 
 
 def brief(observed: Observation) -> list[str]:
-    """All three conditions, as `Type=Status:Reason`."""
-    assert observed.agent is not None
-    model = FACTORY.model(observed.agent.spec) if observed.agent.spec else None
-    answers = verdicts(situation(observed, observed.agent, model))
+    """All conditions, as `Type=Status:Reason`."""
+    answers = answers_to(observed)
     return [f"{kind.value}={each.status.value}:{each.reason.value}" for kind, each in answers.items()]
 
 
@@ -177,13 +198,152 @@ def test_an_agent_in_error_tells_what_the_runtime_said(reason: str, expected: Re
 
 
 def test_without_a_model_anywhere_the_field_is_named() -> None:
-    mine = pod()
-    for observed in (seen(agent(), known=view()), seen(agent(), mine, known=held(mine))):
-        assert observed.agent is not None
-        bare = situation(observed, observed.agent, spec(model={"name": "x"}).model)
-        answer = verdicts(bare)[ConditionType.READY]
+    mine, bare = pod(), AgentFactory(SETTINGS.model_copy(update={"model_name": "", "model_base_url": ""}))
+    of = agent(spec(model={"name": "x"}))
+    for observed in (seen(of, known=view()), seen(of, mine, known=held(mine))):
+        answer = answers_to(observed, bare)[ConditionType.READY]
         assert (answer.status, answer.reason) == ("False", Reason.MODEL_MISCONFIGURED)
-        assert "set spec.model.baseUrl, or a default" in answer.message
+        assert "set spec.model.baseUrl, or make a ModelConfig named default, or set" in answer.message
+
+
+def test_a_model_config_that_does_not_exist_is_named_before_what_the_runtime_says_of_it() -> None:
+    mine, of = pod(), agent(spec(model={"configName": "big"}))
+    sentence = "ModelConfig big (spec.model.configName) does not exist in namespace research; create it"
+    failed = held(mine, state=AgentState.ERROR, reason="ModelMisconfigured", message="no model")
+    for known in (held(mine), failed, view()):
+        answer = told(seen(of, mine, known=known))
+        assert (answer.status, answer.reason, answer.message) == (
+            "False",
+            Reason.MODEL_CONFIG_MISSING,
+            sentence,
+        )
+    there = seen(of, mine, known=held(mine), configs=configs(model_config("big")))
+    assert brief(there)[2] == "Ready=True:Resident"
+
+
+def test_a_model_config_that_cannot_be_read_is_told_with_its_field() -> None:
+    broken = model_config("default", contextWindowTokens=1)
+    answer = told(seen(agent(), known=view(), configs=configs(broken)))
+    assert answer.reason == Reason.MODEL_MISCONFIGURED
+    assert answer.message.startswith("ModelConfig default: spec.contextWindowTokens: ")
+
+
+def test_an_output_that_the_filled_in_window_does_not_hold_is_told() -> None:
+    of = agent(spec(model={"maxOutputTokens": 5000}))
+    small = configs(model_config(contextWindowTokens=4096))
+    answer = told(seen(of, known=view(), configs=small))
+    assert (answer.reason, answer.message) == (
+        Reason.MODEL_MISCONFIGURED,
+        "spec.model: maxOutputTokens (5000) must be below contextWindowTokens (4096)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fallback", "why"),
+    [
+        ({"configName": "spare"}, "spec.model.fallbacks[1] is left out: ModelConfig spare does not exist"),
+        (
+            {"contextWindowTokens": 600, "maxOutputTokens": 599, "configName": "broken"},
+            "spec.model.fallbacks[1] is left out: ModelConfig broken: spec.baseUrl: ",
+        ),
+    ],
+)
+def test_a_fallback_that_cannot_be_asked_is_told_and_does_no_harm(fallback: dict[str, Any], why: str) -> None:
+    mine, of = pod(), agent(spec(model={"fallbacks": [{"name": "good"}, fallback]}))
+    known = configs(model_config("broken", baseUrl="no"))
+    observed = seen(of, mine, known=held(mine), configs=known)
+    assert brief(observed) == [
+        "Accepted=True:FallbackUnusable",
+        "Scheduled=True:Resident",
+        "Ready=True:Resident",
+    ]
+    assert told(observed, ConditionType.ACCEPTED).message.startswith(why)
+
+
+def test_money_that_cannot_be_counted_is_told() -> None:
+    of = agent(spec(budget={"costPerDay": "5"}))
+    free = seen(of, known=view(), configs=configs(model_config()))
+    answer = told(free, ConditionType.ACCEPTED)
+    assert (answer.status, answer.reason) == ("True", Reason.MODEL_UNPRICED)
+    assert answer.message.startswith("budget.costPerDay does not count spec.model (model-of-default): ")
+    priced = configs(model_config(pricePerMillionTokens={"prompt": "0"}))
+    assert told(seen(of, known=view(), configs=priced), ConditionType.ACCEPTED).reason == Reason.VALID
+
+
+TODAY = day_of(NOW)
+MIDNIGHT = "1970-01-13T00:00:00Z"
+
+
+def used(day: int, tokens: int, cost: int = 0) -> TotalUsage:
+    return TotalUsage(today=DayUsage(day, tokens, cost))
+
+
+@pytest.mark.parametrize(
+    ("budget", "usage", "reason", "sentence"),
+    [
+        (
+            {"tokensPerDay": 100},
+            used(TODAY, 130),
+            Reason.TOKENS_PER_DAY,
+            "today's tokens are used up: 130 of 100 (budget.tokensPerDay);"
+            f" the next day begins at {MIDNIGHT}",
+        ),
+        (
+            {"tokensPerDay": 100, "costPerDay": "0.25"},
+            used(TODAY, 99, 250_000_000),
+            Reason.COST_PER_DAY,
+            f"today's money is used up: 0.25 of 0.25 (budget.costPerDay); the next day begins at {MIDNIGHT}",
+        ),
+    ],
+)
+def test_a_budget_that_is_used_up_is_told_with_its_limit_and_its_end(
+    budget: dict[str, Any], usage: TotalUsage, reason: Reason, sentence: str
+) -> None:
+    mine, of = pod(), agent(spec(budget=budget))
+    observed = seen(of, mine, known=held(mine, usage=usage))
+    answer, ready = told(observed, ConditionType.BUDGET_EXHAUSTED), told(observed)
+    assert (answer.status, answer.reason, answer.message) == ("True", reason, sentence)
+    assert (ready.status, ready.reason, ready.message) == ("False", Reason.BUDGET_EXHAUSTED, sentence)
+    left = MIDNIGHT_SECONDS - NOW
+    assert seconds_to_reset(observed) == left
+    tomorrow = dataclasses.replace(observed, now=NOW + left)
+    assert brief(tomorrow)[2:] == ["Ready=True:Resident", "BudgetExhausted=False:WithinBudget"]
+    assert seconds_to_reset(tomorrow) is None
+
+
+MIDNIGHT_SECONDS = (TODAY + 1) * 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("usage", "answer"),
+    [
+        (TotalUsage(), "False:WithinBudget"),
+        (used(TODAY, 99), "False:WithinBudget"),
+        (used(TODAY - 1, 10**6), "False:WithinBudget"),
+        (used(TODAY + 1, 100), "True:TokensPerDay"),
+    ],
+    ids=["nothing", "something", "yesterday", "an agent whose clock is ahead"],
+)
+def test_a_budget_counts_one_day(usage: TotalUsage, answer: str) -> None:
+    of = agent(spec(budget={"tokensPerDay": 100}))
+    assert brief(seen(of, known=view(usage=usage)))[3:] == [f"BudgetExhausted={answer}"]
+
+
+def test_without_a_budget_of_the_day_there_is_no_condition_about_it() -> None:
+    spent = seen(agent(), known=view(usage=used(TODAY, 10**9, 10**12)))
+    assert [each.partition("=")[0] for each in brief(spent)] == ["Accepted", "Scheduled", "Ready"]
+
+
+def test_without_redis_nobody_knows_what_is_left_of_a_budget() -> None:
+    of = agent(spec(budget={"tokensPerDay": 100}))
+    down = Observation(of, (), BusSeen(problem="Redis at r:6379 cannot be reached"), NOW)
+    assert brief(down)[3:] == ["BudgetExhausted=Unknown:BusUnavailable"]
+
+
+def test_usage_of_an_earlier_agent_of_the_name_exhausts_nothing() -> None:
+    of = agent(spec(budget={"tokensPerDay": 100}))
+    earlier = view(uid="earlier", usage=used(TODAY, 200))
+    assert brief(seen(of, known=earlier))[3:] == ["BudgetExhausted=False:WithinBudget"]
 
 
 def test_suspending_and_suspended() -> None:

@@ -2,8 +2,10 @@
 
 import dataclasses
 
+from horos_api.resources import AgentSpec
+from horos_operator.facts import AgentFacts
 from horos_operator.observe import Caches
-from tests.controller.facts import agent, pod
+from tests.controller.facts import agent, model_config, pod, spec
 
 KEY = ("research", "ada")
 
@@ -64,3 +66,78 @@ def test_a_missed_deletion_is_found_by_a_complete_list() -> None:
     assert caches.agent(KEY) is None
     assert caches.pods(KEY) == (pod(),)
     assert caches.agent(("research", "bob")) == born_meanwhile
+
+
+def named(name: str, asked: AgentSpec | None = None, namespace: str = "research") -> AgentFacts:
+    return agent(asked, name=name, uid=f"uid-of-{name}", namespace=namespace)
+
+
+def with_users() -> Caches:
+    caches = Caches()
+    caches.put_agent(named("says-nothing"))
+    caches.put_agent(named("takes-big", spec(model={"configName": "big"})))
+    caches.put_agent(named("falls-back", spec(model={"configName": "big", "fallbacks": [{}]})))
+    caches.put_agent(named("unreadable"))
+    caches.put_agent(dataclasses.replace(named("unreadable"), spec=None, version=2))
+    caches.put_agent(named("elsewhere", namespace="other"))
+    return caches
+
+
+def names(keys: set[tuple[str, str]]) -> set[str]:
+    return {name for _, name in keys}
+
+
+def test_a_model_config_is_news_for_the_agents_that_use_it() -> None:
+    caches = with_users()
+    assert names(caches.put_config(model_config())) == {"says-nothing", "falls-back"}
+    assert names(caches.put_config(model_config("big"))) == {"takes-big", "falls-back"}
+    assert names(caches.put_config(model_config("nobodys"))) == set()
+    assert names(caches.drop_config(model_config("big"))) == {"takes-big", "falls-back"}
+    assert set(caches.configs("research")) == {"default", "nobodys"}
+    assert caches.configs("other") == {}
+
+
+def test_a_new_status_of_a_model_config_is_no_news_for_its_agents() -> None:
+    caches = with_users()
+    caches.put_config(model_config())
+    counted = dataclasses.replace(model_config(version=2), status={"agents": 2})
+    assert caches.put_config(counted) == set()
+    assert caches.configs("research")["default"].status == {"agents": 2}
+    assert names(caches.put_config(model_config(version=3, name="m2"))) == {"says-nothing", "falls-back"}
+
+
+def test_older_news_of_a_model_config_is_dropped_and_a_deleted_one_does_not_come_back() -> None:
+    caches = with_users()
+    caches.put_config(model_config(version=5))
+    assert caches.put_config(model_config(version=4, name="old")) == set()
+    assert caches.configs("research")["default"] == model_config(version=5)
+    caches.drop_config(model_config(version=5))
+    assert caches.put_config(model_config(version=6)) == set()
+    assert caches.configs("research") == {}
+
+
+def test_a_missed_deletion_of_a_model_config_is_found_by_a_complete_list() -> None:
+    caches = with_users()
+    caches.put_config(model_config("big"))
+    before = caches.uids()
+    listed = before - {model_config("big").uid}
+    assert names(caches.forget_missing(before, listed)) == {"takes-big", "falls-back"}
+    assert caches.configs("research") == {}
+
+
+def test_the_users_of_each_model_config_are_counted() -> None:
+    caches = with_users()
+    assert caches.configs_with_users() == []
+    made = [model_config(), model_config("big"), model_config("nobodys")]
+    for each in made:
+        caches.put_config(each)
+    assert caches.configs_with_users() == [(made[0], 2), (made[1], 2), (made[2], 0)]
+
+
+def test_what_changes_the_count_of_users_is_a_new_revision_and_a_new_status_is_not() -> None:
+    caches = with_users()
+    before = caches.revision
+    caches.put_agent(dataclasses.replace(named("says-nothing"), version=3, status={"state": "idle"}))
+    assert caches.revision == before
+    caches.put_agent(dataclasses.replace(named("says-nothing"), version=4, generation=2))
+    assert caches.revision > before

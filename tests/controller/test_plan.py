@@ -26,8 +26,11 @@ from tests.controller.facts import (
     FACTORY,
     NOW,
     agent,
+    asked_now,
+    configs,
     failed_pod,
     held,
+    model_config,
     pod,
     retired_pod,
     seen,
@@ -112,6 +115,32 @@ def test_an_edit_of_the_pod_asks_the_resident_to_leave_after_its_turn(fields: di
     edited = agent(spec(**fields), generation=2)
     assert steered(seen(edited, mine, known=held(mine))) == ["evict"]
     assert planned(seen(edited, mine, known=held(mine, evict=True))) == []
+
+
+def test_an_edit_of_a_model_config_is_only_configured_unless_it_names_another_key() -> None:
+    key = {"name": "llm", "key": "a"}
+    mine = dataclasses.replace(pod(), asked=asked_now(spec(), model_config(apiKeySecretRef=key)))
+    before = seen(agent(), mine, known=held(mine), configs=configs(model_config(apiKeySecretRef=key)))
+    assert planned(before) == []
+    renamed = configs(model_config(apiKeySecretRef=key, name="m2", version=2))
+    assert kinds(dataclasses.replace(before, configs=renamed)) == [Configure]
+    rekeyed = configs(model_config(apiKeySecretRef={"name": "llm", "key": "b"}, version=2))
+    assert planned(dataclasses.replace(before, configs=rekeyed)) == [
+        Steer("evict", "changed: model.apiKeySecretRef")
+    ]
+
+
+def test_a_model_config_that_is_missing_is_told_to_the_runtime_and_the_pod_stays() -> None:
+    key, asked_for = {"name": "llm", "key": "a"}, spec(model={"configName": "big"})
+    big = model_config("big", apiKeySecretRef=key)
+    mine = dataclasses.replace(pod(), asked=asked_now(asked_for, big))
+    there = seen(agent(asked_for), mine, known=held(mine), configs=configs(big))
+    (told,) = planned(dataclasses.replace(there, configs={}))
+    assert isinstance(told, Configure)
+    assert b'"models":[{"keyVariable":"HOROS_MODEL_API_KEY"}]' in told.config
+    # A part of the pod that has nothing to do with it is followed meanwhile.
+    other = agent(spec(model={"configName": "big"}, image="x:2"), generation=2)
+    assert steered(dataclasses.replace(there, agent=other, configs={})) == ["evict"]
 
 
 def test_an_edit_replaces_a_pod_that_has_not_claimed_at_once() -> None:

@@ -12,7 +12,7 @@ from horos_operator.agent_factory import config_digest
 from horos_operator.facts import Ended, PodFacts, pod_facts
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import plan
-from tests.controller.facts import FACTORY, NOW, agent, pod, spec, view
+from tests.controller.facts import FACTORY, NOW, agent, configs, model_config, pod, spec, view
 
 SPECS = [
     spec(),
@@ -20,6 +20,14 @@ SPECS = [
     spec(operatingMode="Terminated"),
     spec(image="other:1"),
     spec(instructions="x"),
+    spec(model={"configName": "big", "fallbacks": [{}]}),
+]
+KEYED = {"name": "llm", "key": "a"}
+CONFIGS = [
+    configs(),
+    configs(model_config()),
+    configs(model_config("big", apiKeySecretRef=KEYED)),
+    configs(model_config(apiKeySecretRef=KEYED), model_config("big")),
 ]
 
 
@@ -65,7 +73,7 @@ def observations(draw: some.DrawFn) -> Observation:
         deleting=draw(some.booleans()),
         finalizers=draw(some.sampled_from([(), (FINALIZER,), ("other/one", FINALIZER)])),
     )
-    return Observation(of, there, bus, NOW)
+    return Observation(of, there, bus, NOW, configs=draw(some.sampled_from(CONFIGS)))
 
 
 def carried_out(seen: Observation, action: actions.Action) -> Observation:
@@ -137,6 +145,9 @@ def test_a_live_holder_is_never_deleted_while_its_agent_stays(seen: Observation)
     assert seen.agent is not None
     if seen.agent.deleting or seen.bus.view is None or seen.bus.view.uid != seen.agent.uid:
         return
+    assert seen.agent.spec is not None
+    if AgentState.TERMINATED in {seen.bus.view.state, seen.agent.spec.operating_mode.lower()}:
+        return  # it is over: its pod is ended at once
     gone = [each.pod for each in plan(seen, FACTORY).actions if isinstance(each, actions.DeletePod)]
     assert all(each.uid != seen.bus.view.holder or each.dead for each in gone)
 

@@ -1,10 +1,15 @@
 """The pod of an Agent, compared whole: the smallest first, then one option more per test."""
 
+import json
 from typing import Any
 
+from horos_api.resources import AgentSpec
 from horos_operator.facts import agent_facts
-from horos_operator.pods import Incarnation, asked, changed_parts, desired_pod
-from tests.controller.facts import FACTORY, SETTINGS, agent, spec
+from horos_operator.model_configs import ModelConfigFacts
+from horos_operator.pods import Asked, Incarnation, asked, changed_parts, desired_pod
+from horos_operator.settings import Settings
+from horos_runtime.agent_config import StoredConfig
+from tests.controller.facts import FACTORY, SETTINGS, agent, asked_now, model_config, models, spec
 
 NODE_GONE = [
     {
@@ -46,7 +51,7 @@ def smallest() -> dict[str, Any]:
                 "app.kubernetes.io/component": "agent",
                 "app.kubernetes.io/managed-by": "horos-operator",
             },
-            "annotations": {"horos.dev/asked": asked(spec(), SETTINGS)},
+            "annotations": {"horos.dev/asked": asked_now()},
             "ownerReferences": [
                 {
                     "apiVersion": "horos.dev/v1alpha1",
@@ -103,14 +108,18 @@ def smallest() -> dict[str, Any]:
     }
 
 
+def wanted(of: AgentSpec, *made: ModelConfigFacts, settings: Settings = SETTINGS) -> Asked:
+    return Asked(of, models(of, *made), settings)
+
+
 def built(**fields: Any) -> dict[str, Any]:
-    return desired_pod(agent(), spec(**fields), SETTINGS, Incarnation(ticket=6))
+    return desired_pod(agent(), wanted(spec(**fields)), Incarnation(ticket=6))
 
 
 def expected(**fields: Any) -> dict[str, Any]:
     """The smallest pod, as asked for by this spec."""
     pod = smallest()
-    pod["metadata"]["annotations"]["horos.dev/asked"] = asked(spec(**fields), SETTINGS)
+    pod["metadata"]["annotations"]["horos.dev/asked"] = asked_now(spec(**fields))
     return pod
 
 
@@ -136,6 +145,43 @@ def test_api_key_comes_from_its_secret() -> None:
         {"name": "HOROS_MODEL_API_KEY", "valueFrom": {"secretKeyRef": {"name": "llm", "key": "apiKey"}}},
     ]
     assert built(**fields) == pod
+
+
+def secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def test_every_model_brings_its_own_key() -> None:
+    of = spec(
+        model={
+            "apiKeySecretRef": {"name": "llm", "key": "apiKey"},
+            "fallbacks": [
+                {"configName": "spare"},
+                {"name": "no-key"},
+                {"apiKeySecretRef": {"name": "x", "key": "y"}},
+            ],
+        }
+    )
+    spare = model_config("spare", apiKeySecretRef={"name": "spare", "key": "k"})
+    pod = smallest()
+    pod["metadata"]["annotations"]["horos.dev/asked"] = asked_now(of, spare)
+    pod["spec"]["containers"][0]["env"] = [
+        *OWN_ENV,
+        secret_variable("HOROS_MODEL_API_KEY", "llm", "apiKey"),
+        secret_variable("HOROS_MODEL_API_KEY_1", "spare", "k"),
+        secret_variable("HOROS_MODEL_API_KEY_3", "x", "y"),
+    ]
+    assert desired_pod(agent(), wanted(of, spare), Incarnation(ticket=6)) == pod
+
+
+def test_the_key_of_a_model_config_is_a_part_of_the_pod_and_the_rest_of_it_is_not() -> None:
+    before = asked_now(spec(), model_config(apiKeySecretRef={"name": "llm", "key": "a"}))
+    edited = model_config(apiKeySecretRef={"name": "llm", "key": "a"}, name="m2", temperature="1")
+    other_key = model_config(apiKeySecretRef={"name": "llm", "key": "b"})
+    assert changed_parts(before, asked_now(spec(), edited)) == ()
+    assert changed_parts(before, asked_now(spec(), other_key)) == ("model.apiKeySecretRef",)
+    said_itself = spec(model={"apiKeySecretRef": {"name": "llm", "key": "a"}})
+    assert changed_parts(before, asked_now(said_itself)) == ()
 
 
 def test_environment_comes_after_our_own() -> None:
@@ -189,36 +235,78 @@ def test_resources() -> None:
 def test_a_successor_of_failed_pods_counts_them() -> None:
     pod = smallest()
     pod["metadata"]["annotations"]["horos.dev/failures"] = "3"
-    assert desired_pod(agent(), spec(), SETTINGS, Incarnation(ticket=6, failures=3)) == pod
+    assert desired_pod(agent(), wanted(spec()), Incarnation(ticket=6, failures=3)) == pod
 
 
 def test_no_priority_class_where_the_settings_name_none() -> None:
     settings = SETTINGS.model_copy(update={"agent_priority_class": ""})
     pod = smallest()
     del pod["spec"]["priorityClassName"]
-    pod["metadata"]["annotations"]["horos.dev/asked"] = asked(spec(), settings)
-    assert desired_pod(agent(), spec(), settings, Incarnation(ticket=6)) == pod
+    pod["metadata"]["annotations"]["horos.dev/asked"] = asked(wanted(spec(), settings=settings))
+    assert desired_pod(agent(), wanted(spec(), settings=settings), Incarnation(ticket=6)) == pod
 
 
 def test_changes_are_named_by_the_part_of_the_spec() -> None:
-    before = FACTORY.asked(spec())
-    after = FACTORY.asked(spec(image="x:2", env=[{"name": "A", "value": "1"}]))
+    before = asked_now()
+    after = asked_now(spec(image="x:2", env=[{"name": "A", "value": "1"}]))
     assert changed_parts(before, before) == ()
     assert changed_parts(before, after) == ("image", "env")
     assert changed_parts("", before) != ()
     assert changed_parts("not json", before) == ("annotation horos.dev/asked",)
 
 
-def test_the_configuration_has_the_model_complete_and_nothing_of_the_pod() -> None:
-    asked_for = spec(instructions="Be Ada.", image="x:2", model={"name": "big", "temperature": "0.2"})
-    config = FACTORY.config(agent(generation=4), asked_for)
-    assert config == (
-        b'{"generation":4,"spec":{"budget":{"requestSeconds":3600,"toolRounds":25,"turnSeconds":600},'
-        b'"instructions":"Be Ada.",'
-        b'"model":{"baseUrl":"http://model/v1","name":"big","temperature":"0.2"},'
-        b'"operatingMode":"Running",'
-        b'"tools":{"builtin":["send","ask","reply","list_agents","history"]}}}'
+def test_the_configuration_has_the_spec_as_said_the_models_complete_and_nothing_of_the_pod() -> None:
+    asked_for = spec(
+        instructions="Be Ada.",
+        image="x:2",
+        model={
+            "name": "big",
+            "temperature": "0.2",
+            "responseSchema": {"type": "object", "default": None},
+            "fallbacks": [{"configName": "spare"}, {"configName": "missing"}],
+        },
     )
+    spare = model_config("spare", contextWindowTokens=4096, pricePerMillionTokens={"completion": "2"})
+    config = json.loads(FACTORY.config(agent(generation=4), asked_for, models(asked_for, spare)))
+    assert config == {
+        "generation": 4,
+        "spec": {
+            "instructions": "Be Ada.",
+            "model": {
+                "name": "big",
+                "temperature": "0.2",
+                "responseSchema": {"type": "object", "default": None},
+                "fallbacks": [{"configName": "spare"}, {"configName": "missing"}],
+            },
+            "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"]},
+            "operatingMode": "Running",
+            "budget": {"requestSeconds": 3600, "toolRounds": 25, "turnSeconds": 600},
+        },
+        "models": [
+            {
+                "name": "big",
+                "baseUrl": "http://model/v1",
+                "keyVariable": "HOROS_MODEL_API_KEY",
+                "temperature": "0.2",
+            },
+            {
+                "name": "model-of-spare",
+                "baseUrl": "http://spare/v1",
+                "keyVariable": "HOROS_MODEL_API_KEY_1",
+                "contextWindowTokens": 4096,
+                "pricePerMillionTokens": {"prompt": "0", "completion": "2"},
+            },
+        ],
+    }
+
+
+def test_the_runtime_reads_the_configuration_that_the_operator_writes() -> None:
+    of = spec(model={"fallbacks": [{"name": "other"}]}, budget={"costPerDay": "5"})
+    priced = model_config(pricePerMillionTokens={"prompt": "1", "completion": "2"})
+    made = models(of, priced)
+    stored = StoredConfig.model_validate_json(FACTORY.config(agent(generation=7), of, made))
+    assert (stored.generation, stored.choices) == (7, made.choices)
+    assert stored.spec == of
 
 
 def test_a_spec_that_cannot_be_read_names_its_field() -> None:

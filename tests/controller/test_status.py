@@ -1,23 +1,31 @@
 """The status as it is written, and when."""
 
 import dataclasses
+import json
 
 import pytest
 
 from horos_api.conditions import ConditionStatus, ConditionType, Reason
 from horos_api.resources import AgentStatus
-from horos_bus.records import TotalUsage
-from horos_operator.checks import Verdict
+from horos_bus.records import DayUsage, TotalUsage
+from horos_operator.checks import verdicts
 from horos_operator.observe import BusSeen
+from horos_operator.situation import Verdict, situation
 from horos_operator.status import agent_status, write_due
-from tests.controller.facts import agent, seen, view
+from tests.controller.facts import NOW, agent, held, models, pod, seen, spec, view
 
 READY = {ConditionType.READY: Verdict(ConditionStatus.TRUE, Reason.RESIDENT, "pod ada-1 holds it")}
 WRITTEN = {
     "state": "idle",
     "owed": 2,
     "deadLetters": 1,
-    "usage": {"turns": 3, "promptTokens": 40, "completionTokens": 5},
+    "usage": {
+        "turns": 3,
+        "promptTokens": 40,
+        "completionTokens": 5,
+        "cost": "1.25",
+        "today": {"date": "1970-01-12", "tokens": 9, "cost": "0.5"},
+    },
     "podName": "ada-1",
     "conditions": [
         {
@@ -30,13 +38,46 @@ WRITTEN = {
         }
     ],
 }
-USED = view(owed=2, dead=1, usage=TotalUsage(turns=3, prompt_tokens=40, completion_tokens=5))
+TODAY = DayUsage(day=11, tokens=9, cost=500_000_000)
+USED = view(
+    owed=2,
+    dead=1,
+    usage=TotalUsage(turns=3, prompt_tokens=40, completion_tokens=5, cost=1_250_000_000, today=TODAY),
+)
 
 
 def test_the_whole_status() -> None:
     status = agent_status(seen(agent(), known=USED), agent(), READY, "ada-1")
     assert status == WRITTEN
     AgentStatus.model_validate(status, by_alias=True, by_name=False)
+
+
+def test_a_day_that_is_over_is_no_reason_to_write() -> None:
+    tomorrow = dataclasses.replace(seen(agent(), known=USED), now=NOW + 86_400)
+    status = agent_status(tomorrow, agent(status=WRITTEN), READY, "ada-1")
+    assert write_due(WRITTEN, status, since_last=1e9) is None
+
+
+def test_an_agent_that_never_asked_a_model_has_no_day() -> None:
+    assert agent_status(seen(agent(), known=view()), agent(), READY, None)["usage"] == {
+        "turns": 0,
+        "promptTokens": 0,
+        "completionTokens": 0,
+        "cost": "0",
+    }
+
+
+def test_a_status_stays_below_one_kilobyte() -> None:
+    mine, of = pod(), agent(spec(budget={"tokensPerDay": 10**12}))
+    total = TotalUsage(10**6, 10**12, 10**12, 10**15 + 1, DayUsage(11, 10**12, 10**15 + 1))
+    observed = seen(of, mine, known=held(mine, usage=total))
+    told = verdicts(situation(observed, of, models(of.spec)))
+    status = agent_status(observed, of, told, "ada-1")
+    AgentStatus.model_validate(status, by_alias=True, by_name=False)
+    assert [each["type"] for each in status["conditions"]][3] == "BudgetExhausted"
+    # Without the two messages, of which a person needs every word.
+    words = sum(len(each["message"]) for each in status["conditions"])
+    assert len(json.dumps(status)) - words < 1024
 
 
 def test_the_time_of_a_transition_stays_while_the_answer_stays() -> None:

@@ -52,13 +52,17 @@ class Problem:
 
 @dataclass
 class Life:
-    """One agent's traces: contexts by thread, dead letters, events; `tokens` in the order of their birth."""
+    """One agent's traces: contexts by thread, dead letters, events; `tokens` in the order of their birth.
+
+    `counted` is how many tokens its models have read, as its totals say.
+    """
 
     name: str
     tokens: list[str]
     contexts: dict[str, list[Record]]
     dead: list[Record]
     told: list[Record]
+    counted: int = 0
 
     def records(self) -> Iterator[Record]:
         """All records of all threads."""
@@ -110,7 +114,9 @@ async def life_of(bus: Bus, name: str, tokens: list[str]) -> Life:
         for letter in await control.dead_letters(name, 1000)
     ]
     entries = await bus.command("XRANGE", bus.keys.events(name), "-", "+")
-    return Life(name, tokens, contexts, dead, [json.loads(values[b"e"]) for _, values in entries])
+    told = [json.loads(values[b"e"]) for _, values in entries]
+    view = await control.view(name)
+    return Life(name, tokens, contexts, dead, told, view.usage.prompt_tokens if view else 0)
 
 
 async def endings_of(bus: Bus, said: Iterable[Said]) -> dict[str, Ending | None]:
@@ -126,6 +132,7 @@ def problems(history: History, said: Iterable[Said]) -> list[Problem]:
         *_answers(history, said),
         *_effects(history, said),
         *_contexts(history),
+        *_usage(history),
         *(() if history.lossy else (*_order(history, said), *_tools(history))),
     ]
 
@@ -251,6 +258,14 @@ def _arrivals(history: History) -> Iterator[str]:
 def _replies(life: Life, thread: str) -> int:
     """Count the replies that came in a thread, those that could not be read included."""
     return sum(str(record["mid"]).endswith("!reply") for record in life.taken(thread))
+
+
+def _usage(history: History) -> Iterator[Problem]:
+    """What the model read for any step is counted, whoever wrote it and whether its turn was buried."""
+    for life in history.lives:
+        read = sum(record.get("usage", {}).get("prompt", 0) for record in life.records())
+        if life.counted < read:
+            yield Problem("lost", f"{life.name}'s steps used {read} tokens and {life.counted} were counted")
 
 
 def _contexts(history: History) -> Iterator[Problem]:

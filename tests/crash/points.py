@@ -12,13 +12,14 @@ from tests.crash.proxy import When
 _NEEDS: Final = re.compile(r"-- NEEDS (.*)")
 _READS: Final = re.compile(r"^--.*\bReads only\b", re.MULTILINE)
 SCRIPT_TIMES: Final[tuple[When, ...]] = ("before", "lost", "after", "again")
-FENCED: Final = ("claim", "next", "append", "commit", "emit", "fail", "retire")
+FENCED: Final = ("claim", "next", "charge", "append", "commit", "emit", "fail", "retire")
 """What a runtime calls, and what a stopped one may therefore be about to call when it goes on."""
 STEP_TIMES: Final[tuple[When, ...]] = ("before", "after")
 STEPS: Final = ("model", "tool")
 """Boundaries inside a turn that are no command: the model was asked or has answered, a tool runs or ran."""
 MOST: Final[Mapping[str, int]] = {
     "append": 9,
+    "charge": 3,
     "commit": 5,
     "next": 3,
     "emit": 2,

@@ -98,6 +98,10 @@ def _swap(history: History, left: int, right: int) -> None:
         (lambda h: records(h)[8].update(by="ada-1"), "illegal: ada/main: ada-1 wrote after ada-2"),
         (lambda h: h.marks.append(h.marks[0]), "repeated: charge <k1> was started 2 times"),
         (lambda h: h.marks.clear(), "lost: charge <k1> has a result and never ran"),
+        (
+            lambda h: records(h)[5].update(usage={"prompt": 7, "completion": 1}),
+            "lost: ada's steps used 7 tokens and 0 were counted",
+        ),
         (lambda h: _swap(h, 0, 7), "illegal: pam's messages to ada/main came as ['n1', 'r1']"),
     ],
 )

@@ -296,7 +296,8 @@ class World:
         return StoredConfig(generation=wish.generation, spec=spec).encoded().decode()
 
     def _budget(self, wish: Wish) -> Any:
-        return {"requestSeconds": wish.request_seconds}
+        # More than a run can use: what matters is that every model call is charged before it is made.
+        return {"requestSeconds": wish.request_seconds, "tokensPerDay": 10**9}
 
     def _spawn(self, what: Any) -> None:
         task = asyncio.get_running_loop().create_task(what)

@@ -22,7 +22,7 @@ from tests.mutants.catalogue import MUTANTS, Mutant
 
 PROJECT = Path(__file__).parents[2]
 TESTS = "tests/bus"
-QUICK = ("guards", "turns", "debts", "burying", "lives", "orders", "sending", "twice")
+QUICK = ("guards", "turns", "debts", "burying", "lives", "orders", "sending", "usage", "retention", "twice")
 """Those that find most, first."""
 PROBE = "import horos_bus, sys; sys.exit(not horos_bus.__path__[0].startswith(sys.argv[1]))"
 _COMPILES_NOT = re.compile(r"Error compiling script|Script attempted to access nonexistent global")

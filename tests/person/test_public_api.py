@@ -23,6 +23,7 @@ PROMISED = {
     "LLMClient",
     "MessageService",
     "Tool",
+    "ToolContext",
     "ToolExecutor",
     "ToolRegistry",
     "tool",

@@ -137,6 +137,27 @@ DISK: Final[Mapping[str, Scenario]] = {
     "Redis loses its tail, joined": Scenario(THEN_NOTICE, {"rollback": 2}, TOOL),
 }
 
+BUDGETS: Final[Mapping[str, Scenario]] = {
+    "a budget, killed twice, a reply lost": Scenario(ONE, {"crash": 2, "lost": 1}, TOOL, budget=3),
+    "a budget that is used up, killed": Scenario(TWO, {"crash": 1, "lost": 1}, TOOL, budget=2),
+    "a budget, two replies lost": Scenario(TWO, {"lost": 2}, TOOL, budget=9),
+    "a budget, a zombie": Scenario(ONE, {"zombie": 1, "lost": 1}, budget=2),
+    "a budget, midnight, a clock that lags": Scenario(TWO, {"midnight": 1, "lag": 1, "crash": 1}, budget=1),
+    "a budget, cancelled, SIGTERM": Scenario(ONE, {"cancel": 1, "drain": 1}, TOOL, budget=2),
+    "a budget, buried": Scenario(TWO, {"crash": 2, "midnight": 1}, attempts=1, budget=1),
+    "a budget, Redis loses its tail": Scenario(ONE, {"rollback": 2}, budget=1),
+}
+
+TRIMMED: Final[Mapping[str, Scenario]] = {
+    "trimmed, killed, a reply lost": Scenario((*TWO, Send()), {"crash": 1, "lost": 1}, trims=True),
+    "trimmed, a tool, killed": Scenario(TWO, {"crash": 2}, TOOL, trims=True),
+    "trimmed, two threads, a reply lost": Scenario((*TWO_THREADS, Send()), {"lost": 1}, TOOL, trims=True),
+    "trimmed, a zombie": Scenario(TWO, {"zombie": 1}, trims=True),
+    "trimmed, Redis loses its tail": Scenario(TWO, {"rollback": 2}, TOOL, trims=True),
+    "trimmed, buried": Scenario(TWO, {"crash": 2}, TOOL, attempts=1, trims=True),
+    "trimmed, deleted": Scenario(TWO, {"delete": 1, "crash": 1}, trims=True),
+}
+
 OPERATORS: Final[Mapping[str, Scenario]] = {
     "the operator restarts, killed": Scenario(TWO, {"opcrash": 1, "crash": 1}),
     "two operators": Scenario(TWO, {"crash": 1}, operators=2, stale=True),
@@ -195,5 +216,7 @@ SMALL: Final[Mapping[str, Scenario]] = {
     **MIXED,
     **POISON,
     **DISK,
+    **BUDGETS,
+    **TRIMMED,
     **OPERATORS,
 }

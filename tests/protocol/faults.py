@@ -23,6 +23,7 @@ def fault_steps(model: Model, world: World) -> Iterator[Step]:
     yield from process_faults(model, world)
     yield from control(model, world)
     yield from clock(model, world)
+    yield from calendar(model, world)
     yield from lives(model, world)
     yield from disk(model, world)
     if model.left(world, "opcrash"):
@@ -100,6 +101,20 @@ def clock(model: Model, world: World) -> Iterator[Step]:
     if model.left(world, "deadline"):
         for _, text, expired in deadlines(model, world):
             yield Step("fault", text, model.spend(expired, "deadline"))
+
+
+def calendar(model: Model, world: World) -> Iterator[Step]:
+    """A day begins; the clock of a process lags behind it."""
+    if model.left(world, "midnight"):
+        later = world._replace(today=world.today + 1)
+        yield Step("fault", "it is midnight", model.spend(later, "midnight"))
+    if not model.left(world, "lag"):
+        return
+    for at, one in enumerate(world.runtimes):
+        if world.today and not one.late:
+            runtimes = (*world.runtimes[:at], one._replace(late=True), *world.runtimes[at + 1 :])
+            text = f"the clock of {name(one.agent)}#{one.token} is a day behind"
+            yield Step("fault", text, model.spend(world._replace(runtimes=runtimes), "lag"))
 
 
 def deadlines(model: Model, world: World) -> Iterator[Step]:

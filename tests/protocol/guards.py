@@ -59,6 +59,11 @@ class Guard(StrEnum):
     CREATE_NAMES_EPOCH = "a pod is named for its epoch, and its claim names it too"
     DIRTY = "reap marks the agent dirty"
     ASKED_BACK = "what was asked back is answered, though the first request is open"
+    CHARGED_FIRST = "a model call is charged before it is asked"
+    RESERVED_IS_REPLACED = "usage takes the place of what was reserved for it"
+    DEAD_HAVE_PAID = "claim leaves what a dead process had reserved charged"
+    DAY_FORWARD = "a clock that lags does not bring a day back"
+    TRIM_KEEPS_INDEX = "what is dropped of a thread still counts in its indexes"
     ASKED_BACK_BEFORE = "only a request from before is no reason to wait: one asked later is"
 
 
@@ -68,6 +73,8 @@ class Rules(NamedTuple):
     without: frozenset[Guard] = frozenset()
     cap: int = 99
     attempts: int = 99
+    budget: int = 0
+    trims: bool = False
 
     def keep(self, guard: Guard) -> bool:
         """Whether this guard is in place."""

@@ -6,8 +6,9 @@ from tests.protocol.prelude import name, wakeable
 from tests.protocol.scenario import Model
 from tests.protocol.state import Agent, World
 from tests.protocol.surroundings import status_of
+from tests.protocol.usage import wrong_usage
 
-CLAIMED = frozenset({"next", "open", "act", "tool", "result", "idle", "broken", "fail"})
+CLAIMED = frozenset({"next", "open", "act", "ask", "tool", "result", "idle", "broken", "fail"})
 """What only a process does that believes it holds the agent."""
 
 ALL_GUARDS = Rules()
@@ -25,7 +26,7 @@ def violation(model: Model, world: World) -> str | None:
         wrong = wrong_with(model, agent, a)
         if wrong:
             return wrong
-    return misplaced(world, places) or wrong_processes(model, world)
+    return misplaced(world, places) or wrong_processes(model, world) or wrong_usage(model, world)
 
 
 def misplaced(world: World, places: list[str]) -> str | None:
@@ -58,6 +59,9 @@ def wrong_with(model: Model, agent: Agent, a: int) -> str | None:
         return f"{name(a)} used up {agent.epoch} processes"
     if agent.evictions > 0:
         return f"{name(a)} left more often than it was asked to"
+    for thread, count in agent.written:
+        if agent.length(thread) != count:
+            return f"{name(a)}'s thread {thread} got {count} records and counts {agent.length(thread)}"
     return wrong_fates(model, agent)
 
 

@@ -177,7 +177,8 @@ def told_in(records: tuple[Record, ...]) -> set[str]:
 def close_turn(bus: Bus, a: int) -> Bus:
     """No turn is open any more; its records stay in the context of its thread."""
     agent = bus.agents[a]
-    lengths = {**dict(agent.lengths), agent.thread: agent.length(agent.thread)}
+    lengths = dict(agent.lengths)
+    lengths[agent.thread] = lengths.get(agent.thread, 0) + len(agent.journal)
     state = "idle" if agent.state in {"running", "error"} else agent.state
     fields = {
         "turn": "",

@@ -6,7 +6,19 @@ from tests.protocol.guards import Guard
 from tests.protocol.prelude import inputs_of, name, told_in
 from tests.protocol.scenario import Action, Model, Step
 from tests.protocol.state import PERSON, Bus, Record, Runtime, World
-from tests.protocol.turn_scripts import Answer, Call, Effect, append, claim, commit, fail, look, retire
+from tests.protocol.turn_scripts import (
+    Answer,
+    Call,
+    Effect,
+    append,
+    charge,
+    claim,
+    commit,
+    fail,
+    look,
+    retire,
+)
+from tests.protocol.usage import Used, asked
 
 CALLS = frozenset({"claim", "next", "act", "fail", "retire", "force", "result"})
 """Where the next thing is a script whose reply can be lost."""
@@ -30,6 +42,8 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
         done = changed(world._replace(bus=bus), at, after)
         if me.at == "tool":
             done = done._replace(tools=(*done.tools, f"{me.turn}/{len(me.journal)}"))
+        if me.at == "ask":
+            done = asked(done, me.paid)
         yield Step("fast", f"{who} {said}", done)
         if me.at in CALLS and bus is not world.bus and model.left(world, "lost"):
             lost = changed(world._replace(bus=bus), at, me)
@@ -133,6 +147,8 @@ def call(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
             said = f"retire: {answer.code}"
         case "tool":
             after, said = me._replace(at="result"), "runs the tool"
+        case "ask":
+            after, said = me._replace(at="act"), "asks the model"
         case _:
             bus, after, said = act(model, world, me)
     return bus, after, said
@@ -153,6 +169,7 @@ def read_outside(bus: Bus, me: Runtime) -> tuple[Bus, Runtime, str]:
 def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
     """What the answer of next or commit makes the process do."""
     blank = me._replace(turn="", thread="", base=0, inputs=(), journal=(), cancelled=False, in_hand=False)
+    blank = blank._replace(paid=-1, broke=False)
     if answer.code in {"FENCED", "LOST"}:
         return blank._replace(at="exit")
     if answer.code == "LEAVE":
@@ -182,7 +199,7 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
         told = {me.inputs[0].mid}
     users = tuple(Record("user", message.mid, me.token) for message in me.inputs if message.mid not in told)
     rounds = [record for record in me.journal if record.kind == "step"]
-    actions = () if me.cancelled else plan(model, me)
+    actions = () if me.cancelled or me.broke else plan(model, me)
     if me.journal and me.journal[-1] == (pending := Record("step", "tool", me.journal[-1].author)):
         outcome = "done" if me.at == "result" else "unknown"
         if me.at == "act" and me.in_hand and pending.author == me.token and not me.cancelled:
@@ -190,6 +207,8 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
         return written(model, world, me, (Record("result", outcome, me.token),), None)
     if world.broken and me.agent == model.scenario.victim and not me.cancelled:
         return world.bus, me._replace(at="fail"), "is refused by the model"
+    if model.scenario.budget and me.paid < 0 and not me.broke and not me.cancelled:
+        return charging(model, world, me)
     if len(rounds) < len(actions):
         kind, target = actions[len(rounds)]
         step = Record("step", kind, me.token)
@@ -202,8 +221,25 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
     final = (*users, Record("step", "answer", me.token))
     index = me.base + len(me.journal)
     ticket = Call(me.agent, me.token, me.turn, index)
-    bus, answer = commit(model.rules, world.bus, ticket, final, failed=me.cancelled)
+    bus, answer = commit(model.rules, world.bus, ticket, final, used(world, me), failed=me.cancelled)
     return bus, follow(bus, me, answer, model), f"commit {me.turn}: {answer.code} {answer.detail}"
+
+
+def charging(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
+    """Pay for the next model call, then ask; with nothing left the turn ends at once."""
+    day = used(world, me).day
+    bus, answer = charge(model.rules, world.bus, Call(me.agent, me.token, me.turn), day)
+    said = f"charge: {answer.code}"
+    if answer.code in {"FENCED", "LOST"}:
+        return bus, me._replace(at="exit"), said
+    if answer.code == "EXHAUSTED":
+        return bus, me._replace(broke=True), said
+    return bus, me._replace(at="ask", paid=answer.day), said
+
+
+def used(world: World, me: Runtime) -> Used:
+    """What the call in the air has used, by this process's calendar."""
+    return Used(1 if me.paid >= 0 else 0, world.today - 1 if me.late else world.today)
 
 
 def written(
@@ -212,11 +248,11 @@ def written(
     """Append, and take over what the answer says: stored records, joined messages, a cancel."""
     index = me.base + len(me.journal)
     where = Call(me.agent, me.token, me.turn, index)
-    bus, answer = append(model.rules, world.bus, where, records, effect)
+    bus, answer = append(model.rules, world.bus, where, records, effect, used=used(world, me))
     if answer.code in {"FENCED", "LOST"}:
         return bus, me._replace(at="exit"), f"append {me.turn}/{index}: {answer.code}"
     known = {message.mid for message in me.inputs}
     joined = tuple(message for message in answer.joined if message.mid not in known)
-    on = me._replace(at="act", inputs=me.inputs + joined, journal=me.journal + answer.stored)
+    on = me._replace(at="act", paid=-1, inputs=me.inputs + joined, journal=me.journal + answer.stored)
     on = on._replace(cancelled=answer.detail == me.turn, in_hand=on.journal[-1].text == "tool")
     return bus, on, f"append {me.turn}/{index}: {answer.code} {effect or ''}"

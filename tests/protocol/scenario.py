@@ -49,6 +49,10 @@ class Scenario(NamedTuple):
     """Whether deadlines come by themselves (else only as faults)."""
     heals: bool = True
     """Whether a broken model comes back, and a suspended agent is resumed."""
+    budget: int = 0
+    """How many model calls an agent may make in one day; 0 = nobody counts."""
+    trims: bool = False
+    """Whether each commit drops what its thread had before the turn."""
     lives: int = 99
     """How many processes an agent may use up."""
 
@@ -71,7 +75,9 @@ class Model(NamedTuple):
     @classmethod
     def of(cls, scenario: Scenario, rules: Rules) -> "Model":
         """The model of a scenario; the limits come from the scenario."""
-        rules = rules._replace(cap=scenario.cap, attempts=scenario.attempts)
+        rules = rules._replace(
+            cap=scenario.cap, attempts=scenario.attempts, budget=scenario.budget, trims=scenario.trims
+        )
         return cls(scenario, rules, tuple(scenario.faults))
 
     def left(self, world: World, fault: str) -> int:
@@ -101,4 +107,6 @@ FAULTS: Final = {
     "deadline": "the deadline of a request comes",
     "broken": "the model refuses, later works again",
     "drain": "a process gets SIGTERM",
+    "midnight": "a day begins",
+    "lag": "the clock of a process is a day behind",
 }

@@ -60,6 +60,14 @@ class Fate(NamedTuple):
     end: Literal["done", "unheard", "dead", "bounced"]
 
 
+class Usage(NamedTuple):
+    """What model calls have used on the last day; `reserved` of it for a call that has not told yet."""
+
+    day: int = 0
+    used: int = 0
+    reserved: int = 0
+
+
 class Agent(NamedTuple):
     """All keys of one agent. uid 0: it does not exist; holder 0: hibernated."""
 
@@ -80,7 +88,10 @@ class Agent(NamedTuple):
     inbox: tuple[Message, ...] = ()
     journal: tuple[Record, ...] = ()
     lengths: tuple[tuple[str, int], ...] = ()
-    """Records of closed turns for each thread; the journal of the open one comes on top."""
+    """Records of closed turns that each thread keeps; the journal of the open one comes on top."""
+    first: tuple[tuple[str, int], ...] = ()
+    """How many records of each thread were dropped (`threads`)."""
+    usage: Usage = Usage()
     seen: frozenset[str] = frozenset()
     waits: tuple[Wait, ...] = ()
     owed: tuple[Debt, ...] = ()
@@ -91,10 +102,12 @@ class Agent(NamedTuple):
     asked: tuple[tuple[str, str], ...] = ()
     evictions: int = 0
     """How often it left because of the flag, less how often that was asked for."""
+    written: tuple[tuple[str, int], ...] = ()
+    """How many records each thread has been given in this life; only where threads are trimmed."""
 
     def length(self, thread: str) -> int:
         """The absolute index after the newest record of a thread."""
-        closed = dict(self.lengths).get(thread, 0)
+        closed = dict(self.first).get(thread, 0) + dict(self.lengths).get(thread, 0)
         return closed + len(self.journal) if thread == self.thread else closed
 
 
@@ -163,6 +176,12 @@ class Runtime(NamedTuple):
     cancelled: bool = False
     in_hand: bool = False
     """A tool that this very process has been told to run."""
+    paid: int = -1
+    """The day to which the model call in the air is charged."""
+    broke: bool = False
+    """The budget of the day is used up."""
+    late: bool = False
+    """Its clock is a day behind."""
 
 
 class Operator(NamedTuple):
@@ -207,3 +226,6 @@ class World(NamedTuple):
     """What of Redis has reached the disk."""
     tools: tuple[str, ...] = ()
     """Outside tools that were started, by call."""
+    today: int = 0
+    calls: tuple[int, int] = (0, 0)
+    """Written by the checker alone: the last day that was charged, how often the model was asked on it."""

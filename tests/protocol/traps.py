@@ -126,4 +126,14 @@ OPERATING: Final[Mapping[str, Trap]] = {
     "O4": Trap(Guard.DIRTY, Scenario(ONE, {"crash": 1}, status=True), "dirty"),
 }
 
-TRAPS: Final[Mapping[str, Trap]] = {**CLASSIC, **ANSWERS, **BURYING, **CONTROLLING, **OPERATING}
+KEEPING: Final[Mapping[str, Trap]] = {
+    "B1": Trap(Guard.CHARGED_FIRST, Scenario(ONE, {"crash": 1}, budget=1), "is charged for 0"),
+    "B2": Trap(Guard.RESERVED_IS_REPLACED, Scenario(ONE, {}, budget=2), "is charged for 2"),
+    "B3": Trap(Guard.DEAD_HAVE_PAID, Scenario(ONE, {"crash": 1}, budget=2), "is charged for 1"),
+    "B4": Trap(
+        Guard.DAY_FORWARD, Scenario(TWO, {"midnight": 1, "lag": 1, "crash": 1}, budget=1), "2 times on a day"
+    ),
+    "T1": Trap(Guard.TRIM_KEEPS_INDEX, Scenario(TWO, {}, trims=True), "got 4 records and counts 2"),
+}
+
+TRAPS: Final[Mapping[str, Trap]] = {**CLASSIC, **ANSWERS, **BURYING, **CONTROLLING, **OPERATING, **KEEPING}

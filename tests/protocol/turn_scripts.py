@@ -23,6 +23,7 @@ from tests.protocol.prelude import (
     want,
 )
 from tests.protocol.state import NAMES, PERSON, Bus, Debt, Due, Fate, Message, Record
+from tests.protocol.usage import Used, counters, keep_reserved, spend
 
 
 class Answer(NamedTuple):
@@ -33,6 +34,7 @@ class Answer(NamedTuple):
     joined: tuple[Message, ...] = ()
     stored: tuple[Record, ...] = ()
     fence: int = 0
+    day: int = 0
 
 
 class Call(NamedTuple):
@@ -75,6 +77,8 @@ def claim(rules: Rules, bus: Bus, call: Call, uid: int) -> tuple[Bus, Answer]:
         bus = bus.change(a, evict=False)
     if rules.keep(Guard.WAKE_IS_CLEARED):
         bus = bus.change(a, wake=False)
+    if rules.keep(Guard.DEAD_HAVE_PAID):
+        bus = keep_reserved(bus, a)
     if not rules.keep(Guard.WORK_IS_RECOMPUTED):
         bus = bus.needs_not(a)
     waits = agent.state == "error" and rules.keep(Guard.ERROR_COUNTS_NOT)
@@ -93,8 +97,24 @@ def look(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
     return bus, Answer(code, detail)
 
 
+def charge(rules: Rules, bus: Bus, call: Call, day: int) -> tuple[Bus, Answer]:
+    """Reserve one unit, unless those of the day are used up. OK with the day that it was taken from."""
+    a = call.agent
+    if fenced(rules, bus, a, call.token):
+        return bus, FENCED
+    if bus.agents[a].turn != call.turn:
+        return bus, LOST
+    today = counters(rules, bus, a, day)
+    used = today.used - today.reserved
+    if used >= rules.budget:
+        return bus, Answer("EXHAUSTED")
+    if rules.keep(Guard.CHARGED_FIRST):
+        today = today._replace(used=used + 1, reserved=1)
+    return bus.change(a, usage=today), Answer("OK", day=today.day)
+
+
 def append(
-    rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...], effect: Effect | None
+    rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...], effect: Effect | None, *, used: Used
 ) -> tuple[Bus, Answer]:
     """Write a step ahead, carry out its effect with the result that the outcome chose, let messages join."""
     a, agent = call.agent, bus.agents[call.agent]
@@ -112,18 +132,24 @@ def append(
                 )
             joined = untold(bus, a) if rules.keep(Guard.JOINED_ON_DUP) else ()
             return bus, Answer("DUP", agent.cancel, joined, stored)
+    bus = spend(rules, bus, a, used)
     if effect:
         mid = f"{NAMES[a]}/{call.turn}/{call.at}"
         bus, outcome = carry_out(rules, bus, a, effect, mid)
         records = (*records, Record("result", outcome, call.token))
     agent = bus.agents[a]
-    bus = join(rules, journaled(bus, a, records), a)
+    bus = join(rules, journaled(rules, bus, a, records), a)
     return bus, Answer("OK", bus.agents[a].cancel, untold(bus, a), records)
 
 
-def journaled(bus: Bus, a: int, records: tuple[Record, ...]) -> Bus:
+def journaled(rules: Rules, bus: Bus, a: int, records: tuple[Record, ...]) -> Bus:
     """RPUSH to the context of the turn's thread."""
-    told = told_in(bus.agents[a].journal)
+    agent = bus.agents[a]
+    told = told_in(agent.journal)
+    if rules.trims:
+        written = dict(agent.written)
+        written[agent.thread] = written.get(agent.thread, 0) + len(records)
+        bus = bus.change(a, written=tuple(sorted(written.items())))
     for record in records:
         if record.kind == "user" and record.text in told:
             bus = bus.alarm(f"{record.text} was told twice")
@@ -175,7 +201,7 @@ def untold(bus: Bus, a: int) -> tuple[Message, ...]:
 
 
 def commit(
-    rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...], *, failed: bool = False
+    rules: Rules, bus: Bus, call: Call, records: tuple[Record, ...], used: Used, *, failed: bool = False
 ) -> tuple[Bus, Answer]:
     """Close the turn: records, acknowledgements and answers in one step; then what `next` returns.
 
@@ -195,7 +221,8 @@ def commit(
     told = told_in(agent.journal + records)
     inputs = agent.inputs if rules.keep(Guard.JOINED_ACKNOWLEDGED) else agent.inputs[:1]
     ends = {mid: Fate(mid, "done" if mid in told else "unheard") for mid in inputs}
-    bus = acknowledge(journaled(bus, a, records), a, ends)
+    bus = spend(rules, bus, a, used)
+    bus = trim(rules, acknowledge(journaled(rules, bus, a, records), a, ends), a)
     paid = payable(rules, bus.agents[a], thread, agent.inputs if failed else ())
     if not failed:
         bus = witness(bus, a, paid)
@@ -203,6 +230,18 @@ def commit(
     bus = close_turn(bus.change(a, last=call.turn), a)
     bus, (code, detail) = open_turn(rules, bus, a)
     return bus, Answer(code, detail)
+
+
+def trim(rules: Rules, bus: Bus, a: int) -> Bus:
+    """Drop what the thread had before this turn; the records that stay keep their indexes."""
+    if not rules.trims:
+        return bus
+    agent = bus.agents[a]
+    first, lengths = dict(agent.first), dict(agent.lengths)
+    dropped = lengths.pop(agent.thread, 0)
+    if rules.keep(Guard.TRIM_KEEPS_INDEX):
+        first[agent.thread] = first.get(agent.thread, 0) + dropped
+    return bus.change(a, first=tuple(sorted(first.items())), lengths=tuple(sorted(lengths.items())))
 
 
 def witness(bus: Bus, a: int, paid: tuple[Debt, ...]) -> Bus:

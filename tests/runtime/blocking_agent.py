@@ -7,14 +7,15 @@ from pathlib import Path
 
 from horos_runtime.agent_runtime import AgentRuntime
 from horos_runtime.settings import RuntimeSettings
+from horos_runtime.tool_context import ToolContext
 from horos_runtime.tool_registry import ToolRegistry, tool
 
 marks = Path(sys.argv[1])
 
 
-async def _work(name: str) -> str:
+async def _work(name: str, note: str = "run") -> str:
     with (marks / name).open("a") as file:
-        file.write("run\n")
+        file.write(f"{note}\n")
     await asyncio.Event().wait()
     return "never"
 
@@ -31,4 +32,23 @@ async def look_up() -> str:
     return await _work("look_up")
 
 
-sys.exit(asyncio.run(AgentRuntime(RuntimeSettings.from_env(os.environ), ToolRegistry(charge, look_up)).run()))
+@tool(parallel=True)
+async def charge_beside() -> str:
+    """Take the money beside other calls; not to be repeated."""
+    return await _work("charge_beside")
+
+
+@tool(parallel=True, idempotent=True)
+async def look_beside(context: ToolContext) -> str:
+    """Read something beside other calls; may be repeated."""
+    return await _work("look_beside", context.idempotency_key)
+
+
+@tool(parallel=True)
+async def quick() -> str:
+    """End at once."""
+    return "quick"
+
+
+tools = ToolRegistry(charge, look_up, charge_beside, look_beside, quick)
+sys.exit(asyncio.run(AgentRuntime(RuntimeSettings.from_env(os.environ), tools).run()))

@@ -68,7 +68,7 @@ async def test_a_summary_that_is_too_long_is_asked_for_again_and_cut_at_last() -
 
 async def test_a_model_that_takes_less_than_thought_gets_smaller_pieces() -> None:
     def answer(text: str) -> str:
-        if len(text) > 900:
+        if len(text) > 600:
             raise ContextLengthError("too long")
         return "fits"
 

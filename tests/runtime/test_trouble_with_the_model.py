@@ -105,7 +105,8 @@ async def test_what_nobody_foresaw_is_an_error_with_its_cause_and_heals(stage: S
         view = await stage.becomes("error")
         assert (view.reason, view.message) == (
             Reason.TURN_FAILED,
-            "ToolNameConflictError: there is already a tool named 'send'",
+            "ToolNameConflictError: there is already a tool named 'send': one is from horos, the other from "
+            f"{my_own_send.origin}",
         )
         await stage.configure("ada", stage.spec().model_copy(update={"tools": ToolsSpec(builtin=())}))
         assert await stage.answer(mid) == "fine"

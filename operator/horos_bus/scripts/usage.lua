@@ -7,7 +7,9 @@
 -- counts to the one that is stored. What was reserved on a day that is over went with it.
 local function counters(agent, day)
   local s = state_of(agent, 'day', 'day_tokens', 'day_cost', 'reserved_tokens', 'reserved_cost')
-  if tonumber(s.day or -1) < day then return {day = day, tokens = 0, cost = 0, reserved_tokens = 0, reserved_cost = 0} end
+  if tonumber(s.day or -1) < day then
+    return {day = day, tokens = 0, cost = 0, reserved_tokens = 0, reserved_cost = 0}
+  end
   return {day = tonumber(s.day), tokens = tonumber(s.day_tokens), cost = tonumber(s.day_cost),
     reserved_tokens = tonumber(s.reserved_tokens), reserved_cost = tonumber(s.reserved_cost)}
 end

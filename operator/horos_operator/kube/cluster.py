@@ -10,6 +10,7 @@ from horos_api.resources import OperatingMode
 from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
 from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
+from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 
 PAGE: Final = 500
 AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
@@ -31,6 +32,14 @@ class KubeCluster:
         """List every pod of an agent."""
         paths = [f"/api/v1{scope}/pods?{AGENT_PODS}" for scope in self._scopes]
         return [pod_facts(item) for path in paths async for item in self._list(path)]
+
+    async def model_configs(self) -> Sequence[ModelConfigFacts]:
+        """List every ModelConfig; none where the cluster does not know the kind yet."""
+        paths = [f"/apis/{GROUP}/{VERSION}{scope}/modelconfigs" for scope in self._scopes]
+        try:
+            return [model_config_facts(item) for path in paths async for item in self._list(path)]
+        except OutdatedError:
+            return []
 
     async def agent(self, namespace: str, name: str) -> AgentFacts | None:
         """Ask for one Agent, past all caches."""
@@ -64,14 +73,25 @@ class KubeCluster:
 
     async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
         """Write the status as the operator's own; OutdatedError when the Agent is gone."""
+        return agent_facts(await self._apply_status("Agent", agent, status))
+
+    async def write_model_config_status(
+        self, config: ModelConfigFacts, status: Mapping[str, Any]
+    ) -> ModelConfigFacts:
+        """Write the status as the operator's own; OutdatedError when the ModelConfig is gone."""
+        return model_config_facts(await self._apply_status("ModelConfig", config, status))
+
+    async def _apply_status(
+        self, kind: str, of: AgentFacts | ModelConfigFacts, status: Mapping[str, Any]
+    ) -> Any:
         applied = {
             "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "Agent",
-            "metadata": {"name": agent.name, "namespace": agent.namespace, "uid": agent.uid},
+            "kind": kind,
+            "metadata": {"name": of.name, "namespace": of.namespace, "uid": of.uid},
             "status": status,
         }
-        path = f"{_agent_path(agent.namespace, agent.name)}/status?fieldManager={FIELD_MANAGER}&force=true"
-        return agent_facts(await self._send("PATCH", path, applied, APPLY))
+        path = f"{_own_path(of.namespace, kind, of.name)}/status?fieldManager={FIELD_MANAGER}&force=true"
+        return await self._send("PATCH", path, applied, APPLY)
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
         """Create a pod; NameTakenError when there is one of this name, RefusedError with the reason."""
@@ -147,7 +167,11 @@ class KubeCluster:
 
 
 def _agent_path(namespace: str, name: str) -> str:
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/agents/{name}"
+    return _own_path(namespace, "Agent", name)
+
+
+def _own_path(namespace: str, kind: str, name: str) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{kind.lower()}s/{name}"
 
 
 def _core_path(namespace: str, resource: str, name: str = "") -> str:

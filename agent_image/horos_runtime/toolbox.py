@@ -1,0 +1,77 @@
+"""All tools of a runtime: the built-ins of its spec, what its program registered, what packages bring."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from horos_api import events
+from horos_api.resources import AgentSpec
+from horos_runtime.builtin_tools import builtin_tools
+from horos_runtime.desk import Desk
+from horos_runtime.kept_results import kept_refs, read_result_tool
+from horos_runtime.tool_packages import PackagedTools, load_packages
+from horos_runtime.tool_registry import ToolNameConflictError, ToolRegistry
+from horos_runtime.turn_log import TurnLog
+
+log: Final = logging.getLogger(__name__)
+
+RoundTools: TypeAlias = Callable[[], ToolRegistry]
+"""Returns the tools of this moment, for the next round of a turn."""
+
+
+class Toolbox:
+    """Puts together what each round may call. Packages are loaded at the first turn, not while claiming.
+
+    A package whose tool has a name that is taken loses it; two tools of one name among the others are an
+    error of the turn.
+    """
+
+    def __init__(
+        self, desk: Desk, own: ToolRegistry, load: Callable[[], Awaitable[PackagedTools]] = load_packages
+    ) -> None:
+        self._desk = desk
+        self._own = own
+        self._load = load
+        self._packaged: PackagedTools | None = None
+        self._told: set[str] = set()
+
+    async def open(self, opened: TurnLog, spec: AgentSpec) -> RoundTools:
+        """Return the source of a turn's tools; raises ToolNameConflictError in it."""
+        if self._packaged is None:
+            self._packaged = await self._load()
+            for problem in self._packaged.problems:
+                self._tell(opened, problem)
+        return lambda: self._now(opened, spec)
+
+    def _now(self, opened: TurnLog, spec: AgentSpec) -> ToolRegistry:
+        desk, thread = self._desk, opened.turn.thread
+        offered = ToolRegistry(
+            *builtin_tools(
+                spec.tools.builtin,
+                lambda: desk.patience(desk.messages.agents),
+                lambda start, count: desk.patience(lambda: desk.messages.stretch(thread, start, count)),
+            ),
+            *self._own,
+        )
+        if refs := kept_refs(opened.journal.context.records):
+            offered.register(
+                read_result_tool(
+                    lambda ref: desk.patience(lambda: desk.messages.offloaded(thread, ref)), refs
+                )
+            )
+        for packaged in self._packaged.tools if self._packaged else ():
+            try:
+                offered.register(packaged)
+            except ToolNameConflictError as error:
+                self._tell(opened, f"{error}; the second is not offered")
+            except ValueError as error:
+                self._tell(opened, f"a tool of {packaged.origin} is not offered: {error}")
+        return offered
+
+    def _tell(self, opened: TurnLog, problem: str) -> None:
+        """Once in the log, and where watchers and `horos describe` see it."""
+        if problem in self._told:
+            return
+        self._told.add(problem)
+        log.error("%s", problem)
+        self._desk.publisher.publish(opened.turn.id, [events.custom("toolProblem", {"message": problem})])
