@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from horos_api.resources import BuiltinTool
-from horos_bus.records import BEHIND_THE_END, Stretch
+from horos_bus.records import Stretch
 from horos_runtime.exchanges import heading
 from horos_runtime.records import Record, load
 from horos_runtime.shortening import shorten
@@ -22,6 +22,8 @@ ANSWER_BYTES: Final = 8000
 RECORD_BYTES: Final = 1500
 """How much of each record a list shows; one record alone is shown as far as the answer reaches."""
 MOST: Final = 50
+BEHIND_THE_END: Final = 10**9
+"""No thread is so long: a stretch from here on is empty and starts where the next record will be."""
 NOTHING: Final = "there is no record before 0"
 
 

@@ -67,10 +67,6 @@ class Turn:
     cancelled: bool = False
 
 
-BEHIND_THE_END: Final = 10**9
-"""No thread is so long: a stretch from here on is empty and starts where the next record will be."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Records of a thread that lie next to each other; `start` is the absolute index of the first."""

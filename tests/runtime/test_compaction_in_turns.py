@@ -89,12 +89,12 @@ async def test_what_the_model_does_not_sum_up_is_noted_and_the_turn_goes_on(stag
 
 async def test_a_long_loop_of_tools_is_compacted_between_its_rounds(stage: Stage) -> None:
     @tool(idempotent=True)
-    async def look() -> str:
+    async def look(at: int) -> str:
         """Look around."""
-        return "seen " * 200
+        return f"seen {at} " * 150
 
     await stage.agent(spec=small(stage))
-    rounds = [{"toolCalls": [{"name": "look", "arguments": {}}]} for _ in range(20)]
+    rounds = [{"toolCalls": [{"name": "look", "arguments": {"at": at}}]} for at in range(20)]
     summary = {"match": SUMMARISE, "text": "It looked."}
     await stage.model.load(*[summary] * 20, *rounds, {"text": "done"})
     async with stage.running(tools=ToolRegistry(look)):
