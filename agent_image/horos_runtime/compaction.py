@@ -20,7 +20,7 @@ TARGET: Final = 0.4
 WORTH: Final = 0.05
 """The part of the room that must be won, or it is not worth a model call and a cold cache."""
 HARDER: Final = 0.6
-"""What a request that the model refused as too long is cut down to, as a part of what was sent."""
+"""What a conversation that the model refused as too long is cut down to, as a part of what was sent."""
 REGAIN: Final = 1.25
 """How fast a ceiling learnt from a refusal is raised again, with each later compaction."""
 MOST_MARKS: Final = 32
@@ -43,8 +43,8 @@ def room_for(window: int, output: int, factor: float, fixed: int, ceiling: int |
 
 
 def trigger(room: Room) -> int:
-    """Say from which size on a conversation is shortened."""
-    return max(0, int(room.tokens * TRIGGER) - room.fixed)
+    """Say from which size on a conversation is shortened; half its room where the rest takes most."""
+    return max(int(room.tokens * TRIGGER) - room.fixed, room.limit // 2)
 
 
 def target(room: Room) -> int:

@@ -19,6 +19,8 @@ from horos_runtime.unread import shown_questions
 
 __all__ = ["Boundaries", "ChatMessage", "Room", "View", "estimate_tokens", "message_tokens"]
 
+LEAST_TOKENS: Final = 128
+"""What a conversation gets even if instructions and tools leave nothing: the question must not vanish."""
 BEGINNING_GONE: Final = "[The beginning of this conversation is not kept.]"
 
 
@@ -48,7 +50,7 @@ class Room:
     @property
     def limit(self) -> int:
         """How much the conversation may take at most."""
-        return max(0, self.tokens - self.fixed)
+        return max(LEAST_TOKENS, self.tokens - self.fixed)
 
 
 class View:
