@@ -46,7 +46,12 @@ class Toolbox:
     def _now(self, opened: TurnLog, spec: AgentSpec) -> ToolRegistry:
         desk, thread = self._desk, opened.turn.thread
         offered = ToolRegistry(
-            *builtin_tools(spec.tools.builtin, lambda: desk.patience(desk.messages.agents)), *self._own
+            *builtin_tools(
+                spec.tools.builtin,
+                lambda: desk.patience(desk.messages.agents),
+                lambda start, count: desk.patience(lambda: desk.messages.stretch(thread, start, count)),
+            ),
+            *self._own,
         )
         if refs := kept_refs(opened.journal.context.records):
             offered.register(

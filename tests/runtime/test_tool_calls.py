@@ -235,8 +235,8 @@ async def test_a_large_result_is_kept_and_can_be_read_on(stage: Stage) -> None:
     assert many.startswith("['of the report' occurs 3997 times in 2]")
     assert "[3987 more; go on with offset " in many
     assert await offered(stage) == [
-        ["ask", "list_agents", "reply", "report", "send"],
-        *[["ask", "list_agents", "read_result", "reply", "report", "send"]] * 8,
+        ["ask", "history", "list_agents", "reply", "report", "send"],
+        *[["ask", "history", "list_agents", "read_result", "reply", "report", "send"]] * 8,
     ]
 
 
@@ -414,10 +414,10 @@ async def test_tools_come_and_go_from_one_round_to_the_next(stage: Stage) -> Non
     assert sorted(await results(stage)) == sorted(
         [
             "learned",
-            "error: there is no tool named 'dance'; available: ask, learn, list_agents, reply, send",
+            "error: there is no tool named 'dance'; available: ask, history, learn, list_agents, reply, send",
             '["ada"]',
             "danced",
-            "error: there is no tool named 'learn'; available: ask, dance, list_agents, reply, send",
+            "error: there is no tool named 'learn'; available: ask, dance, history, list_agents, reply, send",
         ]
     )
     assert ["dance" in names for names in await offered(stage)] == [False, True, True]

@@ -148,7 +148,7 @@ async def test_the_model_is_offered_what_is_installed_and_everybody_is_told_what
     assert [each["content"] for each in await stage.records() if each["role"] == "tool"] == ["5", "mine"]
     first, *_ = await stage.model.requests()
     names = [each["function"]["name"] for each in first["body"]["tools"]]
-    assert names == ["add", "ask", "list_agents", "negate", "reply", "send"]
+    assert names == ["add", "ask", "history", "list_agents", "negate", "reply", "send"]
     told = [event["value"]["message"] for event in await stage.events() if custom("toolProblem")(event)]
     assert len(told) == 4
     bad, mine, odd, taken = told
