@@ -149,7 +149,7 @@ async def test_killed_beside_each_other_all_that_are_missing_may_have_begun(
 
     async with stage.process("ada", "-m", "tests.runtime.blocking_agent", str(tmp_path)) as first:
         mid = await stage.say("please")
-        await until(in_the_middle)
+        await until(in_the_middle, 60)
         first.send_signal(signal.SIGKILL)
         await first.wait()
     runs: list[tuple[str, int, str]] = []
@@ -191,7 +191,7 @@ async def test_a_tool_that_is_gone_after_a_kill_may_have_begun_too(stage: Stage,
     await stage.model.load({"toolCalls": [call("charge"), call("look_up")]}, {"text": "over"})
     async with stage.process("ada", "-m", "tests.runtime.blocking_agent", str(tmp_path)) as first:
         mid = await stage.say("please")
-        await until(lambda: asyncio.to_thread((tmp_path / "charge").exists))
+        await until(lambda: asyncio.to_thread((tmp_path / "charge").exists), 60)
         first.send_signal(signal.SIGKILL)
         await first.wait()
     async with stage.running():
