@@ -52,7 +52,7 @@ mutants: ## take each guard out of the scripts and look whether a test notices
 	$(RUN) python -m tests.mutants
 
 .PHONY: bench
-bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; ten minutes on a quiet machine
+bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; a quarter of an hour on a quiet machine
 	$(RUN) python -m benchmarks
 
 .PHONY: cluster

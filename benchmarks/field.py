@@ -1,17 +1,13 @@
-"""One run: a scenario of one peer, its server and its processes, from the first ready to the last figure."""
+"""Who is compared, and how one process of a peer is started and spoken to."""
 
 import contextlib
 import json
 import select
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.peers.parts import Job
-from benchmarks.scenarios import Extent, Figures, Scenario
-from benchmarks.servers import running
 from benchmarks.tools import PROJECT, Tools
 
 PATIENCE_SECONDS = 90.0
@@ -22,6 +18,7 @@ class Contender:
     """A peer: its module, what it speaks through, and what it keeps when a process or the server dies.
 
     `key` names it in the results, by default as its module; `only` lists its scenarios if it has not all.
+    `packages` are the ones of the peers' environment whose versions the results name.
     """
 
     name: str
@@ -34,7 +31,7 @@ class Contender:
     only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", self.key or self.module)
+        object.__setattr__(self, "key", self.key or self.module.rpartition(".")[2])
 
 
 def own(tools: Tools) -> str:
@@ -45,62 +42,17 @@ def theirs(tools: Tools) -> str:
     return tools.peers_python
 
 
-CONTENDERS = [
-    Contender(
-        "horos",
-        "horos",
-        "redis",
-        own,
-        "messages, journal, answers, events; AOF every second",
-    ),
-    Contender(
-        "horos, `redis.durable`",
-        "horos",
-        "durable redis",
-        own,
-        "the same; every write waits for the disk",
-        key="horos_durable",
-        only=("one_way", "request", "in_flight"),
-    ),
-    Contender("bare Redis streams", "bare_redis", "redis", own, "messages until XACK; AOF every second"),
-    Contender(
-        "FastStream on Redis",
-        "faststream_redis",
-        "redis",
-        theirs,
-        "messages until XACK, no replies; AOF every second",
-        ("faststream",),
-    ),
-    Contender(
-        "autogen-core gRPC",
-        "autogen_grpc",
-        "autogen",
-        theirs,
-        "nothing",
-        ("autogen-core", "autogen-ext", "grpcio"),
-    ),
-    Contender(
-        "NATS JetStream",
-        "jetstream",
-        "nats",
-        theirs,
-        "messages and replies until their ack; file storage, fsync every two minutes",
-        ("nats-py",),
-    ),
-]
-
-
 class Player:
-    """One process of a scenario, spoken to by lines."""
+    """One process of a scenario, spoken to by lines; `job` is a dataclass of plain values."""
 
-    def __init__(self, python: str, module: str, job: Job) -> None:
-        command = [python, "-m", f"benchmarks.peers.{module}"]
+    def __init__(self, python: str, module: str, job: object) -> None:
+        command = [python, "-m", f"benchmarks.{module}"]
         pipe = subprocess.PIPE
         # The peers' environment finds this package, and only this package, by the folder it starts in.
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=PROJECT, text=True
         )
-        self.tell(json.dumps(asdict(job)))
+        self.tell(json.dumps(vars(job)))
 
     def tell(self, line: str = "go") -> None:
         assert self._process.stdin
@@ -122,30 +74,6 @@ class Player:
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
-
-
-def once(contender: Contender, scenario: Scenario, extent: Extent, tools: Tools) -> Figures:
-    """Run one scenario of one peer once. Raises RuntimeError, MissingToolError."""
-    with running(contender.server, tools) as server, contextlib.ExitStack() as stack:
-        players: list[Player] = []
-        for job in scenario.jobs(server.address, extent):
-            players.append(Player(contender.python(tools), contender.module, job))
-            stack.callback(players[-1].end)
-        for player in players:
-            assert player.hear().strip() == "ready"
-        before = processor_seconds(server.pid)
-        for player in players:
-            player.tell()
-        results = ended(players)
-        return scenario.read(results, processor_seconds(server.pid) - before)
-
-
-def ended(players: list[Player]) -> list[dict[str, Any]]:
-    """What each measured. The last one ends by itself; an answering one is then told to."""
-    last = json.loads(players[-1].hear())
-    for player in players[:-1]:
-        player.tell("enough")
-    return [*(json.loads(player.hear()) for player in players[:-1]), last]
 
 
 def processor_seconds(pid: int) -> float:

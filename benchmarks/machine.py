@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.field import Contender
 from benchmarks.tools import PROJECT, Tools, version_of
 
-OWN = ("redis", "hiredis", "uvloop", "orjson")
+OWN = ("openai", "redis", "hiredis", "uvloop", "orjson")
 
 
 def about(contenders: Sequence[Contender], tools: Tools) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def about(contenders: Sequence[Contender], tools: Tools) -> dict[str, Any]:
     versions = {"python": platform.python_version(), "redis-server": numbers(version_of(tools.redis))}
     versions |= {package: importlib.metadata.version(package) for package in OWN}
     if any(contender.packages for contender in contenders):
-        wanted = [package for contender in contenders for package in contender.packages]
-        versions |= {f"peers: {name}": version for name, version in theirs(wanted, tools).items()}
+        wanted = {package: "" for contender in contenders for package in contender.packages}
+        versions |= {f"peers: {name}": version for name, version in theirs(list(wanted), tools).items()}
     if any(contender.server == "nats" for contender in contenders):
         versions["nats-server"] = numbers(version_of(tools.nats))
     return {
@@ -32,8 +32,6 @@ def about(contenders: Sequence[Contender], tools: Tools) -> dict[str, Any]:
         "machine": f"{processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
         "load": round(os.getloadavg()[2], 1),
         "versions": versions,
-        "keeps": {contender.key: contender.keeps for contender in contenders},
-        "names": {contender.key: contender.name for contender in contenders},
     }
 
 

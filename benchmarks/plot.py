@@ -1,4 +1,4 @@
-"""The plot, drawn in the peers' environment: `python -m benchmarks.plot latest.json latest.svg`."""
+"""The plot, drawn in the peers' environment: `python -m benchmarks.plot part.json part.svg`."""
 
 import json
 import sys
@@ -12,12 +12,17 @@ COLOURS = ["#d1495b", "#8d99ae", "#edae49", "#66a182", "#30638e", "#7d5ba6"]
 
 def draw(results: dict[str, Any], out: Path) -> None:
     """One small chart for each scenario: the median, and a line from the lowest to the highest."""
-    names = results["names"]
-    scenarios = results["scenarios"].values()
+    charts = [
+        (compared["names"], scenario)
+        for compared in results["comparisons"]
+        for scenario in compared["scenarios"].values()
+    ]
     plt.rcParams["svg.hashsalt"] = "horos"  # the same figures give the same file
-    figure, axes = plt.subplots(2, (len(scenarios) + 1) // 2, figsize=(14, 6), layout="constrained")
-    for axis, scenario in zip(axes.flat, scenarios, strict=False):
-        key = "p50" if scenario["better"] == "lower" else "rate"
+    columns = (len(charts) + 1) // 2
+    figure, axes = plt.subplots(2, columns, figsize=(14, 6), layout="constrained", squeeze=False)
+    for axis, (names, scenario) in zip(axes.flat, charts, strict=False):
+        # The first row of the table is the headline.
+        (key,) = scenario["rows"][0]["keys"]
         for place, (peer, colour) in enumerate(zip(names, COLOURS, strict=False)):
             if (found := scenario["peers"].get(peer, {}).get(key)) is None:
                 continue

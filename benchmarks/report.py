@@ -1,89 +1,154 @@
-"""From runs to what is read: medians with their range, ratios, the table in the README."""
+"""From runs to what is read: medians with their range, ratios, the tables in the README."""
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from benchmarks.scenarios import Figures, Scenario
-
+Figures: TypeAlias = dict[str, float]
+"""What one run of one peer measured; the first is the headline, of which ratios are taken."""
 Runs: TypeAlias = dict[tuple[str, str], list[Figures | str]]
 """Of each scenario and peer: the figures of each repetition, or why there are none."""
-BEGIN, END = "<!-- figures: begin (written by python -m benchmarks) -->", "<!-- figures: end -->"
+Spread: TypeAlias = dict[str, float]
+"""Median, min and max of the repetitions."""
 
 
-def summary(runs: Runs, scenarios: Sequence[Scenario]) -> dict[str, Any]:
-    """All figures of each scenario and peer, and beside them their ratio to horos in the same repetition."""
+@dataclass(frozen=True)
+class Row:
+    """A row of a scenario in the table: one figure with its range, or the medians of several, added up."""
+
+    label: str
+    keys: tuple[str, ...]
+    digits: int = 0
+
+
+class Measured(Protocol):
+    """What the report must know of a scenario."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def better(self) -> str: ...
+    @property
+    def rows(self) -> Sequence[Row]: ...
+
+
+class Competing(Protocol):
+    """What the report must know of a peer."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def keeps(self) -> str: ...
+
+
+def comparison(
+    runs: Runs, scenarios: Sequence[Measured], peers: Sequence[Competing], baseline: str = "horos"
+) -> dict[str, Any]:
+    """Everything of one table, ready for JSON: of each scenario and peer all figures and ratios.
+
+    Ratios are taken within a repetition: horos ÷ the peer, and the peer ÷ the baseline.
+    """
     return {
-        scenario.name: {
-            "title": scenario.title,
-            "unit": scenario.unit,
-            "better": scenario.better,
-            "peers": {
-                peer: spreads(said, runs.get((scenario.name, "horos"), []))
-                for (of, peer), said in runs.items()
-                if of == scenario.name
-            },
-        }
-        for scenario in scenarios
+        "names": {peer.key: peer.name for peer in peers},
+        "keeps": {peer.key: peer.keeps for peer in peers},
+        "scenarios": {
+            scenario.name: {
+                "title": scenario.title,
+                "unit": scenario.unit,
+                "better": scenario.better,
+                "rows": [asdict(row) for row in scenario.rows],
+                "peers": {
+                    peer: spreads(
+                        said, runs.get((scenario.name, "horos"), []), runs.get((scenario.name, baseline), [])
+                    )
+                    for (of, peer), said in runs.items()
+                    if of == scenario.name
+                },
+            }
+            for scenario in scenarios
+        },
     }
 
 
-def spreads(said: Sequence[Figures | str], horos: Sequence[Figures | str]) -> dict[str, Any]:
+def spreads(
+    said: Sequence[Figures | str], horos: Sequence[Figures | str], baseline: Sequence[Figures | str]
+) -> dict[str, Any]:
     figures = [one for one in said if isinstance(one, dict)]
     if not figures:
         return {"nothing": next(iter(said), "not run")}
     found: dict[str, Any] = {key: spread([one[key] for one in figures]) for key in figures[0]}
-    key = "p50" if "p50" in found else "rate"
-    pairs = zip(horos, said, strict=False)
-    ratios = [own[key] / one[key] for own, one in pairs if isinstance(own, dict) and isinstance(one, dict)]
-    if ratios:
-        found["horos_ratio"] = spread(ratios)
+    if to_horos := ratios(horos, said):
+        found["horos_ratio"] = spread(to_horos)
+    if to_baseline := ratios(said, baseline):
+        found["baseline_ratio"] = spread(to_baseline)
     if len(figures) < len(said):
         found["failed"] = [one for one in said if isinstance(one, str)]
     return found
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
+def ratios(over: Sequence[Figures | str], under: Sequence[Figures | str]) -> list[float]:
+    return [
+        headline(one) / headline(other)
+        for one, other in zip(over, under, strict=False)
+        if isinstance(one, dict) and isinstance(other, dict)
+    ]
+
+
+def headline(figures: Figures) -> float:
+    return next(iter(figures.values()))
+
+
+def spread(values: Sequence[float]) -> Spread:
     middle, low, high = statistics.median(values), min(values), max(values)
     return {"median": round(middle, 3), "min": round(low, 3), "max": round(high, 3)}
 
 
-def table(results: dict[str, Any]) -> str:
-    """Markdown: a row for each scenario, a column for each peer."""
-    names = results["names"]
+def quantiles(values: Sequence[float], unit: float, prefix: str = "") -> Figures:
+    """Median and 99th percentile in so many units a second."""
+    ordered = sorted(values)
+    p99 = ordered[int(len(ordered) * 0.99)]
+    return {f"{prefix}p50": statistics.median(ordered) * unit, f"{prefix}p99": p99 * unit}
+
+
+def table(compared: Mapping[str, Any]) -> str:
+    """Markdown: rows for each scenario, a column for each peer."""
+    names = compared["names"]
     rows = [["", *names.values()], ["---", *["---:"] * len(names)]]
-    for scenario in results["scenarios"].values():
+    for scenario in compared["scenarios"].values():
         found = [scenario["peers"].get(peer, {}) for peer in names]
-        label = f"{scenario['title']}, {scenario['unit']}"
-        if scenario["better"] == "lower":
-            rows.append([f"{label}: p50", *(cell(one, "p50") for one in found)])
-            rows.append(["… p99", *(cell(one, "p99") for one in found)])
-        else:
-            rows.append([label, *(cell(one, "rate") for one in found)])
-        rows.append(["… CPU a message, clients + server, µs", *map(processor_cell, found)])
-        rows.append(["… horos ÷ this", *(cell(one, "horos_ratio", 2) for one in found)])
-    rows.append(["what it keeps", *results["keeps"].values()])
+        for number, row in enumerate(scenario["rows"]):
+            # Why a peer has no figures is told once.
+            known = [one if number == 0 or "nothing" not in one else {} for one in found]
+            rows.append([row["label"], *(cell(one, row["keys"], row["digits"]) for one in known)])
+    rows.append(["what it keeps", *compared["keeps"].values()])
     return markdown(rows)
 
 
-def tables(results: dict[str, Any]) -> str:
-    """The comparison, and below it what horos alone costs."""
-    if "weight" not in results:
-        return table(results)
-    rows = [["horos alone", "", ""], ["---", "---", "---:"]]
-    for title, found in results["weight"].items():
-        for name, value in found.items():
-            rows.append([title, name, weighed(value)])
-    return table(results) + "\n\n" + markdown(rows)
+def tables(results: Mapping[str, Any]) -> str:
+    """The comparisons, and below them what horos alone costs."""
+    parts = [table(compared) for compared in results["comparisons"]]
+    if "weight" in results:
+        rows = [["horos alone", "", ""], ["---", "---", "---:"]]
+        for title, found in results["weight"].items():
+            rows += [[title, name, weighed(value)] for name, value in found.items()]
+        parts.append(markdown(rows))
+    return "\n\n".join(parts)
 
 
 def weighed(value: Any) -> str:
     if not isinstance(value, dict):
         return f"{value:,}"
     if "median" in value:
-        return cell({"value": value}, "value", 2)
+        return cell({"value": value}, ["value"], 2)
     return ", ".join(f"{name} {number:,}" for name, number in value.items())
 
 
@@ -91,36 +156,47 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def cell(found: dict[str, Any], key: str, digits: int = 0) -> str:
-    if key not in found:
-        return "" if "nothing" not in found else reason(found["nothing"])
-    one = found[key]
+def cell(found: Mapping[str, Any], keys: Sequence[str], digits: int) -> str:
+    if any(key not in found for key in keys):
+        return reason(found["nothing"]) if "nothing" in found else ""
+    if len(keys) > 1:
+        return " + ".join(f"{found[key]['median']:,.{digits}f}" for key in keys)
+    one = found[keys[0]]
     return f"**{one['median']:,.{digits}f}** ({one['min']:,.{digits}f}–{one['max']:,.{digits}f})"
-
-
-def processor_cell(found: dict[str, Any]) -> str:
-    if "client_cpu" not in found:
-        return ""
-    return f"{found['client_cpu']['median']:,.0f} + {found['server_cpu']['median']:,.0f}"
 
 
 def reason(text: str) -> str:
     return "none: " + text.strip().splitlines()[-1].replace("|", "/")[:120]
 
 
-def write(results: dict[str, Any], folder: Path) -> None:
-    """Keep the JSON, and put the table between its marks into the README."""
-    (folder / "results").mkdir(exist_ok=True)
-    (folder / "results" / "latest.json").write_text(json.dumps(results, indent=2) + "\n")
+def write(part: str, results: Mapping[str, Any], folder: Path) -> None:
+    """Keep the part's JSON, and put its tables between their marks into the README."""
+    (folder / "results" / f"{part}.json").write_text(json.dumps(results, indent=2) + "\n")
     readme = folder / "README.md"
-    before, _, rest = readme.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    readme.write_text(f"{before}{BEGIN}\n{figures(results)}\n{END}{after}")
+    readme.write_text(put_between(readme.read_text(), part, figures(part, results)))
 
 
-def figures(results: dict[str, Any]) -> str:
+def put_between(text: str, part: str, new: str) -> str:
+    """Replace what stands between the marks of a part; raises ValueError when they are not there."""
+    begin, end = marks(part)
+    before, begins, rest = text.partition(begin)
+    _, ends, after = rest.partition(end)
+    if not begins or not ends:
+        raise ValueError(f"the marks of the figures of {part} are missing: {begin} … {end}")
+    return f"{before}{begin}\n{new}\n{end}{after}"
+
+
+def marks(part: str) -> tuple[str, str]:
+    return (
+        f"<!-- figures of {part}: begin (written by python -m benchmarks) -->",
+        f"<!-- figures of {part}: end -->",
+    )
+
+
+def figures(part: str, results: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     head = [
+        f"![medians of each scenario](results/{part}.svg)",
         f"`{results['command']}` at {results['commit']}, {results['when']}, {results['minutes']} minutes, "
         f"{results['repetitions']} repetitions: median (lowest–highest of the repetitions).",
         f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}.",

@@ -1,14 +1,14 @@
-"""What is measured: which processes a scenario has, and what its figures are."""
+"""What is measured of messaging: which processes a scenario has, and what its figures are."""
 
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from benchmarks.peers.parts import Job
+from benchmarks.report import Figures, Row, quantiles
 
 AGENTS = 32
-Figures: TypeAlias = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,10 @@ class Extent:
     seconds: float
     turns: int
     agents: int
-    starts: int
 
 
-FULL = Extent(5, one_way=400, requests=700, crowd=5000, seconds=2.0, turns=3000, agents=1000, starts=5)
-QUICK = Extent(1, one_way=100, requests=200, crowd=1000, seconds=1.0, turns=300, agents=100, starts=1)
+FULL = Extent(5, one_way=400, requests=700, crowd=5000, seconds=2.0, turns=3000, agents=1000)
+QUICK = Extent(1, one_way=100, requests=200, crowd=1000, seconds=1.0, turns=300, agents=100)
 PAUSE = 0.004
 """Between two messages one way: longer than any peer's handling, so that each finds its receiver asleep."""
 
@@ -41,6 +40,16 @@ class Scenario:
     better: str
     jobs: Callable[[str, Extent], list[Job]]
     read: Callable[[Sequence[dict[str, Any]], float], Figures]
+
+    @property
+    def rows(self) -> list[Row]:
+        label = f"{self.title}, {self.unit}"
+        times = [Row(f"{label}: p50", ("p50",)), Row("… p99", ("p99",))]
+        return [
+            *(times if self.better == "lower" else [Row(label, ("rate",))]),
+            Row("… CPU a message, clients + server, µs", ("client_cpu", "server_cpu")),
+            Row("… horos ÷ this", ("horos_ratio",), 2),
+        ]
 
 
 def one_way(address: str, extent: Extent) -> list[Job]:
@@ -81,9 +90,7 @@ def name(number: int) -> str:
 
 def latency(results: Sequence[dict[str, Any]], server: float) -> Figures:
     took = results[-1]["took"]
-    warm = sorted(took[len(took) // 10 :])
-    quantiles = {"p50": statistics.median(warm) * 1e6, "p99": warm[int(len(warm) * 0.99)] * 1e6}
-    return quantiles | costs(results, server, len(took))
+    return quantiles(took[len(took) // 10 :], 1e6) | costs(results, server, len(took))
 
 
 def rate(results: Sequence[dict[str, Any]], server: float) -> Figures:

@@ -1,10 +1,11 @@
 """What the peers speak through: each server a process of its own with an empty folder, made for one run."""
 
+import os
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 from benchmarks.tools import PROJECT, Tools
 
 START_SECONDS = 20.0
+MINDS = PROJECT / "benchmarks" / "minds"
+PORT = "HOROS_GATEWAY_PORT"
+"""How the gateway is told; the others have an argument for it."""
 REDIS = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
 REDIS += ["--maxmemory", "1gb", "--maxmemory-policy", "noeviction", "--hash-max-listpack-value", "1024"]
 """As charts/horos/templates/redis.yaml starts it."""
@@ -22,6 +26,7 @@ class Server:
     """A running server: where it is, and its process."""
 
     address: str
+    port: int
     pid: int
 
 
@@ -45,20 +50,57 @@ def autogen(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
     return [tools.peers_python, "-m", "benchmarks.peers.autogen_host", address], address
 
 
-SERVERS = {"redis": redis, "durable redis": durable_redis, "nats": nats, "autogen": autogen}
+def model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    command = [
+        tools.own_python,
+        "-m",
+        "horos",
+        "model-script",
+        str(MINDS / "turns.yaml"),
+        "--port",
+        str(port),
+    ]
+    return command, f"http://127.0.0.1:{port}/v1"
+
+
+def stamping_model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    command = [
+        tools.own_python,
+        "-m",
+        "benchmarks.minds.stamping_model",
+        str(MINDS / "stream.yaml"),
+        str(port),
+    ]
+    return command, f"http://127.0.0.1:{port}/v1"
+
+
+def gateway(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    return [tools.own_python, "-m", "horos_gateway"], f"http://127.0.0.1:{port}"
+
+
+SERVERS = {
+    "redis": redis,
+    "durable redis": durable_redis,
+    "nats": nats,
+    "autogen": autogen,
+    "model": model,
+    "stamping model": stamping_model,
+    "gateway": gateway,
+}
 
 
 @contextmanager
-def running(kind: str, tools: Tools) -> Iterator[Server]:
+def running(kind: str, tools: Tools, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A server of this kind that answers on its port; ends with the block."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix=f"horos-bench-{kind}-") as folder:
         command, address = SERVERS[kind](tools, Path(folder), port)
+        told = os.environ | {PORT: str(port)} | (environment or {})
         with (Path(folder) / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=PROJECT)
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=PROJECT, env=told)
         try:
             wait_for_port(process, port, Path(folder) / "log")
-            yield Server(address, process.pid)
+            yield Server(address, port, process.pid)
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)

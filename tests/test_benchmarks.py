@@ -3,31 +3,55 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from benchmarks.report import figures, marks, put_between
 
 PROJECT = Path(__file__).parent.parent
+README = (PROJECT / "benchmarks/README.md").read_text()
 
 
 def bench(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "benchmarks", "--quick", *words]
+    command = [sys.executable, "-m", "benchmarks", *words]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
-def test_horos_and_bare_redis_are_measured_side_by_side(tmp_path: Path) -> None:
-    out = tmp_path / "figures.json"
-    scenarios = ["one_way", "request", "in_flight", "crowd_2"]
-    done = bench("--peers", "horos", "bare_redis", "--scenarios", *scenarios, "--out", str(out))
+def measured(out: Path, part: str, *words: str) -> dict[str, Any]:
+    done = bench(part, "--quick", *words, "--out", str(out))
     assert done.returncode == 0, done.stderr
-    results = json.loads(out.read_text())
-    assert list(results["scenarios"]) == scenarios
-    for scenario in results["scenarios"].values():
-        assert all("horos_ratio" in found for found in scenario["peers"].values()), done.stderr
+    results: dict[str, Any] = json.loads(out.read_text())[part]
+    found = [scenario for compared in results["comparisons"] for scenario in compared["scenarios"].values()]
+    for scenario in found:
+        assert all("horos_ratio" in peer for peer in scenario["peers"].values()), done.stderr
+    return results
+
+
+def test_horos_and_bare_redis_are_measured_side_by_side(tmp_path: Path) -> None:
+    scenarios = ["one_way", "request", "in_flight", "crowd_2"]
+    asked = ["--peers", "horos", "bare_redis", "--scenarios", *scenarios]
+    results = measured(tmp_path / "figures.json", "messaging", *asked)
+    (compared,) = results["comparisons"]
+    assert list(compared["scenarios"]) == scenarios
     round_trips = results["weight"]["round trips"]
     assert [found["horos"] - found["minimum"] for found in round_trips.values()] == [0, 0, 0, 0]
-    pod = results["weight"]["pod"]
-    assert (pod["connections to Redis"]["max"], pod["connections to the model"]["max"]) == (2, 1)
+
+
+def test_horos_and_the_bare_openai_client_are_measured_side_by_side(tmp_path: Path) -> None:
+    scenarios = ["one_by_one", "at_once", "stream_1"]
+    asked = ["--peers", "horos", "bare_openai", "--scenarios", *scenarios]
+    results = measured(tmp_path / "figures.json", "mind", *asked)
+    turns, streams = results["comparisons"]
+    assert [*turns["scenarios"], *streams["scenarios"]] == scenarios
+    for found in streams["scenarios"]["stream_1"]["peers"].values():
+        assert found["first_p50"]["min"] > 0, "a token was read before it was sent"
+    weight = results["weight"]
+    connections = weight["pod"]["connections to Redis"], weight["pod"]["connections to the model"]
+    assert [spread["max"] for spread in connections] == [2, 1]
+    assert list(weight["imports, ms"]) == ["horos_runtime until it runs", "openai behind it"]
+    assert len(weight["a thread of many records, ms"]) == 2
 
 
 def test_a_peer_that_cannot_run_leaves_its_cells_empty(
@@ -37,6 +61,40 @@ def test_a_peer_that_cannot_run_leaves_its_cells_empty(
     broken.write_text("#!/bin/sh\necho no memory today\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("HOROS_TEST_REDIS", str(broken))
-    done = bench("--peers", "bare_redis", "--scenarios", "one_way")
+    done = bench("messaging", "--quick", "--peers", "bare_redis", "--scenarios", "one_way")
     assert done.returncode == 0, done.stderr
     assert "none: no memory today" in done.stdout
+
+
+def test_a_part_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    done = bench("memory")
+    assert done.returncode == 2
+    assert "part 'memory': expected one of messaging, mind" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "kept", sorted((PROJECT / "benchmarks/results").glob("*.json")), ids=lambda p: p.stem
+)
+def test_the_tables_in_the_readme_are_those_of_the_results(kept: Path) -> None:
+    assert put_between(README, kept.stem, figures(kept.stem, json.loads(kept.read_text()))) == README
+
+
+@pytest.mark.parametrize("part", ["messaging", "mind"])
+def test_each_part_has_its_place_in_the_readme(part: str) -> None:
+    assert [README.count(mark) for mark in marks(part)] == [1, 1]
+
+
+def test_a_readme_without_the_marks_of_a_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="marks of the figures of mind are missing"):
+        put_between(README.replace(marks("mind")[1], ""), "mind", "new")
+
+
+def test_the_peers_stand_on_the_openai_sdk_that_the_product_is_locked_to() -> None:
+    locks = (PROJECT / "uv.lock", PROJECT / "benchmarks/environment/uv.lock")
+    versions = [
+        package["version"]
+        for lock in locks
+        for package in tomllib.loads(lock.read_text())["package"]
+        if package["name"] == "openai"
+    ]
+    assert versions == [versions[0]] * len(locks)

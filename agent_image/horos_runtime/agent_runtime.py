@@ -74,7 +74,7 @@ class AgentRuntime:
         self._desk = Desk(
             messages=self._messages,
             patience=self._patience,
-            contexts=ContextManager(self._messages.context),
+            contexts=ContextManager(self._messages.stretch),
             model=ModelRound(self._client, self._publisher, self._pace.model, self._pulse),
             meter=Meter(clock),
             publisher=self._publisher,

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from horos_bus.records import Effect
 from horos_runtime.desk import Desk
-from horos_runtime.projection import ChatMessage
 from horos_runtime.records import OUTCOME_UNKNOWN, Record, ToolCall
 from horos_runtime.repetition import noted, refusal, streak_of
+from horos_runtime.token_estimates import ChatMessage
 from horos_runtime.tool_context import ProgressReports, ToolContext
 from horos_runtime.tool_executor import BusCall, OutsideCall, Rejected, ToolExecutor
 from horos_runtime.tool_registry import EffectCall

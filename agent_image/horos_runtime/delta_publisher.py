@@ -16,6 +16,7 @@ _MERGED: Final = {
     EventType.REASONING_MESSAGE_CONTENT: "messageId",
     EventType.TOOL_CALL_ARGS: "toolCallId",
 }
+"""Fragments that are joined while they wait, and what tells that two belong together."""
 
 
 class DeltaPublisher:

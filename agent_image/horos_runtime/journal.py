@@ -4,23 +4,19 @@ from collections.abc import Sequence
 
 from horos_api.messages import Message
 from horos_bus.records import Appended, Turn
+from horos_runtime.context import Context
 from horos_runtime.records import Record, ToolCall, load, missing_calls, user_record
 
 
 class Journal:
-    """Follows one turn's records; `records` starts with what was committed before it."""
+    """Follows one turn's records; `context` holds what was committed before it, too."""
 
-    def __init__(self, turn: Turn, records: list[Record]) -> None:
+    def __init__(self, turn: Turn, context: Context) -> None:
         self._turn = turn
-        self._records = records
+        self.context = context
         self._inputs = list(turn.inputs)
-        noted = {record.get("mid") for record in records[turn.base :]}
+        noted = {record.get("mid") for record in self.own}
         self._unsaved = [user_record(message, turn.id) for message in turn.inputs if message.mid not in noted]
-
-    @property
-    def records(self) -> list[Record]:
-        """What the model is shown: the whole thread, with the messages not stored yet."""
-        return self._records + self._unsaved
 
     @property
     def unsaved(self) -> list[Record]:
@@ -35,7 +31,7 @@ class Journal:
     @property
     def length(self) -> int:
         """The absolute index of the next record."""
-        return len(self._records)
+        return self.context.end
 
     @property
     def next_message_id(self) -> str:
@@ -45,23 +41,23 @@ class Journal:
     @property
     def rounds(self) -> int:
         """How many steps of this turn asked for tools."""
-        return sum(1 for record in self._own() if record.get("tool_calls"))
+        return sum(1 for record in self.own if record.get("tool_calls"))
 
     @property
     def own(self) -> list[Record]:
         """The records of this turn that Redis has."""
-        return self._own()
+        return self.context.since(self._turn.base)
 
     def last_step(self) -> tuple[int, Record] | None:
         """Find the turn's newest assistant record that Redis has, with its absolute index."""
-        for distance, record in enumerate(reversed(self._own()), 1):
+        for distance, record in enumerate(reversed(self.own), 1):
             if record["role"] == "assistant":
                 return self.length - distance, record
         return None
 
     def missing(self) -> list[ToolCall]:
         """List the calls of the last step that have no result."""
-        return missing_calls(self._own())
+        return missing_calls(self.own)
 
     def appended(self, appended: Appended) -> None:
         """Take in what Redis stored, and the messages that joined the turn."""
@@ -75,9 +71,6 @@ class Journal:
 
     def saved(self, records: Sequence[Record]) -> None:
         """Note that Redis has these records."""
-        self._records.extend(records)
+        self.context.extend(records)
         stored = {record.get("mid") for record in records if record["role"] == "user"}
         self._unsaved = [record for record in self._unsaved if record["mid"] not in stored]
-
-    def _own(self) -> list[Record]:
-        return self._records[self._turn.base :]

@@ -44,12 +44,15 @@ class LLMClient:
     """Streams completions of all models over one pool of connections, kept open between calls.
 
     `keys` are the API keys by `ModelChoice.key_variable`; a variable without one is a server that needs none.
+    `silence_seconds` is how long a server may say nothing.
     """
 
-    def __init__(self, keys: Mapping[str, str]) -> None:
+    def __init__(self, keys: Mapping[str, str], silence_seconds: float = SILENCE_SECONDS) -> None:
         self._keys = dict(keys)
+        self._silence_seconds = silence_seconds
         self._pool: DefaultAsyncHttpxClient | None = None
         self._opening = asyncio.Lock()
+        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
         self._concessions: dict[ModelChoice, set[Concession]] = {}
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[object]:
@@ -101,20 +104,25 @@ class LLMClient:
         """Make the pool ready, so that what follows is sent at once; `stream` does it too."""
         async with self._opening:
             if self._pool is None:
-                self._pool = await asyncio.to_thread(_new_pool)
+                self._pool = await asyncio.to_thread(_new_pool, self._silence_seconds)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._pool is not None:
             await self._pool.aclose()
             self._pool = None
+            self._clients.clear()
 
     async def _client_for(self, base_url: str, key: str) -> AsyncOpenAI:
         await self.open()
-        from openai import AsyncOpenAI  # noqa: PLC0415 - see the module's docstring
+        if (base_url, key) not in self._clients:
+            from openai import AsyncOpenAI  # noqa: PLC0415 - see the module's docstring
 
-        # A view of the pool, not a connection. Retries are ours: they must be seen, and end with the turn.
-        return AsyncOpenAI(base_url=base_url, api_key=key, http_client=self._pool, max_retries=0)
+            # A view of the pool. Retries are ours: they must be seen, and end with the turn.
+            self._clients[base_url, key] = AsyncOpenAI(
+                base_url=base_url, api_key=key, http_client=self._pool, max_retries=0
+            )
+        return self._clients[base_url, key]
 
     def _key(self, model: ModelChoice) -> str:
         key = self._keys.get(model.key_variable) or NO_KEY
@@ -141,7 +149,7 @@ class LLMClient:
         return error_in_answer(server, self._said(error if isinstance(error, str) else _json(error)))
 
     def _model_error(self, server: str, error: APIError) -> ModelError:
-        from openai import APIConnectionError, APIStatusError  # noqa: PLC0415 - see the module's docstring
+        from openai import APIConnectionError, APIStatusError, APITimeoutError  # noqa: PLC0415 - see above
 
         said = self._said(error.message)
         if isinstance(error, APIStatusError):
@@ -150,7 +158,8 @@ class LLMClient:
             return error_of_status(server, error.status_code, error.code or error.type or "", said, wait)
         if isinstance(error, APIConnectionError):
             cause = f": {error.__cause__}" if error.__cause__ and str(error.__cause__) else ""
-            return TransientModelError(f"{server} could not be read: {said}{self._said(cause)}")
+            text = f"{server} could not be read: {said}{self._said(cause)}"
+            return TransientModelError(text, silent=isinstance(error, APITimeoutError))
         return self._in_answer(server, error.body)
 
     def _said(self, text: str) -> str:
@@ -171,10 +180,10 @@ async def _open(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[object
     )
 
 
-def _new_pool() -> DefaultAsyncHttpxClient:
+def _new_pool(silence_seconds: float) -> DefaultAsyncHttpxClient:
     from openai import DefaultAsyncHttpxClient, Timeout  # noqa: PLC0415 - see the module's docstring
 
-    return DefaultAsyncHttpxClient(timeout=Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS))
+    return DefaultAsyncHttpxClient(timeout=Timeout(silence_seconds, connect=CONNECT_SECONDS))
 
 
 def _server(model: ModelChoice) -> str:

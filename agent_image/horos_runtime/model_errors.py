@@ -28,11 +28,15 @@ class ModelError(Exception):
 
 
 class TransientModelError(ModelError):
-    """The server is down, busy, or broke off; `retry_after` is its wish in seconds."""
+    """The server is down, busy, or broke off; `retry_after` is its wish in seconds.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `silent`: it said nothing for as long as anybody would wait.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, *, silent: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.silent = silent
 
 
 class ContextLengthError(ModelError):

@@ -1,7 +1,8 @@
 """Who is asked next: the agent's own model first, its fallbacks when that does not answer; pure.
 
-- A model that is down, busy or breaks off is tried three times, with waits between; when it wants a longer
-  wait than ten seconds the next model is asked at once. The last one is tried until the turn's time is over.
+- A model that is down, busy or breaks off is tried three times, with waits between; when it is silent, or
+  wants a longer wait than ten seconds, the next model is asked at once. A lone one is tried until the turn's
+  time is over.
 - A model that refuses (wrong key, no such model) is not tried again in the round.
 - A request that is too long is offered to a model with a larger window, if one is left.
 - Who was in trouble rests for half a minute, then longer: later rounds ask the others first, without waiting.
@@ -104,7 +105,8 @@ class Lineup:
         self._note(contender, error)
         contender.tries += 1
         contender.ready_at = now + wait
-        if not contender.spent and (contender.tries >= TRIES or wait > LONG_SECONDS):
+        hopeless = contender.tries >= TRIES or wait > LONG_SECONDS or error.silent
+        if hopeless and not contender.spent:
             contender.spent = True
             self._standings.rests(contender.model, contender.trouble, now, wait)
 

@@ -11,7 +11,7 @@ from horos_api.conditions import Reason
 from horos_api.model_choice import ModelChoice
 from horos_runtime.model_dialect import Concession
 from horos_runtime.model_errors import ModelRefusedError
-from horos_runtime.projection import ChatMessage, estimate_tokens, message_tokens
+from horos_runtime.token_estimates import ChatMessage, message_tokens, schema_tokens
 
 Schema = dict[str, Any]
 
@@ -34,8 +34,7 @@ class ModelRequest:
     @property
     def prompt_tokens(self) -> int:
         """An estimate of what the model has to read."""
-        tools = sum(estimate_tokens(orjson.dumps(tool).decode()) for tool in self.tools)
-        return sum(map(message_tokens, self.messages)) + tools
+        return sum(map(message_tokens, self.messages)) + schema_tokens(self.tools)
 
     def body(self, concessions: AbstractSet[Concession] = frozenset()) -> dict[str, Any]:
         """Build the JSON body; raises ModelRefusedError when no model is configured."""

@@ -133,9 +133,8 @@ class ModelRound:
 
     async def _ready(self, question: Question, contender: Contender, trouble: str) -> None:
         """Wait until a model may be asked; raises OutOfTimeError when that is too late."""
-        now = asyncio.get_running_loop().time()
-        seconds = contender.ready_at - now
-        if seconds <= 0:
+        seconds = max(0.0, contender.ready_at - asyncio.get_running_loop().time())
+        if not seconds and not contender.tries:
             return
         if contender.ready_at >= question.deadline:
             raise OutOfTimeError(trouble)

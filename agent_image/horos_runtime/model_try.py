@@ -14,9 +14,9 @@ from horos_runtime.llm_client import LLMClient
 from horos_runtime.model_budget import Budget, NoBudget
 from horos_runtime.model_errors import TransientModelError
 from horos_runtime.model_request import ModelRequest, Schema
-from horos_runtime.projection import ChatMessage
 from horos_runtime.records import TokenUsage
 from horos_runtime.stream_assembly import CutStreamError, Step, StepAssembly
+from horos_runtime.token_estimates import ChatMessage
 
 TAIL_SECONDS: Final = 2.0
 """How long a complete answer waits for what may follow it: the usage, and the end of the stream."""

@@ -1,135 +1,122 @@
-"""What the model sees: a pure function from records to chat messages that fit its window.
+"""What the model sees: a pure function from a thread's records to chat messages that fit its window.
 
-The unit that is dropped is the exchange (a question with all that followed), so that a tool call and its
-results never part.
+The last compaction record says what is told by its summary, left out, or shown in part; the messages that the
+open turn answers are always there.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
-import orjson
+from horos_runtime.context import Context
+from horos_runtime.exchanges import Exchange, question
+from horos_runtime.records import Record
+from horos_runtime.shortening import squeeze
+from horos_runtime.token_estimates import ChatMessage, estimate_tokens, message_tokens
+from horos_runtime.unread import shown_questions
 
-from horos_api.messages import MessageKind
-from horos_runtime.records import Record, ToolCall
+__all__ = ["Boundaries", "ChatMessage", "Room", "View", "estimate_tokens", "message_tokens"]
 
-ChatMessage: TypeAlias = dict[str, Any]
-
-NO_RESULT: Final = "error: this call was given up; its outcome is unknown"
-OVERHEAD_TOKENS: Final = 8
-"""What role and separators of one message cost, generously."""
-
-
-def estimate_tokens(text: str) -> int:
-    """Guess tokens from UTF-8 bytes: a quarter, and a third more to be safe."""
-    return math.ceil(len(text.encode()) / 4 * 1.3)
+BEGINNING_GONE: Final = "[The beginning of this conversation is not kept.]"
 
 
-def project(records: Sequence[Record], instructions: str, room: int) -> list[ChatMessage]:
-    """Build the messages of one model call within `room` tokens; the newest exchange always stays."""
-    system: list[ChatMessage] = [{"role": "system", "content": instructions}] if instructions else []
-    room -= sum(map(message_tokens, system))
-    exchanges = list(_exchanges(_legal(records)))
-    costs = [sum(map(message_tokens, exchange)) for exchange in exchanges]
-    first = 0
-    while first < len(exchanges) - 1 and sum(costs[first:]) > room:
-        first += 1
-    kept = exchanges[first:]
-    if kept and costs[-1] > room:
-        kept = [_shorten(kept[-1], room)]
-    return system + [message for exchange in kept for message in exchange]
+@dataclass(frozen=True)
+class Boundaries:
+    """How old records are shown, as absolute indexes; see `records.Record`."""
+
+    through: int = 0
+    drop: int = 0
+    trim: int = 0
+
+    @classmethod
+    def of(cls, compaction: Record | None) -> "Boundaries":
+        """Read them from a compaction record."""
+        if compaction is None:
+            return cls()
+        return cls(compaction["through"], compaction["drop"], compaction["trim"])
 
 
-def message_tokens(message: ChatMessage) -> int:
-    """Guess what one chat message costs."""
-    calls = message.get("tool_calls")
-    text = message["content"] + (orjson.dumps(calls).decode() if calls else "")
-    return estimate_tokens(text) + OVERHEAD_TOKENS
+@dataclass(frozen=True)
+class Room:
+    """What one request may take, in estimated tokens; `fixed` of them are for instructions and tools."""
+
+    tokens: int
+    fixed: int = 0
+
+    @property
+    def limit(self) -> int:
+        """How much the conversation may take at most."""
+        return max(0, self.tokens - self.fixed)
 
 
-def _legal(records: Sequence[Record]) -> Iterator[ChatMessage]:
-    """Give every call exactly one result right behind its step, whatever the records hold."""
-    open_calls: list[str] = []
-    for record in records:
-        if record["role"] == "tool":
-            call_id = record.get("tool_call_id", "")
-            if call_id in open_calls:
-                open_calls.remove(call_id)
-                yield {"role": "tool", "tool_call_id": call_id, "content": record["content"]}
-            continue
-        yield from (_given_up(call_id) for call_id in open_calls)
-        open_calls = [call["id"] for call in record.get("tool_calls", [])]
-        yield _user(record) if record["role"] == "user" else _assistant(record)
-    yield from (_given_up(call_id) for call_id in open_calls)
+class View:
+    """A thread at one moment of its open turn `run`; `unsaved` are messages that no record tells of yet."""
+
+    def __init__(self, context: Context, run: str, unsaved: Sequence[Record], room: Room) -> None:
+        self.room = room
+        self.run = run
+        self.compaction = context.compaction
+        self.boundaries = Boundaries.of(context.compaction)
+        told = [question(record, index) for index, record in enumerate(unsaved, context.end)]
+        self.exchanges: list[Exchange] = [*context.exchanges, *told]
+        self.end = context.end + len(unsaved)
+
+    @cached_property
+    def questions(self) -> dict[int, Exchange]:
+        """What stands for each message that the open turn answers."""
+        own = [each for each in self.exchanges if each.run == self.run and each.kind == "question"]
+        return shown_questions(own, self.room.limit)
+
+    def shown(self, exchange: Exchange, boundaries: Boundaries) -> Exchange | None:
+        """Say what stands for an exchange; None: it is left out."""
+        if exchange.start >= boundaries.trim and exchange.kind != "question":
+            return exchange
+        if exchange.start in self.questions:
+            return self.questions[exchange.start]
+        if exchange.start < boundaries.through:
+            return None
+        if exchange.kind != "round":
+            return exchange
+        return None if exchange.start < boundaries.drop else exchange.trimmed
+
+    def preface(self) -> list[ChatMessage]:
+        """Build what stands at the beginning: the summary, and a word about what is left out."""
+        if self.compaction is None:
+            return []
+        return preface(self.compaction["content"], self.boundaries)
+
+    @cached_property
+    def tokens(self) -> int:
+        """What the conversation takes as it is shown now, without instructions and tools."""
+        found = [self.shown(each, self.boundaries) for each in self.exchanges]
+        return sum(each.tokens for each in found if each) + sum(map(message_tokens, self.preface()))
+
+    def messages(self) -> list[ChatMessage]:
+        """Build the conversation's messages; those that do not fit by themselves are shortened."""
+        messages = self.preface()
+        for exchange in self.exchanges:
+            if shown := self.shown(exchange, self.boundaries):
+                messages += shown.messages
+        if messages and messages[0]["role"] != "user":
+            messages.insert(0, {"role": "user", "content": BEGINNING_GONE})
+        if self.tokens + message_tokens({"content": BEGINNING_GONE}) <= self.room.limit:
+            return messages
+        return squeeze(messages, self.room.limit)
 
 
-def _given_up(call_id: str) -> ChatMessage:
-    return {"role": "tool", "tool_call_id": call_id, "content": NO_RESULT}
+def preface(summary: str, boundaries: Boundaries) -> list[ChatMessage]:
+    """Build the message that stands for what is not shown; none when everything is."""
+    parts = []
+    if boundaries.through:
+        parts.append(f"[Summary of this conversation before record {boundaries.through}:]\n{summary}")
+    if boundaries.drop > boundaries.through:
+        parts.append(f"[Rounds of tool calls before record {boundaries.drop} are left out.]")
+    if parts:
+        parts.append("[The tool history shows the original records.]")
+    return [{"role": "user", "content": "\n\n".join(parts)}] if parts else []
 
 
-def _user(record: Record) -> ChatMessage:
-    heading = _heading(record)
-    return {"role": "user", "content": f"{heading}\n{record['content']}" if heading else record["content"]}
-
-
-def _heading(record: Record) -> str:
-    """What stands above the message of an agent, so that the model knows who wants what."""
-    sender, re = record.get("from", ""), record.get("re", "")
-    if not sender:
-        return ""
-    match record.get("kind"):
-        case MessageKind.REQUEST:
-            return f"[request {record['mid']} from agent {sender}]"
-        case MessageKind.REPLY if record.get("error"):
-            return f"[no answer from agent {sender} to your request {re}]"
-        case MessageKind.REPLY:
-            return f"[answer of agent {sender} to your request {re}]"
-    return f"[message from agent {sender}]"
-
-
-def _assistant(record: Record) -> ChatMessage:
-    message: ChatMessage = {"role": "assistant", "content": record["content"]}
-    if calls := record.get("tool_calls"):
-        message["tool_calls"] = [_with_json_arguments(call) for call in calls]
-    return message
-
-
-def _with_json_arguments(call: ToolCall) -> ToolCall:
-    """Servers that fill a template with the arguments fail on text that is no JSON object."""
-    function = call["function"]
-    try:
-        if isinstance(orjson.loads(function["arguments"]), dict):
-            return call
-    except ValueError:
-        pass
-    return {"id": call["id"], "type": "function", "function": {"name": function["name"], "arguments": "{}"}}
-
-
-def _exchanges(messages: Iterable[ChatMessage]) -> Iterator[list[ChatMessage]]:
-    """Cut before each user message that follows an answer."""
-    exchange: list[ChatMessage] = []
-    for message in messages:
-        if message["role"] == "user" and exchange and exchange[-1]["role"] != "user":
-            yield exchange
-            exchange = []
-        exchange.append(message)
-    if exchange:
-        yield exchange
-
-
-def _shorten(exchange: list[ChatMessage], room: int) -> list[ChatMessage]:
-    """Drop the oldest rounds of an exchange that alone is too large; questions and the last round stay."""
-    rounds: list[list[ChatMessage]] = []
-    for message in exchange:
-        if message["role"] == "tool":
-            rounds[-1].append(message)
-        else:
-            rounds.append([message])
-    excess = sum(map(message_tokens, exchange)) - room
-    kept: list[list[ChatMessage]] = []
-    for index, part in enumerate(rounds):
-        if excess > 0 and part[0]["role"] == "assistant" and index < len(rounds) - 1:
-            excess -= sum(map(message_tokens, part))
-        else:
-            kept.append(part)
-    return [message for part in kept for message in part]
+def system_messages(instructions: str) -> list[ChatMessage]:
+    """Build what stands before the conversation."""
+    return [{"role": "system", "content": instructions}] if instructions else []

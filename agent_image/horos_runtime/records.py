@@ -23,14 +23,26 @@ class ToolCall(TypedDict):
 
 
 class TokenUsage(TypedDict):
-    """What one model call cost; `estimated` when its server did not say."""
+    """What one model call cost.
+
+    `estimate` is what we had guessed of its prompt; `estimated`: its server did not say, all is a guess.
+    """
 
     prompt: int
     completion: int
+    estimate: NotRequired[int]
     estimated: NotRequired[Literal[True]]
 
 
-Role = Literal["user", "assistant", "tool"]
+class Ceiling(TypedDict):
+    """What a refused request taught: with this model and window no more than `room` estimated tokens."""
+
+    model: str
+    window: int
+    room: int
+
+
+Role = Literal["user", "assistant", "tool", "compaction"]
 
 Record = TypedDict(
     "Record",
@@ -50,6 +62,11 @@ Record = TypedDict(
         "together": list[list[str]],
         "ref": str,
         "model": str,
+        "through": int,
+        "drop": int,
+        "trim": int,
+        "ceiling": Ceiling,
+        "marks": list[list[int]],
     },
     total=False,
 )
@@ -58,6 +75,11 @@ Record = TypedDict(
 `together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
 shows only a part, and the whole is kept under this name.
 `model` is the name of the model that answered, when that is a fallback.
+
+A record of role `compaction` tells how everything before it is shown from now on, so the last one is enough:
+records before the absolute index `through` are told by its content, the summary, alone; before `drop` whole
+rounds of tool calls are left out; before `trim` long results are shown in part. None is less than the one
+before. `marks` are pairs of an index and the bytes of all records before it.
 """
 
 OUTCOME_UNKNOWN: Final = (

@@ -15,8 +15,8 @@ from horos_api import events as show
 from horos_api.events import Event
 from horos_runtime.chunk_shapes import CallPiece, read_chunk
 from horos_runtime.heard_text import Heard, ThoughtsApart, WholeCharacters, storable
-from horos_runtime.projection import estimate_tokens
 from horos_runtime.records import Record, TokenUsage, ToolCall
+from horos_runtime.token_estimates import estimate_tokens
 
 _ID_LETTERS: Final = string.ascii_letters + string.digits
 _BROKEN: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource"})

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from horos_runtime.projection import ChatMessage
+from horos_runtime.token_estimates import ChatMessage
 from horos_runtime.tools import AnyTool, BusTool, EffectCall, Tool, tool
 
 __all__ = ["AnyTool", "BusTool", "EffectCall", "Tool", "ToolNameConflictError", "ToolRegistry", "tool"]

@@ -48,7 +48,7 @@ class Toolbox:
         offered = ToolRegistry(
             *builtin_tools(spec.tools.builtin, lambda: desk.patience(desk.messages.agents)), *self._own
         )
-        if refs := kept_refs(opened.journal.records):
+        if refs := kept_refs(opened.journal.context.records):
             offered.register(
                 read_result_tool(
                     lambda ref: desk.patience(lambda: desk.messages.offloaded(thread, ref)), refs

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from horos_bus.records import Effect
 from horos_runtime.docstrings import summary
 from horos_runtime.foreign_code import FOREIGN_THREADS
-from horos_runtime.projection import ChatMessage
+from horos_runtime.token_estimates import ChatMessage
 from horos_runtime.tool_arguments import Arguments, Described, schema_of
 from horos_runtime.tool_context import ToolContext
 from horos_runtime.tool_schema import Signature, signature_of

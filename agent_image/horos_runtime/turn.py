@@ -7,23 +7,20 @@ from typing import Final
 from horos_api import events
 from horos_bus.records import Ending, Next, Turn
 from horos_runtime.agent_config import StoredConfig
+from horos_runtime.asking import Asking
 from horos_runtime.call_round import CallRound
-from horos_runtime.context_manager import ContextManager
 from horos_runtime.desk import Answer, Desk, InterruptedTurnError
-from horos_runtime.model_errors import ContextLengthError, OutOfTimeError, UnfitAnswerError
-from horos_runtime.model_lineup import DEFAULT_WINDOW_TOKENS
-from horos_runtime.model_try import Question
-from horos_runtime.projection import ChatMessage, estimate_tokens, message_tokens
+from horos_runtime.model_errors import (
+    BudgetExhaustedError,
+    ContextLengthError,
+    OutOfTimeError,
+    UnfitAnswerError,
+)
 from horos_runtime.records import CANCELLED
-from horos_runtime.stream_assembly import Step
 from horos_runtime.toolbox import RoundTools
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
-
-SHRINK: Final = 0.6
-"""What a request that was too long for the model is cut down to, as a part of what was sent."""
-SHRINK_TRIES: Final = 4
 
 
 async def put_away(desk: Desk, turn: Turn) -> Next:
@@ -43,9 +40,9 @@ class TurnRun:
     def __init__(self, desk: Desk, opened: TurnLog, config: StoredConfig, tools: RoundTools) -> None:
         self._desk = desk
         self._log = opened
-        self._config = config
         self._spec = config.spec
         self._deadline = asyncio.get_running_loop().time() + config.spec.budget.turn_seconds
+        self._asking = Asking(desk, opened, config, self._deadline)
         self._calls = CallRound(desk, opened, tools, self._deadline)
 
     async def take(self) -> Answer:
@@ -65,49 +62,23 @@ class TurnRun:
             if asyncio.get_running_loop().time() >= self._deadline:
                 break
             try:
-                step = await self._ask()
+                step = await self._asking.ask(self._calls.offered())
             except OutOfTimeError as error:
                 return await self._give_up(f"{self._limit_reached()}: {error}")
             except ContextLengthError as error:
                 return await self._give_up(f"The conversation is too long for the model: {error}")
-            except UnfitAnswerError as error:
-                # Whoever reads the answer expects JSON: an error is better than prose.
-                return Answer((*journal.unsaved, self._log.spoken(str(error))), Ending(error=str(error)))
+            except (BudgetExhaustedError, UnfitAnswerError) as error:
+                return self._refuse(str(error))
             record = step.record(turn.id, self._desk.token)
             if not step.tool_calls:
                 return Answer((*journal.unsaved, record), Ending(text=step.text or "(no text)"))
             await self._calls.carry_out(record)
         return await self._give_up(f"{self._limit_reached()}.")
 
-    async def _ask(self) -> Step:
-        tools = self._calls.offered()
-        room = self._room(tools)
-        for _ in range(SHRINK_TRIES):
-            question = self._question(tools, room)
-            try:
-                return await self._desk.model.ask(question)
-            except ContextLengthError as error:
-                room = int(min(room, sum(map(message_tokens, question.messages))) * SHRINK)
-                log.warning("the request is too long for the model, sending less: %s", error)
-        return await self._desk.model.ask(self._question(tools, room))
-
-    def _question(self, tools: list[ChatMessage], room: int) -> Question:
-        journal, model = self._log.journal, self._spec.model
-        return Question(
-            turn=self._log.turn.id,
-            message_id=journal.next_message_id,
-            messages=ContextManager.for_model(journal.records, self._spec.instructions, room),
-            models=self._config.choices,
-            tools=tools,
-            deadline=self._deadline,
-            response_schema=model.response_schema if model else None,
-        )
-
-    def _room(self, tools: list[ChatMessage]) -> int:
-        model = self._config.choices[0]
-        window = model.context_window_tokens or DEFAULT_WINDOW_TOKENS
-        output = model.max_output_tokens or window // 4
-        return max(0, window - output - sum(estimate_tokens(str(tool)) for tool in tools))
+    def _refuse(self, text: str) -> Answer:
+        """End the turn without an answer: whoever asked gets an error, and the history says why."""
+        log.warning("turn refused: %s", text, extra={"about": {"turn": self._log.turn.id}})
+        return Answer((*self._log.journal.unsaved, self._log.spoken(text)), Ending(error=text))
 
     def _limit_reached(self) -> str:
         budget = self._spec.budget

@@ -12,6 +12,7 @@ from horos_bus.records import Appended, Effect, Next, Turn, Usage
 from horos_runtime.desk import Answer, Desk
 from horos_runtime.journal import Journal
 from horos_runtime.records import Record, ToolCall, dump, tool_record
+from horos_runtime.retention import keep_from
 from horos_runtime.wakes import CutTurnError
 
 log: Final = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ class TurnLog:
     @classmethod
     async def open(cls, desk: Desk, turn: Turn) -> "TurnLog":
         """Load the records of the turn's thread; raises BusError."""
-        records = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
-        return cls(desk, turn, Journal(turn, records))
+        context = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
+        return cls(desk, turn, Journal(turn, context))
 
     async def append(
         self,
@@ -69,6 +70,7 @@ class TurnLog:
     async def commit(self, answer: Answer) -> Next:
         """Close the turn: context, answers and acknowledgements in one step; returns what comes next."""
         journal, used = self.journal, self._desk.meter.pending
+        kept = keep_from(journal.context)
         following = await self._desk.patience(
             lambda: self._desk.messages.commit(
                 self.turn.id,
@@ -77,10 +79,13 @@ class TurnLog:
                 answer.ending,
                 used,
                 day=self._desk.meter.today,
+                keep_from=kept or None,
             )
         )
         self._desk.meter.written(used)
         journal.saved(answer.records)
+        # Not of the turn that closed: Redis keeps all of it.
+        journal.context.forget_before(min(kept, self.turn.base))
         log.info("turn finished", extra={"about": {"turn": self.turn.id, "thread": self.turn.thread}})
         return following
 

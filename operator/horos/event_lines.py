@@ -15,12 +15,29 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     EventType.TEXT_MESSAGE_START: ("messageId",),
     EventType.TEXT_MESSAGE_CONTENT: ("delta",),
     EventType.TEXT_MESSAGE_END: ("messageId",),
+    EventType.REASONING_START: ("messageId",),
+    EventType.REASONING_MESSAGE_START: ("messageId",),
+    EventType.REASONING_MESSAGE_CONTENT: ("delta",),
+    EventType.REASONING_MESSAGE_END: ("messageId",),
+    EventType.REASONING_END: ("messageId",),
     EventType.TOOL_CALL_START: ("toolCallName", "toolCallId"),
     EventType.TOOL_CALL_ARGS: ("delta",),
     EventType.TOOL_CALL_END: ("toolCallId",),
     EventType.TOOL_CALL_RESULT: ("toolCallId", "content"),
     EventType.STATE_SNAPSHOT: ("snapshot",),
     EventType.CUSTOM: ("name", "value"),
+}
+
+_FRAGMENTS = {
+    EventType.TEXT_MESSAGE_START,
+    EventType.TEXT_MESSAGE_CONTENT,
+    EventType.TEXT_MESSAGE_END,
+    EventType.REASONING_MESSAGE_START,
+    EventType.REASONING_MESSAGE_CONTENT,
+    EventType.REASONING_MESSAGE_END,
+    EventType.REASONING_END,
+    EventType.TOOL_CALL_ARGS,
+    EventType.TOOL_CALL_END,
 }
 
 
@@ -36,14 +53,7 @@ def worth_telling(
     events: Iterable[tuple[str, dict[str, Any]]], count: int
 ) -> list[tuple[str, dict[str, Any]]]:
     """Pick the last events that say what happened: fragments of text and arguments do not."""
-    fragments = {
-        EventType.TEXT_MESSAGE_START,
-        EventType.TEXT_MESSAGE_CONTENT,
-        EventType.TEXT_MESSAGE_END,
-        EventType.TOOL_CALL_ARGS,
-        EventType.TOOL_CALL_END,
-    }
-    return [(at, event) for at, event in events if event.get("type") not in fragments][-count:]
+    return [(at, event) for at, event in events if event.get("type") not in _FRAGMENTS][-count:]
 
 
 def _time(event_id: str, zone: tzinfo | None) -> str:

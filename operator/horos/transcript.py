@@ -54,6 +54,7 @@ class Transcript:
         self._taken = False
         self._told_busy = False
         self._texts: dict[str, str] = {}
+        self._thoughts = ""
         self._last = ""
         self._calls: dict[str, _Call] = {}
         self._state: list[Piece] = []
@@ -86,6 +87,8 @@ class Transcript:
         kind = str(event.get("type"))
         if kind.startswith("TEXT_MESSAGE_"):
             return self._text(event)
+        if kind.startswith("REASONING_"):
+            return self._thought(event)
         if kind == EventType.RUN_ERROR:
             return self._new([Piece(PieceKind.ERROR, _reason(event.get("code"), event.get("message")))])
         return self._tool(event)
@@ -147,7 +150,21 @@ class Transcript:
             "fallback": f"the model {value.get('model')} answers instead: {value.get('reason')}",
             "repair": f"the model's answer could not be used and is asked for anew: {value.get('reason')}",
             "resumed": "the agent moved to a new pod and goes on",
+            "budget": str(value.get("message") or f"the budget is used up: {value.get('reason')}"),
+            "compaction": "the older part of the conversation was shortened to fit the model",
+            "progress": str(value.get("message") or ""),
         }.get(name, "")
+
+    def _thought(self, event: dict[str, Any]) -> list[Piece]:
+        """Thoughts are beside the answer: one line when they are complete."""
+        kind = event["type"]
+        if kind == EventType.REASONING_MESSAGE_START:
+            self._thoughts = ""
+        elif kind == EventType.REASONING_MESSAGE_CONTENT:
+            self._thoughts += str(event.get("delta", ""))
+        elif kind == EventType.REASONING_MESSAGE_END and self._thoughts.strip():
+            return [Piece(PieceKind.NOTE, f"thought: {_short(self._thoughts)}")]
+        return []
 
     def _text(self, event: dict[str, Any]) -> list[Piece]:
         message = str(event.get("messageId"))

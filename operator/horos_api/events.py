@@ -11,7 +11,7 @@ Event: TypeAlias = dict[str, Any]
 
 
 class EventType(StrEnum):
-    """The AG-UI event types that horos uses."""
+    """The AG-UI event types that horos uses; `event_table` says what each means."""
 
     RUN_STARTED = "RUN_STARTED"
     RUN_FINISHED = "RUN_FINISHED"
@@ -89,7 +89,7 @@ def tool_call_end(call_id: str) -> Event:
 
 
 def custom(name: str, value: object) -> Event:
-    """Something AG-UI has no name for."""
+    """Something AG-UI has no name for; each name stands in `event_table`."""
     return {"type": EventType.CUSTOM, "name": name, "value": value}
 
 
@@ -111,3 +111,10 @@ def fallback(model: str, reason: str) -> Event:
 def repair(reason: str) -> Event:
     """The model's answer could not be used; it is told so and asked once more."""
     return custom("repair", {"reason": reason})
+
+
+def placed(event_id: str, event: Event) -> Event:
+    """Give an event its place in the agent's stream and its time, both taken from its id there."""
+    milliseconds = int(event_id.partition("-")[0])
+    metadata = {**event.get("metadata", {}), "sequence": event_id}
+    return {**event, "timestamp": milliseconds, "metadata": metadata}

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from horos_api.messages import Message
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Argument, Bus
-from horos_bus.decoding import dead_letter, order, stretch, text, view
+from horos_bus.decoding import dead_letter, inbox_message, order, stretch, text, view
 from horos_bus.records import AgentView, DeadLetter, Order, Stretch
 
 VIEWS_AT_ONCE: Final = 200
@@ -132,14 +133,29 @@ class Control:
         """Read the records of a thread from an absolute index on; none when there is no such thread."""
         return list((await self.stretch(agent, thread, start)).records)
 
-    async def stretch(self, agent: str, thread: str, start: int = 0) -> Stretch:
-        """Read the same records with the absolute index of the first."""
-        return stretch(await self._bus.call("context", [agent, thread, start, 1]))
+    async def stretch(self, agent: str, thread: str, start: int = 0, count: int | None = None) -> Stretch:
+        """Read so many of them (None = all) with the absolute index of the first.
+
+        It is a later one than was asked for when the older records are no longer kept.
+        """
+        if count is not None and count < 1:
+            return Stretch(start, ())
+        most = () if count is None else (count,)
+        return stretch(await self._bus.call("context", [agent, thread, start, 1, *most]))
 
     async def offloaded(self, agent: str, thread: str, ref: str) -> bytes | None:
         """Read a long result of a tool, by the absolute index of its record; None = not kept (any more)."""
         found = await self._bus.command("HGET", self._bus.keys.results(agent, thread), ref)
         return None if found is None else bytes(found)
+
+    async def length(self, agent: str, thread: str) -> int:
+        """Absolute length of a thread: the index that its next record will have."""
+        return int((await self._bus.call("context", [agent, thread, 0, 0]))[0])
+
+    async def inbox(self, agent: str, count: int = 100) -> list[Message]:
+        """Read the messages that wait for the agent, those of its open turn included, the oldest first."""
+        found = await self._bus.command("XRANGE", self._bus.keys.inbox(agent), "-", "+", "COUNT", count)
+        return [inbox_message(entry) for entry in found]
 
     async def work(self) -> list[str]:
         """Agents that need a process, the one waiting longest first."""

@@ -72,6 +72,11 @@ def message(entry: Sequence[Any]) -> Message:
     )
 
 
+def inbox_message(entry: Sequence[Any]) -> Message:
+    """Decode one inbox entry, as XRANGE gives it outside a script."""
+    return message((entry[0], [word for pair in entry[1].items() for word in pair]))
+
+
 def dead_letter(entry: Sequence[Any]) -> DeadLetter:
     """Decode one entry of the dead letters, as XREVRANGE gives it."""
     flat = [word for pair in entry[1].items() for word in pair]
@@ -147,7 +152,9 @@ def effect_words(effect: Effect) -> list[str | bytes | int]:
 def charge_words(charge: Charge) -> list[str | bytes | int]:
     """Encode a charge as the script of that name reads it."""
     limits = ("" if limit is None else limit for limit in (charge.tokens_limit, charge.cost_limit))
-    return [charge.day, charge.tokens, charge.cost, *limits]
+    used = charge.used
+    spent = (used.prompt_tokens, used.completion_tokens, used.cost)
+    return [charge.day, charge.tokens, charge.cost, *limits, *spent]
 
 
 def charged(answer: Sequence[Any]) -> Charged:
@@ -160,8 +167,7 @@ def charged(answer: Sequence[Any]) -> Charged:
 
 def stretch(answer: Sequence[Any]) -> Stretch:
     """Decode what `context` returns."""
-    records = tuple(answer[1])
-    return Stretch(answer[0] - len(records), records)
+    return Stretch(answer[2], tuple(answer[1]))
 
 
 def view(name: str, answer: Sequence[Any]) -> AgentView | None:

@@ -48,6 +48,17 @@ class EventStream:
         standing = await self._standing(agent)
         return _id(standing.newest if standing else _OLDEST)
 
+    async def place_before(self, agent: str, turn: str) -> str:
+        """The id behind which all events of a turn lie that are still kept.
+
+        A turn is named by its first message's id in the inbox, and the same clock numbers both streams.
+        """
+        standing = await self._standing(agent)
+        if standing is None:
+            return _id(_OLDEST)
+        before = min(_before((_position(turn)[0], 0)), standing.newest)
+        return _id(_OLDEST if standing.lost(before) else before)
+
     async def read(
         self, agent: str, thread: str | None, after: str | None, wait_seconds: float
     ) -> list[StoredEvent]:

@@ -169,6 +169,8 @@ class Charge:
     cost: int
     tokens_limit: int | None = None
     cost_limit: int | None = None
+    used: Usage = Usage()
+    """What calls since the last step have used; it is counted with the charge."""
 
 
 @dataclass(frozen=True, slots=True)

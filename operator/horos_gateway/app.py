@@ -17,6 +17,7 @@ from horos_gateway.openapi import openapi_document
 from horos_gateway.problems import HANDLERS
 from horos_gateway.routes import API, OPERATIONS, Operation, Services
 from horos_gateway.settings import Settings
+from horos_gateway.window import window_routes
 
 
 def gateway_app(settings: Settings) -> Starlette:
@@ -40,6 +41,7 @@ def gateway_app(settings: Settings) -> Starlette:
             Route("/readyz", _readiness(services), methods=["GET"]),
             Route(f"{API}/openapi.json", _openapi(services), methods=["GET"]),
             *(_route(operation, services) for operation in OPERATIONS),
+            *window_routes(services.authority),
         ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from horos_api.agent_state import AgentState
-from horos_api.messages import NewMessage, SendOutcome
+from horos_api.messages import Message, NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP, key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
@@ -21,12 +21,15 @@ from horos_gateway.bodies import (
     CancelledBody,
     DeadLetterBody,
     DeadLettersBody,
+    InboxBody,
+    InboxMessageBody,
     MessageBody,
     OrderedBody,
     RecordsBody,
     ReplyBody,
     UsageBody,
 )
+from horos_gateway.inputs import Span
 from horos_gateway.problems import (
     InboxFullError,
     NeverAnsweredError,
@@ -60,9 +63,10 @@ class Backend:
 
     async def agent(self, namespace: str, name: str) -> AgentDetailBody:
         """One agent with its threads; raises NotFoundError."""
+        newest = await self.event_stream(namespace).last_id(name)
         view = await self._view(namespace, name)
         threads = await Control(self._at(namespace)).threads(name)
-        return AgentDetailBody(**_fields(view), threads=threads)
+        return AgentDetailBody(**_fields(view), threads=threads, newest=newest)
 
     async def send(self, namespace: str, name: str, mid: str, message: MessageBody) -> AcceptedBody:
         """Hand in a message once for each `mid`; raises NotFoundError and InboxFullError."""
@@ -123,15 +127,26 @@ class Backend:
             raise NeverAnsweredError(f"{ending.error}; nobody will answer this message")
         return ReplyBody(id=mid, text=ending.text)
 
-    async def records(self, namespace: str, name: str, thread: str, start: int) -> RecordsBody:
-        """The records of a thread from an index on; raises NotFoundError."""
+    async def inbox(self, namespace: str, name: str) -> InboxBody:
+        """What waits for an agent; raises NotFoundError."""
         await self._view(namespace, name)
-        control = Control(self._at(namespace))
+        found = await Control(self._at(namespace)).inbox(name)
+        return InboxBody(items=[_inbox_message(each) for each in found])
+
+    async def records(self, namespace: str, name: str, thread: str, span: Span) -> RecordsBody:
+        """Part of a thread's records; raises NotFoundError."""
+        control, stream = Control(self._at(namespace)), self.event_stream(namespace)
+        # In this order: a turn that was open at the first look is in the records when the second finds none.
+        after = await stream.last_id(name)
+        view = await self._view(namespace, name)
+        if view.turn and view.thread == thread:
+            after = await stream.place_before(name, view.turn)
         if thread not in await control.threads(name):
             raise NotFoundError(f"agent {name} has no thread {thread}", "thread")
-        found = await control.context(name, thread, start)
-        items: list[dict[str, Any]] = [orjson.loads(record) for record in found]
-        return RecordsBody(start=start, next=start + len(items), items=items)
+        wanted = span.within(await control.length(name, thread))
+        found = await control.stretch(name, thread, wanted.start, len(wanted))
+        items: list[dict[str, Any]] = [orjson.loads(record) for record in found.records]
+        return RecordsBody(start=found.start, next=found.start + len(items), after=after, items=items)
 
     async def newest_event(self, namespace: str, name: str) -> str:
         """The id of an agent's newest event, '0-0' when there is none yet; raises NotFoundError."""
@@ -155,6 +170,16 @@ def _no_agent(namespace: str, name: str) -> NotFoundError:
 def _refuse_terminated(view: AgentView) -> None:
     if view.state is AgentState.TERMINATED:
         raise TerminatedError(f"agent {view.name} was terminated: it takes no messages and no orders", "name")
+
+
+def _inbox_message(message: Message) -> InboxMessageBody:
+    return InboxMessageBody(
+        id=message.mid,
+        sender=message.sender,
+        thread=message.thread,
+        kind=message.kind,
+        text=message.body,
+    )
 
 
 def _dead_letter(letter: DeadLetter) -> DeadLetterBody:

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from pydantic.alias_generators import to_camel
 
 from horos_api.agent_state import AgentState
+from horos_api.event_table import event_table
+from horos_api.events import EventType
 from horos_api.messages import DELAY_SECONDS, MessageKind
 from horos_api.names import BODY_BYTES, DEFAULT_THREAD
 from horos_api.resources import OperatingMode
@@ -117,6 +119,7 @@ class AgentDetailBody(AgentBody):
     """One agent with its conversations."""
 
     threads: list[str] = Field(description="The threads that it has a context for, by name.")
+    newest: str = Field(description="Id of its newest event before this was told: watch from here on.")
 
 
 class AgentListBody(_Body):
@@ -125,10 +128,34 @@ class AgentListBody(_Body):
     items: list[AgentBody] = Field(description="The agents by name.")
 
 
+class InboxMessageBody(_Body):
+    """A message that is in the agent's inbox: it waits for its turn, or the open turn has it."""
+
+    id: str = Field(description="Names the message in events.")
+    sender: str = Field(description="The agent that sent it; empty: a person.")
+    thread: str = Field(description="The conversation that it belongs to.")
+    kind: MessageKind = Field(description="What the message wants.")
+    text: str = Field(description="What it says.")
+
+
+class InboxBody(_Body):
+    """What waits for an agent, the oldest first."""
+
+    items: list[InboxMessageBody] = Field(description="The messages, at most a hundred.")
+
+
 class RecordsBody(_Body):
     """Part of a thread's context, as the model will see it again."""
 
-    start: int = Field(description="Absolute index of the first record given here.")
+    start: int = Field(
+        description="Absolute index of the first record given here; later than asked for when older ones are "
+        "no longer kept."
+    )
+    after: str = Field(
+        description="Watch the thread's events from here to see all that these records do not tell yet, "
+        "beginning with the open turn. An event whose messageId is `<run>/<index>` of a record tells nothing "
+        "new."
+    )
     next: int = Field(description="Ask again with `start` set to this for what comes later.")
     items: list[dict[str, Any]] = Field(
         description="Chat messages with horos' own fields: mid, run, by, from."
@@ -138,9 +165,16 @@ class RecordsBody(_Body):
 class EventBody(_Body):
     """One AG-UI event, the `data` of one server-sent event whose `id` resumes the stream behind it."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra={"description": event_table()})
 
-    type: str = Field(description="An AG-UI event type, for instance TEXT_MESSAGE_CONTENT.")
+    type: EventType = Field(description="The AG-UI event type.")
+    name: str = Field(default="", description="Of a CUSTOM event: which one.")
+    timestamp: int = Field(
+        default=0, description="Milliseconds since 1970; absent from an event without a place."
+    )
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="`sequence`: the event's place, the same as the `id`."
+    )
 
 
 class ProblemBody(_Body):

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import uuid4
 
@@ -58,11 +59,36 @@ def message_id_of(request: Request) -> str:
     return mid
 
 
-def start_of(request: Request) -> int:
-    """The index of the first record asked for."""
-    text = request.query_params.get("start", "0")
-    if not re.fullmatch(r"[0-9]{1,15}", text):
-        raise ProblemError(f"start {text!r}: expected a whole number, 0 or more", "start")
+@dataclass(frozen=True)
+class Span:
+    """Which records of a thread are wanted: all of `start` to `before`, or the newest `limit` of them."""
+
+    start: int
+    before: int | None
+    limit: int | None
+
+    def within(self, length: int) -> range:
+        """The absolute indexes wanted of a thread of this length; past its end none."""
+        end = length if self.before is None else min(self.before, length)
+        start = self.start if self.limit is None else max(self.start, end - self.limit)
+        return range(start, max(start, end))
+
+
+def span_of(request: Request) -> Span:
+    """Which records are asked for."""
+    return Span(
+        start=_number(request, "start") or 0,
+        before=_number(request, "before"),
+        limit=_number(request, "limit", least=1),
+    )
+
+
+def _number(request: Request, name: str, least: int = 0) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < least:
+        raise ProblemError(f"{name} {text[:80]!r}: expected a whole number, {least} or more", name)
     return int(text)
 
 

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 ALWAYS: Final = (400, 401, 503)
 """Every operation may be refused with these."""
+_NUMBERS: Final = ("start", "before", "limit")
 _SCHEMAS: Final = "#/components/schemas/"
 _PARAMETERS: Final[dict[str, str]] = {
     "namespace": "The Kubernetes namespace of the agent.",
@@ -26,6 +27,8 @@ _PARAMETERS: Final[dict[str, str]] = {
     "id": "The message's id, as sending it returned.",
     "thread": "One conversation of the agent.",
     "start": "Absolute index of the first record wanted; 0 or left out = from the first.",
+    "before": "Absolute index of the first record not wanted any more; left out = up to the newest.",
+    "limit": "Only so many of the records wanted: the newest of them; left out = all.",
     "after": "Begin behind this event; 0 = with the oldest kept; left out = with the next one to come.",
     "Idempotency-Key": "Sent again with the same key, a message is taken once (remembered for a day).",
     "Last-Event-ID": "As `after`, and stronger; what an EventSource sends when it reconnects.",
@@ -90,7 +93,7 @@ def _parameter(name: str, place: str) -> Json:
         "in": place,
         "required": place == "path",
         "description": _PARAMETERS[name],
-        "schema": {"type": "integer", "minimum": 0} if name == "start" else {"type": "string"},
+        "schema": {"type": "integer", "minimum": 0} if name in _NUMBERS else {"type": "string"},
     }
 
 

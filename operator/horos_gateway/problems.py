@@ -37,6 +37,12 @@ class UnauthorizedError(ProblemError):
     status, kind, title = 401, "unauthorized", "A valid token is needed"
 
 
+class ForbiddenError(ProblemError):
+    """The caller is known, but another site may be speaking for it."""
+
+    status, kind, title = 403, "forbidden", "The request may come from another site"
+
+
 class NotFoundError(ProblemError):
     """There is no such agent, thread or path."""
 

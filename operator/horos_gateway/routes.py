@@ -21,6 +21,7 @@ from horos_gateway.bodies import (
     CancelledBody,
     DeadLettersBody,
     EventBody,
+    InboxBody,
     MessageBody,
     OrderedBody,
     RecordsBody,
@@ -90,6 +91,12 @@ async def send_message(request: Request, services: Services) -> Response:
     return json_response(await services.backend.send(namespace, agent, mid, message), 202)
 
 
+async def get_inbox(request: Request, services: Services) -> Response:
+    """List the messages that wait for an agent, those of its open turn included, the oldest first."""
+    namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
+    return json_response(await services.backend.inbox(namespace, agent))
+
+
 async def get_reply(request: Request, services: Services) -> Response:
     """Get the reply to a message: 404 `no-reply-yet` until it is there, 410 when there will be none."""
     namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
@@ -130,10 +137,10 @@ async def get_dead_letters(request: Request, services: Services) -> Response:
 
 
 async def get_records(request: Request, services: Services) -> Response:
-    """Read the context of one thread."""
+    """Read the context of one thread, or its newest part, and where its events go on."""
     namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
-    thread, start = inputs.thread_in_path(request), inputs.start_of(request)
-    return json_response(await services.backend.records(namespace, agent, thread, start))
+    thread, span = inputs.thread_in_path(request), inputs.span_of(request)
+    return json_response(await services.backend.records(namespace, agent, thread, span))
 
 
 async def watch_events(request: Request, services: Services) -> Response:
@@ -166,6 +173,7 @@ OPERATIONS: Final = (
         body=MessageBody,
         refusals=(404, 410, 413, 415, 429),
     ),
+    Operation(get_inbox, "GET", f"{AGENT}/messages", Verb.WATCH, InboxBody, refusals=(404,)),
     Operation(
         cancel_turn,
         "POST",
@@ -188,7 +196,7 @@ OPERATIONS: Final = (
         f"{AGENT}/threads/{{thread}}/records",
         Verb.WATCH,
         RecordsBody,
-        query=("start",),
+        query=("start", "before", "limit"),
         refusals=(404,),
     ),
     Operation(

@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from horos_api.events import custom
+from horos_api.events import custom, placed
 from horos_bus.event_stream import EventStream
 from horos_bus.records import StoredEvent
 from horos_gateway.backend import Backend
@@ -108,7 +108,11 @@ class _Watcher:
         if events:
             self._after = events[-1].id
         wanted = (e for e in events if self.watch.thread is None or e.thread in ("", self.watch.thread))
-        return b"".join(b"id: %b\ndata: %b\n\n" % (e.id.encode(), orjson.dumps(e.event)) for e in wanted)
+        return b"".join(_frame(event) for event in wanted)
+
+
+def _frame(event: StoredEvent) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (event.id.encode(), orjson.dumps(placed(event.id, event.event)))
 
 
 def _position(event_id: str) -> tuple[int, int]:

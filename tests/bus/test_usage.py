@@ -114,7 +114,7 @@ async def test_a_charge_is_replaced_by_what_the_call_used(stage: Stage) -> None:
 
 async def test_a_charge_is_taken_once_also_when_its_repeat_comes_late(stage: Stage) -> None:
     runtime, turn = await opened(stage)
-    words = ("ada", "me", turn.id, 1, DAY, 100, 0, "", "")
+    words = ("ada", "me", turn.id, 1, DAY, 100, 0, "", "", 0, 0, 0)
     heir = stage.runtime(token="me")
     await heir.claim(None)
     once = await stage.bus.call("charge", words)
@@ -124,6 +124,26 @@ async def test_a_charge_is_taken_once_also_when_its_repeat_comes_late(stage: Sta
     assert await today(stage) == DayUsage(DAY, 33, 0)
     with pytest.raises(FencedError):
         await runtime.charge(turn.id, Charge(DAY, 1, 1))
+
+
+async def test_a_try_that_broke_off_is_counted_with_the_charge_of_the_next(stage: Stage) -> None:
+    runtime, turn = await opened(stage)
+    await runtime.charge(turn.id, Charge(DAY, 100, 0, tokens_limit=50))
+    again = Charge(DAY, 100, 0, tokens_limit=50, used=Usage(30, 3, 7))
+    assert await runtime.charge(turn.id, again) == Charged("", DAY, 133, 7)
+    assert await totals(stage) == (30, 3, 7)
+    once_more = Charge(DAY, 100, 0, tokens_limit=50, used=Usage(30, 3, 7))
+    assert await runtime.charge(turn.id, once_more) == Charged("tokens", DAY, 66, 14)
+    assert await totals(stage) == (60, 6, 14)
+
+
+async def test_what_a_refused_charge_tells_is_counted_once(stage: Stage) -> None:
+    _, turn = await opened(stage)
+    await stage.runtime(token="me").claim(None)
+    words = ("ada", "me", turn.id, 1, DAY, 100, 0, 20, "", 30, 3, 7)
+    for _ in range(2):
+        assert await stage.bus.call("charge", words) == [b"EXHAUSTED", b"tokens", 33, 7, DAY]
+    assert await totals(stage) == (30, 3, 7)
 
 
 class LosesOneCharge(Bus):

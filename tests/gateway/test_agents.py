@@ -1,6 +1,7 @@
 import httpx2
 import pytest
 
+from horos_api.events import text_delta
 from horos_bus.records import Ending, Usage
 from tests.gateway.conftest import TOKEN, heard
 from tests.gateway.test_messages import refused
@@ -61,6 +62,9 @@ async def test_one_agent_comes_with_its_threads_and_its_trouble(space):
         ("/nobody/threads/main/records", 404, "not-found", "name"),
         ("/ada/threads/none/records", 404, "not-found", "thread"),
         ("/ada/threads/main/records?start=-1", 400, "bad-request", "start"),
+        ("/ada/threads/main/records?before=x", 400, "bad-request", "before"),
+        ("/ada/threads/main/records?limit=0", 400, "bad-request", "limit"),
+        ("/nobody/messages", 404, "not-found", "name"),
         ("/ada/threads/a%20b/records", 400, "bad-request", "thread"),
         ("/Ada", 400, "bad-request", "name"),
         ("/" + "a" * 53, 400, "bad-request", "name"),
@@ -101,5 +105,82 @@ async def test_records_are_read_from_an_index_on(space):
     assert whole["next"] == 2
     assert [r["content"] for r in whole["items"]] == [turn.inputs[0].body, "yes"]
     part = (await space.http.get("/ada/threads/main/records", params={"start": 1})).json()
-    assert part == {"start": 1, "next": 2, "items": [{"role": "assistant", "content": "yes"}]}
+    assert part["items"] == [{"role": "assistant", "content": "yes"}]
+    assert (part["start"], part["next"]) == (1, 2)
     assert (await space.http.get("/ada/threads/main/records?start=2")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("limit=2", [3, 4]),
+        ("limit=9", [0, 1, 2, 3, 4]),
+        ("before=3&limit=2", [1, 2]),
+        ("before=1&limit=2", [0]),
+        ("before=0&limit=2", []),
+        ("before=2", [0, 1]),
+        ("start=1&before=4", [1, 2, 3]),
+        ("start=3&before=2", []),
+        ("start=9&limit=2", []),
+    ],
+)
+async def test_a_part_of_the_records_can_be_asked_for(space, query, expected):
+    runtime = await space.agent()
+    turn = await space.turn(runtime)
+    records = [*heard(turn), *(b'{"role":"assistant","content":"%d"}' % i for i in range(1, 5))]
+    await runtime.commit(turn.id, turn.base, records, Ending(), Usage())
+    part = (await space.http.get(f"/ada/threads/main/records?{query}")).json()
+    assert [item["content"] for item in part["items"]] == [str(i) if i else "hello" for i in expected]
+    assert part["next"] == part["start"] + len(expected)
+    if expected:
+        assert part["start"] == expected[0]
+
+
+async def test_what_waits_in_the_inbox_can_be_read_and_what_is_in_work_too(space):
+    runtime = await space.agent()
+    assert (await space.http.get("/ada/messages")).json() == {"items": []}
+    turn = await space.turn(runtime, "first")
+    second = await space.say("second", "other")
+    items = (await space.http.get("/ada/messages")).json()["items"]
+    assert [(each["text"], each["thread"], each["sender"]) for each in items] == [
+        ("first", "main", ""),
+        ("second", "other", ""),
+    ]
+    assert [each["id"] for each in items] == [turn.inputs[0].mid, second["id"]]
+
+
+async def test_records_and_the_events_behind_them_tell_everything_once(space):
+    runtime = await space.agent()
+    first = await space.turn(runtime, "one")
+    await runtime.commit(first.id, first.base, [*heard(first), b'{"role":"assistant"}'], Ending(), Usage())
+    second = await space.turn(runtime, "two")
+    await runtime.emit(second.id, [text_delta(f"{second.id}/3", "Hel")])
+    part = (await space.http.get("/ada/threads/main/records?limit=50")).json()
+    assert part["next"] == 2
+    await runtime.emit(second.id, [text_delta(f"{second.id}/3", "lo")])
+    async with space.events(after=part["after"], thread="main") as events:
+        seen = [event for _, event in await events.caught_up()]
+    started = [event["runId"] for event in seen if event["type"] == "RUN_STARTED"]
+    assert started == [second.id], "the open turn from its beginning, and no earlier one"
+    assert [event["delta"] for event in seen if "delta" in event] == ["Hel", "lo"]
+
+
+async def test_the_place_of_the_records_of_a_thread_at_rest_is_the_newest_event(space):
+    runtime = await space.agent()
+    turn = await space.turn(runtime, thread="a")
+    following = await runtime.commit(turn.id, turn.base, heard(turn), Ending(), Usage())
+    assert not isinstance(following, type(turn))
+    await space.turn(runtime, thread="b")
+    newest = (await space.http.get("/ada")).json()["newest"]
+    assert (await space.http.get("/ada/threads/a/records")).json()["after"] == newest
+
+
+async def test_the_place_of_a_turn_whose_beginning_was_trimmed_is_no_gap(space):
+    runtime = await space.agent()
+    turn = await space.turn(runtime)
+    await runtime.emit(turn.id, [text_delta(f"{turn.id}/1", str(i)) for i in range(9)])
+    await space.bus.command("XTRIM", space.bus.keys.events("ada"), "MAXLEN", "=", 3)
+    after = (await space.http.get("/ada/threads/main/records")).json()["after"]
+    async with space.events(after=after) as events:
+        seen = [event for _, event in await events.caught_up()]
+    assert [event["delta"] for event in seen] == ["6", "7", "8"]

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from horos_api.events import text_delta, text_end, text_start
+from horos_api.events import placed, text_delta, text_end, text_start
 from horos_bus.records import Ending, StoredEvent, Usage
 from horos_gateway.event_hub import FEED_LIMIT, Feed
 from tests.gateway.conftest import heard, namespace_of, running_gateway
@@ -36,8 +36,22 @@ async def test_an_event_arrives_as_soon_as_it_is_written(space):
             await runtime.emit(turn.id, [text_delta(f"{turn.id}/1", word)])
             # The next word is not written before this one has arrived.
             async with asyncio.timeout(5):
-                _, event = await events.next()
-            assert event == {"type": "TEXT_MESSAGE_CONTENT", "messageId": f"{turn.id}/1", "delta": word}
+                event_id, event = await events.next()
+            assert event == placed(event_id, text_delta(f"{turn.id}/1", word))
+
+
+async def test_every_event_says_its_place_and_its_time(space):
+    runtime = await space.agent()
+    turn = await space.turn(runtime)
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(text="yes"), Usage())
+    async with space.events(after="0") as events:
+        seen = await events.caught_up()
+    assert len(seen) > 5
+    for event_id, event in seen:
+        assert event["metadata"]["sequence"] == event_id
+        assert event["timestamp"] == int(event_id.partition("-")[0])
+    started = next(event for _, event in seen if event["type"] == "RUN_STARTED")
+    assert started["metadata"]["mids"] == [turn.inputs[0].mid], "what the event itself says stays"
 
 
 async def test_everything_since_the_message_was_sent_is_seen(space):

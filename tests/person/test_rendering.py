@@ -136,6 +136,13 @@ def test_an_event_is_one_line() -> None:
     assert event_line("", {"type": "CUSTOM", "name": "gap", "value": {}}, UTC) == (
         "------------  CUSTOM                gap"
     )
+    assert event_line("1000-0", events.reasoning_delta("1-0/1", "so"), UTC) == (
+        '00:00:01.000  REASONING_MESSAGE_CONTENT  "so"'
+    )
+    budget = events.custom("budget", {"reason": "TokensPerDay"})
+    assert event_line("1000-0", budget, UTC) == (
+        "00:00:01.000  CUSTOM                budget reason=TokensPerDay"
+    )
     failed = {"type": "STATE_SNAPSHOT", "snapshot": {"state": "error", "message": "no model"}}
     assert event_line("1000-0", failed, UTC) == (
         "00:00:01.000  STATE_SNAPSHOT        state=error message=no model"

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from horos.transcript import Piece, PieceKind, Transcript, state_pieces
 from horos_api import events
 
@@ -133,6 +135,31 @@ def test_a_retry_says_why_and_when() -> None:
     transcript = Transcript(MINE)
     shown = told(transcript, started(MINE), events.retry("the model is busy (429)", 2.0))
     assert shown == [("note", "the model is busy (429); next try in 2.0 s")]
+
+
+def test_thoughts_are_one_line_when_they_are_complete() -> None:
+    transcript = Transcript(MINE)
+    told(transcript, started(MINE))
+    begun = [*events.reasoning_start("1-0/1"), events.reasoning_delta("1-0/1", "First\nthe ")]
+    assert told(transcript, *begun) == []
+    rest = [events.reasoning_delta("1-0/1", "sum."), *events.reasoning_end("1-0/1")]
+    assert told(transcript, *rest) == [("note", "thought: First the sum.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("fallback", {"reason": "m1 is down", "model": "m2"}, "m1 is down; asking m2 instead"),
+        ("budget", {"reason": "TokensPerDay"}, "the budget is used up: TokensPerDay"),
+        ("budget", {"message": "1000 of 1000 tokens used"}, "1000 of 1000 tokens used"),
+        ("compaction", {"through": 7}, "the older part of the conversation was shortened to fit the model"),
+        ("progress", {"toolCallId": "c", "message": "3 of 9 files"}, "3 of 9 files"),
+    ],
+)
+def test_what_happens_beside_the_answer_is_one_line(name: str, value: dict[str, Any], line: str) -> None:
+    transcript = Transcript(MINE)
+    assert told(transcript, started(MINE), events.custom(name, value)) == [("note", line)]
+    assert told(Transcript(MINE), started("k-9"), events.custom(name, value))[1:] == []
 
 
 def test_a_failed_turn_tells_its_reason_once() -> None:

@@ -92,7 +92,10 @@ def replace_choice(choice: ModelChoice, fields: dict[str, Any]) -> ModelChoice:
 
 
 @contextlib.asynccontextmanager
-async def rounds_on(model: ScriptedModel, keys: Mapping[str, str] | None = None) -> AsyncIterator[Rounds]:
+async def rounds_on(
+    model: ScriptedModel, keys: Mapping[str, str] | None = None, silence_seconds: float = 60.0
+) -> AsyncIterator[Rounds]:
+    """Rounds with a client of their own, which is closed behind the block."""
     events: list[Event] = []
 
     async def emit(turn: str, published: Any) -> None:
@@ -100,7 +103,7 @@ async def rounds_on(model: ScriptedModel, keys: Mapping[str, str] | None = None)
         events.extend(published)
 
     publisher = DeltaPublisher(emit, 0.005)
-    client = LLMClient(keys or {})
+    client = LLMClient(keys or {}, silence_seconds)
     writing = asyncio.create_task(publisher.run())
     try:
         model_round = ModelRound(client, publisher, Backoff(0.01, 0.05), Pulse())

@@ -50,6 +50,12 @@ def test_a_long_wish_to_wait_sends_the_request_on_at_once() -> None:
     assert chosen(models) == ("second", 0.0)
 
 
+def test_who_is_silent_is_not_waited_for_again() -> None:
+    models = lineup(OWN, SECOND)
+    fail(models, 1, 0.0, TransientModelError("silent", silent=True))
+    assert chosen(models) == ("second", 0.0)
+
+
 def test_a_short_wish_is_granted() -> None:
     models = lineup(OWN, SECOND)
     fail(models, 1, 0.0, TransientModelError("busy", retry_after=9.0))

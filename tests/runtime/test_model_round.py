@@ -93,6 +93,18 @@ async def test_a_stream_that_breaks_again_and_again_is_left_and_taken_back(round
     assert len(rounds.named("discard")) == 3
 
 
+async def test_a_model_that_falls_silent_is_left_for_its_fallback(scripted_model: ScriptedModel) -> None:
+    await scripted_model.load(
+        of("own", chunks=["half ", {"text": "of", "hold": True}]), of("other", text="hi")
+    )
+    async with rounds_on(scripted_model, silence_seconds=1.0) as rounds:
+        assert (await rounds.ask("own", "other")).text == "hi"
+        assert await models_asked(rounds) == ["own", "other"]
+        (told,) = rounds.named("fallback")
+        assert told["reason"].endswith("/v1 could not be read: Request timed out.")
+        assert len(rounds.budget.used) == 2
+
+
 async def test_what_is_too_long_is_offered_to_a_larger_window_before_it_is_sent_back(rounds: Rounds) -> None:
     await rounds.model.load(of("own", fault=TOO_LONG), of("large", text="it fits"), repeat="last")
     models = [

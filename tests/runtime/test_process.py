@@ -14,7 +14,7 @@ import pytest
 
 import horos
 from horos_api.conditions import Reason
-from horos_api.events import Event, discard, text_delta, text_end
+from horos_api.events import Event, discard, reasoning_delta, text_delta, text_end, tool_call_args
 from horos_api.names import Env
 from horos_bus.connection import BusUnavailableError
 from horos_bus.records import LostError
@@ -57,6 +57,15 @@ def test_settings_come_from_the_environment_and_keep_secrets_to_themselves() -> 
     bare = RuntimeSettings.from_env({key: ENVIRONMENT[key] for key in list(ENVIRONMENT)[:4]})
     assert (bare.ticket, bare.model_api_key, bare.health_port) == (None, "none", None)
     assert len(bare.token) == 36
+
+
+def test_each_model_has_a_key_of_its_own_in_the_environment() -> None:
+    keys = {"HOROS_MODEL_API_KEY_1": " second\n", "HOROS_MODEL_API_KEY_2": "", "HOROS_MODEL_API_KEY_X": "no"}
+    settings = RuntimeSettings.from_env(ENVIRONMENT | keys)
+    assert settings.keys == {"HOROS_MODEL_API_KEY": "very-secret", "HOROS_MODEL_API_KEY_1": "second"}
+    assert "second" not in repr(settings)
+    alone = RuntimeSettings(agent="a", uid="u", redis_url="r", prefix="p", model_api_key="mine")
+    assert alone.keys == {"HOROS_MODEL_API_KEY": "mine"}
 
 
 @pytest.mark.parametrize(
@@ -215,6 +224,30 @@ async def test_fragments_that_come_together_are_written_together_and_in_order() 
     ]
     await publisher.flush()
     task.cancel()
+
+
+async def test_thoughts_and_arguments_that_come_together_are_written_together() -> None:
+    written: list[Event] = []
+
+    async def emit(turn: str, events: Sequence[Event]) -> None:
+        written.extend(events)
+
+    publisher = DeltaPublisher(emit, coalesce_seconds=60)
+    publisher.publish("t", [reasoning_delta("t/1", "a"), reasoning_delta("t/1", "b")])
+    publisher.publish("t", [tool_call_args("c1", '{"x"'), tool_call_args("c1", ":1}")])
+    publisher.publish("t", [tool_call_args("c2", "{}")])
+    task = asyncio.create_task(publisher.run())
+    await publisher.flush()
+    task.cancel()
+    assert written == [
+        reasoning_delta("t/1", "ab"),
+        tool_call_args("c1", '{"x":1}'),
+        tool_call_args("c2", "{}"),
+    ]
+
+
+def test_fragments_are_gathered_for_fifteen_to_twenty_five_milliseconds() -> None:
+    assert 0.015 <= Pace().coalesce <= 0.025
 
 
 def test_every_public_name_is_there_and_documented() -> None:

@@ -1,0 +1,56 @@
+"""What the context costs a turn when its thread has thousands of records: no Redis."""
+
+import asyncio
+import time
+from itertools import cycle, islice
+
+from benchmarks.minds.parts import INSTRUCTIONS
+from benchmarks.report import Spread, spread
+from horos_runtime.context_manager import ContextManager
+from horos_runtime.records import Record, ToolCall, dump
+
+THREAD = "main"
+ROOM_TOKENS = 96_000
+"""What a window of 128,000 leaves beside the answer."""
+TEXT = "What a person or a model says in a message is about so long, and sometimes it is longer. " * 2
+CALL: ToolCall = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "look_up", "arguments": '{"tag":"alpha"}'},
+}
+QUESTION: Record = {"role": "user", "content": TEXT, "mid": "mid", "from": "", "run": "1-0"}
+ASKS: Record = {"role": "assistant", "content": "", "tool_calls": [CALL], "run": "1-0", "by": "token"}
+RESULT: Record = {"role": "tool", "tool_call_id": "call_1", "content": TEXT, "run": "1-0", "by": "token"}
+ANSWER: Record = {"role": "assistant", "content": TEXT, "run": "1-0", "by": "token"}
+
+
+def context_weight(records: int, turns: int) -> dict[str, float | Spread]:
+    """Milliseconds of the first turn of a process, and of later ones, each of which adds its records."""
+    return asyncio.run(measured(records, turns))
+
+
+async def measured(records: int, turns: int) -> dict[str, float | Spread]:
+    stored = [dump(record) for record in islice(cycle((QUESTION, ASKS, RESULT, ANSWER)), records)]
+
+    async def read(_: str) -> list[bytes]:
+        return list(stored)
+
+    contexts = ContextManager(read)
+    took = []
+    for _ in range(turns + 1):
+        began = time.perf_counter()
+        await turn(contexts, stored)
+        took.append((time.perf_counter() - began) * 1e3)
+    return {
+        f"{records:,} records: first turn of a process": round(took[0], 1),
+        f"{records:,} records: each later turn": spread(took[1:]),
+    }
+
+
+async def turn(contexts: ContextManager, stored: list[bytes]) -> None:
+    """One turn with one model call: what turn_log and model_round ask of the context."""
+    records = await contexts.load(THREAD, len(stored), [])
+    messages = contexts.for_model([*records, QUESTION], INSTRUCTIONS, ROOM_TOKENS)
+    assert messages[-1] == {"role": "user", "content": TEXT}
+    contexts.save(THREAD, [QUESTION, ANSWER])
+    stored += [dump(QUESTION), dump(ANSWER)]

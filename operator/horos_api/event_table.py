@@ -1,0 +1,91 @@
+"""What each event means: the one list that the OpenAPI document, docs/events.md and the tests are made of.
+
+`python -m horos_api.event_table > docs/events.md` writes the page anew.
+"""
+
+from typing import Final
+
+from horos_api.events import EventType
+
+EVENT_TYPES: Final[dict[EventType, str]] = {
+    EventType.RUN_STARTED: (
+        "A turn begins: `threadId`, `runId`; `metadata.mids` are the messages that it answers, "
+        "`metadata.attempt` counts the processes that tried."
+    ),
+    EventType.RUN_FINISHED: "The turn is committed; all of it can be read in the thread's records.",
+    EventType.RUN_ERROR: (
+        "The turn cannot go on (`code` is the reason, `message` is for a person); a state `error` keeps it "
+        "open until the cause is gone."
+    ),
+    EventType.TEXT_MESSAGE_START: (
+        "The agent begins a message. Its `messageId` is `<runId>/<index>`: the record of that index will "
+        "hold it. Begun again with the same id, it replaces what was shown."
+    ),
+    EventType.TEXT_MESSAGE_CONTENT: "A fragment of its text, gathered for about 20 ms.",
+    EventType.TEXT_MESSAGE_END: "The message is complete.",
+    EventType.REASONING_START: "The model begins to think aloud.",
+    EventType.REASONING_MESSAGE_START: "A message of its thoughts begins.",
+    EventType.REASONING_MESSAGE_CONTENT: "A fragment of the thoughts, gathered for about 20 ms.",
+    EventType.REASONING_MESSAGE_END: "The message of thoughts is complete.",
+    EventType.REASONING_END: "The model has thought enough.",
+    EventType.TOOL_CALL_START: "The model asks for tool `toolCallName`; `parentMessageId` is the message.",
+    EventType.TOOL_CALL_ARGS: "A fragment of the call's JSON arguments, gathered for about 20 ms.",
+    EventType.TOOL_CALL_END: "The arguments are complete.",
+    EventType.TOOL_CALL_RESULT: "What the tool answered, already stored; one for each call.",
+    EventType.STATE_SNAPSHOT: (
+        "What the agent is doing: `state` (idle, running, paused, error, terminated), `reason`, `message`, "
+        "`runId` of the open turn."
+    ),
+    EventType.CUSTOM: "What AG-UI has no name for: see `name`.",
+}
+
+CUSTOM_EVENTS: Final[dict[str, str]] = {
+    "resident": "A process has the agent now; `epoch` counts them. This is the agent waking up.",
+    "hibernated": "The process gave the agent back; the next message wakes it.",
+    "resumed": (
+        "Another process goes on with the open turn `runId` (`attempt`): what was streamed and is not stored "
+        "is taken back."
+    ),
+    "joined": "A person's messages (`mids`) joined the open turn `runId`.",
+    "returned": "Messages (`mids`) went back to the inbox: the turn is tried again without them.",
+    "dead": "Messages (`mids`) killed the agent's process again and again and were given up (`reason`).",
+    "owes": "The turn `runId` ends without answering these requests (`mids`): the agent waits for others.",
+    "reply": "Request `re` has its one answer: `text`, or `error` when there will be none.",
+    "usage": "What the agent used in all its life: `turns`, `promptTokens`, `completionTokens`.",
+    "budget": "A budget is used up (`reason`), and when it is full again.",
+    "cancel": "A person ends the turn `runId` now.",
+    "discard": "Take back what was shown of `messageId`: the model is asked for it again.",
+    "retry": "The model did not answer (`reason`); the next try is in `seconds`.",
+    "fallback": "The model did not answer (`reason`); another one is asked (`model`).",
+    "compaction": "Older parts of the thread are summarised or left out, so that it fits the model's window.",
+    "progress": "A running tool tells how far it is (`toolCallId`, `message`).",
+    "gap": (
+        "Events after `after` are no longer kept. A STATE_SNAPSHOT follows; read the thread's records for "
+        "what was missed."
+    ),
+    "deleted": "The agent is gone, and this is its last event; it has no id.",
+}
+
+_PLACE: Final = (
+    "Every event that is kept has a place: the `id` of the server-sent event, repeated as "
+    "`metadata.sequence` for clients that read the data alone. Places are `<milliseconds>-<number>`, "
+    "ordered by both numbers, and only grow within one agent; give the last one as `Last-Event-ID` (or "
+    "`after`) and the stream goes on behind it with no gap and no repeat, or says so with a CUSTOM `gap`. "
+    "They are not consecutive: a number that is left out means nothing, since watchers of one thread skip "
+    "the others. `timestamp` is the same moment in milliseconds."
+)
+
+
+def event_table() -> str:
+    """Describe all events in Markdown."""
+    types = "\n".join(f"| `{kind}` | {meaning} |" for kind, meaning in EVENT_TYPES.items())
+    names = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in CUSTOM_EVENTS.items())
+    return (
+        f"{_PLACE}\n\n| type | meaning |\n|---|---|\n{types}\n\n"
+        f"| name of a CUSTOM event | meaning and value |\n|---|---|\n{names}\n"
+    )
+
+
+if __name__ == "__main__":
+    path = "/api/v1/namespaces/{namespace}/agents/{name}/events"
+    print(f"# Events\nAG-UI 1.0, as server-sent events: `GET {path}`.\n\n{event_table()}", end="")

@@ -1,0 +1,114 @@
+// One thread of one agent: joins what is known of it with its head, its pane and the field to say something.
+
+import { AgentApi, Problem } from "./api.js";
+import { Composer } from "./composer.js";
+import { el, say } from "./dom.js";
+import { Feed } from "./feed.js";
+import { Head } from "./head.js";
+import { Pane } from "./pane.js";
+import { Thread } from "./thread.js";
+
+const KEPT = 240; // items in the page; older ones are read again on demand
+const TOO_MANY = 320;
+
+export class Conversation {
+  /** `told` gets go(namespace, agent, thread) and refused(problem). */
+  constructor(place, told) {
+    this.place = place;
+    this._agent = null;
+    this._api = new AgentApi(place.namespace, place.agent, place.thread);
+    this._head = new Head(place, (thread) => told.go(place.namespace, place.agent, thread));
+    this._pane = new Pane(place, {
+      again: (mid) => this._composer.again(mid),
+      drop: (mid) => this._thread.unsent(mid),
+      older: () => this._readOlder(),
+    });
+    this._pane.followed = () => this._trim();
+    this._status = el("p", { class: "status", role: "status", hidden: true });
+    this._thread = new Thread(this._view(), {
+      inbox: () => this._feed.inbox(),
+      records: () => this._feed.records(),
+    });
+    this._composer = new Composer(this._api, this._thread, () => this._pane.follow());
+    this._feed = new Feed(this._api, this._thread, {
+      status: (text) => this._tell(text),
+      agent: (body) => this._found(body),
+      gone: () => this._gone(),
+      refused: (problem) => told.refused(problem),
+    });
+    const parts = [this._head.node, this._head.notice, this._pane.node, this._status, this._composer.node];
+    this.node = el("section", { class: "conversation", "aria-label": place.agent }, ...parts);
+    this._feed.start();
+  }
+
+  end() {
+    this._feed.end();
+  }
+
+  /** What the list, or an event, has just told of the agent. */
+  agent(body) {
+    if (this._over) return;
+    this._agent = { ...this._agent, ...body };
+    this._head.agent(this._agent);
+    this._composer.allow(this._agent.state !== "terminated");
+  }
+
+  /** Who is told of each change of the thread. */
+  _view() {
+    const pane = this._pane;
+    return {
+      clear: () => pane.clear(),
+      add: (item, before, waits) => pane.add(item, before, waits),
+      change: (item) => pane.change(item),
+      grow: (item, part, delta) => pane.grow(item, part, delta),
+      remove: (item) => pane.remove(item),
+      running: (run) => this._composer.running(run),
+      spoken: (text) => say(`${this.place.agent} says: ${text.slice(0, 600)}`),
+      state: (snapshot) => this._state(snapshot),
+      resident: (resident) => this.agent({ resident }),
+      usage: (usage) => this.agent({ usage: { ...this._agent?.usage, ...usage } }),
+    };
+  }
+
+  _state({ state, reason = "", message = "" }) {
+    this.agent({ state, reason, message, ...(state === "running" && { resident: true }) });
+  }
+
+  _found(body) {
+    this.agent(body);
+    this._head.threads(body.threads);
+    this._composer.running(body.thread === this.place.thread ? body.turn : "");
+    queueMicrotask(() => {
+      this._pane.more(this._thread.first > 0);
+      this._pane.follow();
+    });
+  }
+
+  _gone() {
+    this._over = true;
+    this._tell("");
+    this._composer.allow(false);
+    this._pane.close();
+    say(this._head.gone());
+  }
+
+  _tell(text) {
+    this._status.textContent = text;
+    this._status.hidden = !text;
+  }
+
+  _trim() {
+    if (this._thread.items.length <= TOO_MANY) return;
+    this._thread.trim(KEPT);
+    this._pane.more(this._thread.first > 0);
+  }
+
+  async _readOlder() {
+    try {
+      this._pane.more(await this._feed.older());
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this._tell(problem.message);
+    }
+  }
+}

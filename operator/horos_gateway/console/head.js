@@ -1,0 +1,115 @@
+// The head of a conversation: who it is, what it is doing, and, below, what keeps it from answering.
+
+import { command, el } from "./dom.js";
+import { lookOf } from "./list.js";
+
+export class Head {
+  /** `open(thread)` goes to another thread of the same agent. */
+  constructor(place, open) {
+    this._place = place;
+    this._open = open;
+    this._state = el("span", { class: "state", "data-state": "unknown" }, "…");
+    this._usage = el("span", { class: "usage" });
+    this._threads = el("select", { id: "threads", onchange: ({ target }) => open(target.value) });
+    this.threads([]);
+    this.node = el(
+      "header",
+      { class: "head" },
+      el("a", { class: "back", href: "#/", "aria-label": "All agents" }, "‹"),
+      el("h1", {}, place.agent),
+      this._state,
+      this._usage,
+      el(
+        "div",
+        { class: "threads" },
+        el("label", { for: "threads" }, "Thread"),
+        this._threads,
+        ...this._another(),
+      ),
+    );
+    this.notice = el("div", { class: "banner", role: "alert", hidden: true });
+  }
+
+  /** Show what the agent is doing. */
+  agent(body) {
+    this._look(lookOf(body));
+    this._usage.textContent = usageOf(body.usage);
+    this._tell(...noticeOf(body, this._place));
+  }
+
+  threads(names) {
+    const { thread } = this._place;
+    const all = [...new Set(["main", ...names, thread])];
+    const options = all.map((name) => el("option", { value: name, selected: name === thread }, name));
+    this._threads.replaceChildren(...options);
+  }
+
+  /** Say that there is no such agent; returns the sentence. */
+  gone() {
+    const { agent, namespace } = this._place;
+    const text = `${agent} is not there (any more): it was deleted, or never made in namespace ${namespace}.`;
+    this._look("deleted");
+    this._tell("error", text, `kubectl get agents -n ${namespace}`);
+    return text;
+  }
+
+  _look(state) {
+    this._state.dataset.state = state;
+    this._state.textContent = state;
+  }
+
+  _tell(tone, text, helps = "") {
+    const key = `${tone} ${text}`;
+    if (this.notice.dataset.key === key) return;
+    this.notice.dataset.key = key;
+    this.notice.hidden = !text;
+    this.notice.className = `banner ${tone}`;
+    this.notice.replaceChildren(el("p", {}, text), ...(helps ? [command(helps)] : []));
+  }
+
+  _another() {
+    const name = el("input", {
+      name: "thread",
+      placeholder: "name",
+      "aria-label": "Name of the new thread",
+      pattern: "[A-Za-z0-9]([A-Za-z0-9._\\-]*[A-Za-z0-9])?",
+      maxlength: "63",
+      required: true,
+    });
+    const submit = (event) => {
+      event.preventDefault();
+      this._open(name.value);
+    };
+    const button = el("button", { type: "submit", class: "quiet" }, "Open");
+    const form = el("form", { class: "new-thread", hidden: true, onsubmit: submit }, name, button);
+    const show = () => {
+      form.hidden = !form.hidden;
+      name.focus();
+    };
+    return [el("button", { type: "button", class: "quiet", onclick: show }, "New thread"), form];
+  }
+}
+
+function usageOf(usage) {
+  if (!usage?.turns) return "";
+  const tokens = ((usage.promptTokens ?? 0) + (usage.completionTokens ?? 0)).toLocaleString("en");
+  return `${usage.turns} ${usage.turns === 1 ? "turn" : "turns"} · ${tokens} tokens`;
+}
+
+/** The tone, the sentence and the command for a state that keeps a person waiting. */
+function noticeOf({ state, reason, message }, { namespace, agent }) {
+  const why = [reason, message].filter(Boolean).join(": ");
+  if (state === "error") {
+    const text = `${why || "The agent is in error"}. It goes on by itself when the cause is gone.`;
+    return ["error", text, `horos describe ${agent} -n ${namespace}`];
+  }
+  if (state === "paused") {
+    const text = "Suspended: it keeps its messages and answers after";
+    return ["warn", text, `horos resume ${agent} -n ${namespace}`];
+  }
+  if (state === "terminated") {
+    const text = "Terminated: it takes no messages; what it said can be read until the Agent is deleted.";
+    return ["quiet", text];
+  }
+  return why ? ["warn", why] : ["", ""];
+}

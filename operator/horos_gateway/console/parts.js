@@ -1,0 +1,41 @@
+// The parts of a thread when they are new, and the sentences for what happens beside the answer.
+
+export const messageOf = (mid) => ({
+  kind: "message",
+  mid,
+  text: null,
+  from: "",
+  index: null,
+  state: "waiting",
+  error: "",
+});
+
+export const stepOf = (id, run, index) => ({
+  kind: "step",
+  id,
+  run,
+  index,
+  text: "",
+  thoughts: "",
+  calls: [],
+  streaming: false,
+  thinking: false,
+  stored: false,
+});
+
+export const noteOf = (key, tone, text, index) => ({ kind: "note", key, tone, text, index });
+
+export const reasonOf = (code, message) => [code, message].filter(Boolean).join(": ");
+
+export const summaryOf = (record) =>
+  record.summary ? `Summary of what came before: ${record.summary}` : "Older parts were shortened.";
+
+/** What a CUSTOM event says to a person: its tone and a sentence. */
+export const NOTES = {
+  retry: ({ reason, seconds }) => ["warn", `${reason}. Next try in ${seconds} s.`],
+  fallback: ({ reason, model }) => ["warn", `${reason}. Asking ${model} instead.`],
+  budget: ({ message, reason }) => ["warn", message ?? `The budget is used up: ${reason}.`],
+  compaction: () => ["quiet", "Older parts of the thread were shortened to fit the model."],
+  owes: () => ["quiet", "It waits for others and answers when they have."],
+  cancel: () => ["quiet", "A person stopped this turn."],
+};
