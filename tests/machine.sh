@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need on the machine besides the cluster: uv (in the cache, not on the machine) and redis-server.
+# What the tests need on the machine besides the cluster: uv (in the cache, not on the machine), redis-server, and
+# Chromium for tests/console.
 # Prints the path of uv as its last line. Usage: tests/machine.sh
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,6 +20,7 @@ install_uv() {
 
 needs=()
 command -v redis-server >/dev/null || needs+=(redis-server)
+command -v chromedriver >/dev/null || needs+=(chromium chromium-driver)
 command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null || needs+=(python3-venv)
 [ ${#needs[@]} -eq 0 ] || install_packages "the tests" "${needs[@]}"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||

@@ -150,9 +150,10 @@ class Transcript:
             "fallback": f"the model {value.get('model')} answers instead: {value.get('reason')}",
             "repair": f"the model's answer could not be used and is asked for anew: {value.get('reason')}",
             "resumed": "the agent moved to a new pod and goes on",
-            "budget": str(value.get("message") or f"the budget is used up: {value.get('reason')}"),
+            "budget": f"the day's budget of {value.get('exhausted')} is used up",
             "compaction": "the older part of the conversation was shortened to fit the model",
-            "progress": str(value.get("message") or ""),
+            "toolProblem": str(value.get("message") or ""),
+            "progress": str(value.get("text") or ""),
         }.get(name, "")
 
     def _thought(self, event: dict[str, Any]) -> list[Piece]:

@@ -52,13 +52,21 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
     "owes": "The turn `runId` ends without answering these requests (`mids`): the agent waits for others.",
     "reply": "Request `re` has its one answer: `text`, or `error` when there will be none.",
     "usage": "What the agent used in all its life: `turns`, `promptTokens`, `completionTokens`.",
-    "budget": "A budget is used up (`reason`), and when it is full again.",
+    "budget": (
+        "The day's budget of `exhausted` (tokens or cost) is used up at `limit`; it is full again at "
+        "`resets`, in seconds since 1970."
+    ),
     "cancel": "A person ends the turn `runId` now.",
     "discard": "Take back what was shown of `messageId`: the model is asked for it again.",
     "retry": "The model did not answer (`reason`); the next try is in `seconds`.",
     "fallback": "The model did not answer (`reason`); another one is asked (`model`).",
-    "compaction": "Older parts of the thread are summarised or left out, so that it fits the model's window.",
-    "progress": "A running tool tells how far it is (`toolCallId`, `message`).",
+    "repair": "The model's answer could not be used (`reason`); it is told so and asked once more.",
+    "toolProblem": "Tools of the agent cannot be used: `message` says which and why.",
+    "compaction": (
+        "Older parts of the thread are summarised or left out, so that it fits the model's window: `before` "
+        "and `after` in tokens."
+    ),
+    "progress": "A running tool tells how far it is: `toolCallId`, `text`, `fraction` from 0 to 1.",
     "gap": (
         "Events after `after` are no longer kept. A STATE_SNAPSHOT follows; read the thread's records for "
         "what was missed."

@@ -60,7 +60,7 @@ def test_every_name_of_a_custom_event_is_documented() -> None:
     named = {
         name
         for path in SCRIPTS
-        for name in re.findall(r"custom\(\s*\w+, [\w.']+, '([^']+)'", path.read_text())
+        for name in re.findall(r"(?:custom|tell_usage)\(\s*\w+, [\w.']+, '([^']+)'", path.read_text())
     }
     assert {"owes", "resident", "cancel"} <= named
     for path in SOURCES:

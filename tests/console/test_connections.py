@@ -158,6 +158,7 @@ async def test_a_long_thread_stays_small_in_the_page_and_older_parts_are_read_on
     for number in range(200):
         await finish(runtime, await opened(window.stage, runtime, f"q{number}"), f"a{number}")
     await window.browser.run("document.querySelector('.pane').scrollTop = 1e9")
+    await window.browser.until("document.querySelector('.down').hidden")
     await finish(runtime, await opened(window.stage, runtime, "last question"), "last answer")
     await window.browser.shows("last answer", ".answer")
     await window.browser.until("document.querySelectorAll('.item').length <= 320")

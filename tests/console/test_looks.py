@@ -100,7 +100,7 @@ async def played(stage: Stage) -> None:
     assert isinstance(turn, Turn)
     message = f"{turn.id}/6"
     told: list[Event] = [
-        events.custom("compaction", {"through": 4}),
+        events.custom("compaction", {"before": 9200, "after": 3700, "through": 4}),
         *events.reasoning_start(message),
         events.reasoning_delta(message, "They want a plan they can follow. Three steps, and a check."),
         *events.reasoning_end(message),

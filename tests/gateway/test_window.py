@@ -151,3 +151,8 @@ async def test_a_form_that_cannot_be_read_is_refused(browser, content, kind, sta
     answer = await browser.post("/api/v1/session", content=content, headers=headers)
     assert answer.status_code == status
     assert said in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", sorted(FILES.iterdir()), ids=lambda path: path.name)
+def test_a_file_of_the_page_fits_in_a_head(path):
+    assert len(path.read_text().splitlines()) < 300

@@ -149,11 +149,15 @@ def test_thoughts_are_one_line_when_they_are_complete() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        ("fallback", {"reason": "m1 is down", "model": "m2"}, "m1 is down; asking m2 instead"),
-        ("budget", {"reason": "TokensPerDay"}, "the budget is used up: TokensPerDay"),
-        ("budget", {"message": "1000 of 1000 tokens used"}, "1000 of 1000 tokens used"),
+        ("fallback", {"reason": "m1 is down", "model": "m2"}, "the model m2 answers instead: m1 is down"),
+        ("budget", {"exhausted": "tokens", "limit": 9}, "the day's budget of tokens is used up"),
+        (
+            "repair",
+            {"reason": "no JSON"},
+            "the model's answer could not be used and is asked for anew: no JSON",
+        ),
         ("compaction", {"through": 7}, "the older part of the conversation was shortened to fit the model"),
-        ("progress", {"toolCallId": "c", "message": "3 of 9 files"}, "3 of 9 files"),
+        ("progress", {"toolCallId": "c", "text": "3 of 9 files"}, "3 of 9 files"),
     ],
 )
 def test_what_happens_beside_the_answer_is_one_line(name: str, value: dict[str, Any], line: str) -> None:

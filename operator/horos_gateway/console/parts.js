@@ -28,14 +28,25 @@ export const noteOf = (key, tone, text, index) => ({ kind: "note", key, tone, te
 export const reasonOf = (code, message) => [code, message].filter(Boolean).join(": ");
 
 export const summaryOf = (record) =>
-  record.summary ? `Summary of what came before: ${record.summary}` : "Older parts were shortened.";
+  record.content ? `Summary of what came before: ${record.content}` : "Older parts were shortened.";
 
 /** What a CUSTOM event says to a person: its tone and a sentence. */
 export const NOTES = {
   retry: ({ reason, seconds }) => ["warn", `${reason}. Next try in ${seconds} s.`],
   fallback: ({ reason, model }) => ["warn", `${reason}. Asking ${model} instead.`],
-  budget: ({ message, reason }) => ["warn", message ?? `The budget is used up: ${reason}.`],
-  compaction: () => ["quiet", "Older parts of the thread were shortened to fit the model."],
+  repair: ({ reason }) => [
+    "quiet",
+    `The answer could not be used (${reason}); the model is asked once more.`,
+  ],
+  budget: ({ exhausted, resets }) => ["warn", budgetOf(exhausted, resets)],
+  compaction: ({ before, after }) => [
+    "quiet",
+    `Older parts were shortened: ${before} tokens became ${after}.`,
+  ],
+  toolProblem: ({ message }) => ["warn", message],
   owes: () => ["quiet", "It waits for others and answers when they have."],
   cancel: () => ["quiet", "A person stopped this turn."],
 };
+
+const budgetOf = (exhausted, resets) =>
+  `The day’s budget of ${exhausted} is used up; it is full again at ${new Date(resets * 1000).toLocaleString()}.`;

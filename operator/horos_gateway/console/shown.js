@@ -8,13 +8,16 @@ export class Shown {
     this.view = view;
   }
 
+  /** Begin anew; what a person has just said stays: it may be on its way. */
   reset() {
+    const said = this.waiting ?? [];
     this.items = []; // what was taken into a turn
     this.waiting = [];
     this.first = 0; // index of the oldest record shown
     this.next = 0; // index of the first record not seen
     this._notes = 0;
     this.view.clear();
+    for (const message of said) this._wait({ ...message, id: message.mid });
   }
 
   /** Show a message that is on its way. */

@@ -194,10 +194,11 @@ export class Thread extends Shown {
     else if (NOTES[name]) this.note(...NOTES[name](value), name);
   }
 
-  _progress({ toolCallId, message }) {
+  _progress({ toolCallId, text = "", fraction }) {
     const { call, id } = this._calls.get(`${this.run}/${toolCallId}`) ?? {};
     if (!call) return;
-    call.progress = message;
+    const part = fraction === undefined ? "" : `${Math.round(fraction * 100)} %`;
+    call.progress = [part, text].filter(Boolean).join(" · ");
     this._change(this.step(id), {});
   }
 
