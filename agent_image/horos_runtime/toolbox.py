@@ -53,7 +53,10 @@ class Toolbox:
             ),
             *self._own,
         )
-        if refs := kept_refs(opened.journal.context.records):
+        context = opened.journal.context
+        refs = kept_refs(context.records)
+        # What was summed up is no longer in memory; the tool `history` may still name its results.
+        if refs or context.through:
             offered.register(
                 read_result_tool(
                     lambda ref: desk.patience(lambda: desk.messages.offloaded(thread, ref)), refs

@@ -11,6 +11,7 @@ import orjson
 from redis.asyncio.client import PubSub
 
 from horos_api.agent_state import AgentState
+from horos_api.budgets import day_of
 from horos_api.events import Event
 from horos_api.names import INBOX_CAP
 from horos_bus.connection import Argument, Bus, BusUnavailableError
@@ -37,7 +38,6 @@ from horos_bus.records import (
     Standing,
     Stretch,
     Usage,
-    day_of,
 )
 
 SUBSCRIBE_SECONDS: Final = 5.0

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from horos_api.budgets import day_of
 from horos_bus.connection import Bus, BusUnavailableError
 from horos_bus.message_service import MessageService
-from horos_bus.records import Charge, Charged, DayUsage, Ending, FencedError, LostError, Turn, Usage, day_of
+from horos_bus.records import Charge, Charged, DayUsage, Ending, FencedError, LostError, Turn, Usage
 from tests.bus.stage import Stage, answer, record, turn_of, user
 from tests.redis_fixtures import RedisProcess, fresh_prefix
 
