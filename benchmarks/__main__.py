@@ -1,4 +1,4 @@
-"""`python -m benchmarks [part …]`: horos and its peers side by side: JSON, plots, tables in the README."""
+"""`python -m benchmarks [part …]`: horos and its peers side by side, as JSON, plots and tables."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""What the context costs a turn when its thread has thousands of records: no Redis."""
+"""What the context costs a turn when its thread has thousands of records: the real ContextManager."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The part `messaging`: horos beside bare Redis, FastStream, autogen-core and NATS JetStream, and alone."""
+"""The part `messaging`: horos beside bare Redis, FastStream, autogen-core and JetStream; its bus alone."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The part `mind`: what horos adds to a model, beside other frameworks, and what it weighs."""
+"""The part `mind`: what horos adds to a model, beside other frameworks; what it weighs."""
 
 import json
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ def once(contender: Contender, scenario: Scenario, extent: Extent, tools: Tools)
 def between(
     contender: Contender, scenario: Scenario, model: Server, tools: Tools
 ) -> Iterator[tuple[str, list[int], list[int]]]:
-    """What stands between the peer's process and the model: its address, processes and servers."""
+    """What stands between the peer's process and the model: where to begin, its processes and servers."""
     if not contender.server:
         yield model.address, [], []
         return

@@ -19,7 +19,7 @@ class Extent:
     context_turns: int
 
 
-FULL = Extent(3, turns=60, streams={1: 30, 20: 8}, starts=5, records=10_000, context_turns=50)
+FULL = Extent(3, turns=60, streams={1: 25, 20: 6}, starts=5, records=10_000, context_turns=50)
 QUICK = Extent(1, turns=5, streams={1: 3, 20: 1}, starts=1, records=10_000, context_turns=3)
 Read = Callable[[Mapping[str, Any], float, float], Figures]
 

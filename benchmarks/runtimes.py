@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks.minds.parts import INSTRUCTIONS, MODEL
@@ -65,7 +66,7 @@ async def claimed(address: str, processes: dict[str, subprocess.Popen[bytes]]) -
 
     try:
         for agent, process in processes.items():
-            await until(lambda agent=agent: held(agent), f"the runtime of {agent} did not claim", process)
+            await until(partial(held, agent), f"the runtime of {agent} did not claim", process)
     finally:
         await bus.aclose()
 

@@ -95,7 +95,7 @@ def running(kind: str, tools: Tools, environment: Mapping[str, str] | None = Non
     port = free_port()
     with tempfile.TemporaryDirectory(prefix=f"horos-bench-{kind}-") as folder:
         command, address = SERVERS[kind](tools, Path(folder), port)
-        told = os.environ | {PORT: str(port)} | (environment or {})
+        told = os.environ | {PORT: str(port)} | dict(environment or {})
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=PROJECT, env=told)
         try:

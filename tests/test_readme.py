@@ -13,6 +13,7 @@ import yaml
 from pydantic import SecretStr
 
 from horos.cli import app
+from horos_api.model_config import ModelConfig
 from horos_api.names import key_prefix
 from horos_api.resources import Agent
 from horos_bus.connection import Bus
@@ -59,10 +60,13 @@ def test_every_yaml_example_is_what_it_says() -> None:
         if "replies" in document:
             kinds.append("script")
             parse_script(document)
+        elif document.get("kind") == "ModelConfig":
+            kinds.append("ModelConfig")
+            ModelConfig.from_manifest(document)
         else:
             kinds.append("Agent" if "kind" in document else "spec")
             Agent.from_manifest({"metadata": {"name": "part"}, **document})
-    assert sorted(kinds) == ["Agent", "script", "spec"]
+    assert sorted(kinds) == ["Agent", "ModelConfig", "script", "spec", "spec"]
 
 
 def test_the_python_examples_are_those_that_are_tested() -> None:

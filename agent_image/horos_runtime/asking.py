@@ -64,7 +64,7 @@ class Asking:
                 if emergency == EMERGENCIES:
                     raise
                 log.warning("the request is too long for the model, sending less: %s", error)
-                await self._make_room(fixed, self._ceiling(int(sent * HARDER)))
+                await self._make_room(fixed, self._ceiling(fixed + int((sent - fixed) * HARDER)))
             else:
                 return replace(step, usage=with_estimate(step.usage, sent)) if step.usage else step
         raise AssertionError("the last try returns or raises")

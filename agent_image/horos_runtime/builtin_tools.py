@@ -9,6 +9,7 @@ from horos_api.messages import MessageKind, SendOutcome
 from horos_api.names import BODY_BYTES, agent_name_error
 from horos_api.resources import BuiltinTool
 from horos_bus.records import Effect
+from horos_runtime.history_tool import ReadThread, history_tool
 from horos_runtime.records import dump, tool_record
 from horos_runtime.tool_arguments import Arguments
 from horos_runtime.tool_context import ToolContext
@@ -164,12 +165,15 @@ def list_agents_tool(agents: Callable[[], Awaitable[list[str]]]) -> Tool:
     )
 
 
-def builtin_tools(names: Iterable[BuiltinTool], agents: Callable[[], Awaitable[list[str]]]) -> list[AnyTool]:
-    """Build the built-ins that the spec asks for."""
+def builtin_tools(
+    names: Iterable[BuiltinTool], agents: Callable[[], Awaitable[list[str]]], thread: ReadThread
+) -> list[AnyTool]:
+    """Build the built-ins that the spec asks for; `thread` reads the records of the turn's thread."""
     known: dict[BuiltinTool, AnyTool] = {
         BuiltinTool.SEND: SEND,
         BuiltinTool.ASK: ASK,
         BuiltinTool.REPLY: REPLY,
         BuiltinTool.LIST_AGENTS: list_agents_tool(agents),
+        BuiltinTool.HISTORY: history_tool(thread),
     }
     return [known[name] for name in names]

@@ -20,7 +20,7 @@ TARGET: Final = 0.4
 WORTH: Final = 0.05
 """The part of the room that must be won, or it is not worth a model call and a cold cache."""
 HARDER: Final = 0.6
-"""What a request that the model refused as too long is cut down to, as a part of what was sent."""
+"""What a conversation that the model refused as too long is cut down to, as a part of what was sent."""
 REGAIN: Final = 1.25
 """How fast a ceiling learnt from a refusal is raised again, with each later compaction."""
 MOST_MARKS: Final = 32
@@ -43,8 +43,8 @@ def room_for(window: int, output: int, factor: float, fixed: int, ceiling: int |
 
 
 def trigger(room: Room) -> int:
-    """Say from which size on a conversation is shortened."""
-    return max(0, int(room.tokens * TRIGGER) - room.fixed)
+    """Say from which size on a conversation is shortened; half its room where the rest takes most."""
+    return max(int(room.tokens * TRIGGER) - room.fixed, room.limit // 2)
 
 
 def target(room: Room) -> int:
@@ -63,7 +63,7 @@ def plan(view: View, *, urgent: bool = False) -> Compaction | None:
         return None
     stage = _Stage(view)
     stage.trim(stage.kept)
-    stage.drop(min(stage.kept, stage.open_turn))
+    stage.drop(min(stage.kept, view.open_turn))
     stage.summarise(stage.kept)
     if stage.tokens > trigger(view.room):
         stage.trim(len(view.exchanges))
@@ -86,9 +86,6 @@ class _Stage:
         self._starts = [*(each.start for each in view.exchanges), view.end]
         self.boundaries = view.boundaries
         self._told = sum(self._cost(index, view.boundaries) for index in range(len(view.exchanges)))
-        self.open_turn = next(
-            (index for index, each in enumerate(view.exchanges) if each.run == view.run), len(view.exchanges)
-        )
         rounds = [index for index, each in enumerate(view.exchanges) if each.kind != "question"]
         self.kept = rounds[-1] if rounds else 0
         """What the newest step and its results are shown from, whatever happens."""

@@ -45,12 +45,12 @@ def read_result_tool(read: ReadKept, refs: Sequence[str]) -> Tool:
 
     async def run(arguments: Arguments, _: ToolContext) -> str:
         assert isinstance(arguments, ReadResultArguments)
-        if arguments.ref not in refs:
-            known = ", ".join(refs[-_NAMED:])
+        whole = await read(arguments.ref)
+        if whole is None and arguments.ref not in refs:
+            known = ", ".join(refs[-_NAMED:]) or "none"
             return (
                 f"error: there is no kept result {arguments.ref!r} in this conversation; the newest: {known}"
             )
-        whole = await read(arguments.ref)
         if whole is None:
             return f"error: result {arguments.ref} is no longer kept; call the tool again that gave it"
         text = whole.decode(errors="replace")

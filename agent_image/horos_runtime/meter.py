@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from horos_api.budgets import day_of
 from horos_bus.records import Usage
-
-DAY_SECONDS: Final = 86_400
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
@@ -22,7 +21,7 @@ class Meter:
     @property
     def today(self) -> int:
         """The whole days (UTC) since the epoch."""
-        return int(self._clock() // DAY_SECONDS)
+        return day_of(self._clock())
 
     def add(self, used: Usage) -> None:
         """Note one model call."""

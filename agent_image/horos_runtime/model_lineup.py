@@ -1,8 +1,8 @@
 """Who is asked next: the agent's own model first, its fallbacks when that does not answer; pure.
 
 - A model that is down, busy or breaks off is tried three times, with waits between; when it is silent, or
-  wants a longer wait than ten seconds, the next model is asked at once. A lone one is tried until the turn's
-  time is over.
+  wants a longer wait than ten seconds, the next is asked at once. A lone one is tried until the turn
+  has no time left.
 - A model that refuses (wrong key, no such model) is not tried again in the round.
 - A request that is too long is offered to a model with a larger window, if one is left.
 - Who was in trouble rests for half a minute, then longer: later rounds ask the others first, without waiting.

@@ -4,6 +4,7 @@ The last compaction record says what is told by its summary, left out, or shown 
 open turn answers are always there.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from horos_runtime.unread import shown_questions
 
 __all__ = ["Boundaries", "ChatMessage", "Room", "View", "estimate_tokens", "message_tokens"]
 
+LEAST_TOKENS: Final = 128
+"""What a conversation gets even if instructions and tools leave nothing: the question must not vanish."""
 BEGINNING_GONE: Final = "[The beginning of this conversation is not kept.]"
 
 
@@ -47,7 +50,7 @@ class Room:
     @property
     def limit(self) -> int:
         """How much the conversation may take at most."""
-        return max(0, self.tokens - self.fixed)
+        return max(LEAST_TOKENS, self.tokens - self.fixed)
 
 
 class View:
@@ -63,9 +66,17 @@ class View:
         self.end = context.end + len(unsaved)
 
     @cached_property
+    def open_turn(self) -> int:
+        """Where among the exchanges those of the open turn begin, which are the last."""
+        index = len(self.exchanges)
+        while index and self.exchanges[index - 1].run == self.run:
+            index -= 1
+        return index
+
+    @cached_property
     def questions(self) -> dict[int, Exchange]:
         """What stands for each message that the open turn answers."""
-        own = [each for each in self.exchanges if each.run == self.run and each.kind == "question"]
+        own = [each for each in self.exchanges[self.open_turn :] if each.kind == "question"]
         return shown_questions(own, self.room.limit)
 
     def shown(self, exchange: Exchange, boundaries: Boundaries) -> Exchange | None:
@@ -87,17 +98,28 @@ class View:
         return preface(self.compaction["content"], self.boundaries)
 
     @cached_property
+    def _shown_now(self) -> list[Exchange]:
+        # Most of a thread lies behind all boundaries and before the open turn, and is shown as it is.
+        as_is = bisect_left(self.exchanges, self.boundaries.trim, key=lambda each: each.start)
+        as_is = min(as_is, self.open_turn)
+        old = [self.shown(each, self.boundaries) for each in self.exchanges[:as_is]]
+        own = [self.shown(each, self.boundaries) for each in self.exchanges[self.open_turn :]]
+        return [
+            *(each for each in old if each),
+            *self.exchanges[as_is : self.open_turn],
+            *(each for each in own if each),
+        ]
+
+    @cached_property
     def tokens(self) -> int:
         """What the conversation takes as it is shown now, without instructions and tools."""
-        found = [self.shown(each, self.boundaries) for each in self.exchanges]
-        return sum(each.tokens for each in found if each) + sum(map(message_tokens, self.preface()))
+        return sum(each.tokens for each in self._shown_now) + sum(map(message_tokens, self.preface()))
 
     def messages(self) -> list[ChatMessage]:
         """Build the conversation's messages; those that do not fit by themselves are shortened."""
         messages = self.preface()
-        for exchange in self.exchanges:
-            if shown := self.shown(exchange, self.boundaries):
-                messages += shown.messages
+        for exchange in self._shown_now:
+            messages += exchange.messages
         if messages and messages[0]["role"] != "user":
             messages.insert(0, {"role": "user", "content": BEGINNING_GONE})
         if self.tokens + message_tokens({"content": BEGINNING_GONE}) <= self.room.limit:

@@ -1,14 +1,10 @@
 """How much of a thread is kept for reading; pure."""
 
-from typing import Final
-
+from horos_bus.records import CONTEXT_BYTES, CONTEXT_RECORDS
 from horos_runtime.context import Context
 
-MOST_RECORDS: Final = 10_000
-MOST_BYTES: Final = 16 * 1024 * 1024
 
-
-def keep_from(context: Context, most_records: int = MOST_RECORDS, most_bytes: int = MOST_BYTES) -> int:
+def keep_from(context: Context, most_records: int = CONTEXT_RECORDS, most_bytes: int = CONTEXT_BYTES) -> int:
     """Say from which absolute index on a thread's records are kept; 0: all of them.
 
     What goes is told by the summary; where there is none, or it does not reach so far, whole exchanges go.

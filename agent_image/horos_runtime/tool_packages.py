@@ -40,7 +40,10 @@ async def load_packages(find: FindEntries = installed) -> PackagedTools:
         except TimeoutError:
             loaded = f"it did not finish loading within {IMPORT_SECONDS:g} s"
         if isinstance(loaded, str):
-            problems.append(f"no tools from {_place(entry)}: {loaded}")
+            # The reason comes first: a line of `horos describe` ends early.
+            problems.append(
+                f"no tools from {_package(entry)}: {loaded} (entry point {entry.name} = {entry.value})"
+            )
         else:
             tools += loaded
     return PackagedTools(tuple(tools), tuple(problems))
@@ -54,7 +57,7 @@ def _load(entry: EntryPoint) -> list[Tool] | str:
         listed = [found] if isinstance(found, Tool) else list(found)
         if wrong := [each for each in listed if not isinstance(each, Tool)]:
             return f"it gives a {type(wrong[0]).__name__}; {_EXPECTED}"
-        return [replace(each, origin=_place(entry)) for each in listed]
+        return [replace(each, origin=_package(entry)) for each in listed]
     if isinstance(guard.failure, TypeError) and "not iterable" in str(guard.failure):
         return f"{guard.failure}; {_EXPECTED}"
     assert guard.failure is not None
@@ -64,6 +67,5 @@ def _load(entry: EntryPoint) -> list[Tool] | str:
 _EXPECTED: Final = "expected a Tool, a list of Tools, or a function without parameters that returns them"
 
 
-def _place(entry: EntryPoint) -> str:
-    package = f"package {entry.dist.name} {entry.dist.version}" if entry.dist else "a package"
-    return f"{package} (entry point {entry.name} = {entry.value})"
+def _package(entry: EntryPoint) -> str:
+    return f"package {entry.dist.name} {entry.dist.version}" if entry.dist else "a package without a name"

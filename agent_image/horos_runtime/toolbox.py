@@ -46,9 +46,17 @@ class Toolbox:
     def _now(self, opened: TurnLog, spec: AgentSpec) -> ToolRegistry:
         desk, thread = self._desk, opened.turn.thread
         offered = ToolRegistry(
-            *builtin_tools(spec.tools.builtin, lambda: desk.patience(desk.messages.agents)), *self._own
+            *builtin_tools(
+                spec.tools.builtin,
+                lambda: desk.patience(desk.messages.agents),
+                lambda start, count: desk.patience(lambda: desk.messages.stretch(thread, start, count)),
+            ),
+            *self._own,
         )
-        if refs := kept_refs(opened.journal.context.records):
+        context = opened.journal.context
+        refs = kept_refs(context.records)
+        # What was summed up is no longer in memory; the tool `history` may still name its results.
+        if refs or context.through:
             offered.register(
                 read_result_tool(
                     lambda ref: desk.patience(lambda: desk.messages.offloaded(thread, ref)), refs

@@ -1,4 +1,4 @@
-"""The bare openai client in a hand-written loop: a turn, of which nothing is kept and nobody watches."""
+"""The bare openai client in a hand-written loop: what a turn costs when nothing is kept."""
 
 import json
 from collections.abc import AsyncIterator

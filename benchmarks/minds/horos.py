@@ -1,4 +1,4 @@
-"""horos: each turn a message to the runtime, a process of its own, watched until its turn is committed."""
+"""horos: each turn a message to the runtime, another process, watched until the turn is committed."""
 
 import itertools
 import uuid

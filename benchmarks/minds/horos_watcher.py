@@ -1,4 +1,4 @@
-"""horos through its gateway: messages by POST, the answers' text from the agents' server-sent events."""
+"""horos through its gateway: messages by POST, the answers from the agents' server-sent events."""
 
 from collections.abc import AsyncIterator
 
@@ -7,7 +7,7 @@ import orjson
 
 from benchmarks.minds.parts import Job, main
 from benchmarks.runtimes import GATEWAY_TOKEN, NAMESPACE
-from horos.sse import Comment, SseParser
+from horos.sse import Comment, ServerEvent, SseParser
 from horos_api.events import Event, EventType
 
 
@@ -45,14 +45,14 @@ class HorosWatcher:
         return _events(parts)
 
 
-async def _parts(response: httpx2.Response) -> AsyncIterator[object]:
+async def _parts(response: httpx2.Response) -> AsyncIterator[ServerEvent | Comment]:
     parser = SseParser()
     async for chunk in response.aiter_bytes():
         for part in parser.feed(chunk):
             yield part
 
 
-async def _events(parts: AsyncIterator[object]) -> AsyncIterator[Event]:
+async def _events(parts: AsyncIterator[ServerEvent | Comment]) -> AsyncIterator[Event]:
     async for part in parts:
         if not isinstance(part, Comment):
             yield orjson.loads(part.data)

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -113,6 +113,9 @@ async def together(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
             group.create_task(part)
 
 
+PARTS: dict[str, Callable[[Any, Job], Awaitable[dict[str, Any]]]] = {"turns": turns, "streams": streams}
+
+
 def main(player: Callable[[], Any]) -> None:
     """Play the part that standard input's first line describes. Nothing is tidied up: the process ends."""
     job = Job(**json.loads(sys.stdin.readline()))
@@ -120,7 +123,7 @@ def main(player: Callable[[], Any]) -> None:
     async def run() -> None:
         playing = player()
         await playing.open(job)
-        part = {"turns": turns, "streams": streams}[job.part]
+        part = PARTS[job.part]
         print(json.dumps(await part(playing, job)), flush=True)
         await line()
         os._exit(0)

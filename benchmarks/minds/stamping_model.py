@@ -1,6 +1,7 @@
-"""The scripted model, whose placeholders become the time of sending: `stamping_model FILE PORT`.
+"""The scripted model, whose placeholders become the time of sending.
 
-The stamp is put in when the chunk has been made and is about to be written to the socket.
+`python -m benchmarks.minds.stamping_model FILE PORT`. The stamp is put in when the chunk has been made and is
+about to be written to the socket.
 """
 
 import sys

@@ -12,8 +12,10 @@ import typer
 
 from horos.errors import EXIT_CODES
 from horos.options import (
+    Document,
     Lines,
     Output,
+    Part,
     Place,
     Question,
     Watch,
@@ -205,6 +207,25 @@ def describe(agent: AgentName, place: Place, output: AsTable = Output.TABLE) -> 
     with exit_codes():
         checked_names(agent, None)
     run(place, lambda session: describe_agent(session, agent, output))
+
+
+@app.command(epilog=EXIT_CODES)
+@spread
+def history(
+    part: Part,
+    place: Place,
+    output: Annotated[Document, typer.Option("--output", "-o", help="How to print.")] = Document.TEXT,
+) -> None:
+    """Show what was said in a conversation of an agent.
+
+    Who said what, tools and their results in short, and the summaries that stand for older parts. With
+    `-o json` or `-o yaml` everything as it is stored.
+    """
+    from horos.commands import print_history  # noqa: PLC0415
+
+    with exit_codes():
+        checked_names(part.agent, part.thread)
+    run(place, lambda session: print_history(session, part, output))
 
 
 @app.command("model-script", epilog=EXIT_CODES)

@@ -113,6 +113,13 @@ class GatewayClient:
         items: list[dict[str, Any]] = listed["items"]
         return items
 
+    async def records(self, name: str, thread: str, last: int | None) -> dict[str, Any]:
+        """Read the newest records of a thread, `last` of them or all: `start`, `next` and `items`."""
+        path = f"{self._of(name)}/threads/{quote(thread, safe='')}/records"
+        asked = f"?{urlencode({'limit': last})}" if last else ""
+        found: dict[str, Any] = await self._transport.request("GET", path + asked, None, {})
+        return found
+
     async def events(
         self, name: str, thread: str | None = None, after: str | None = None
     ) -> AsyncGenerator[WatchedEvent | Quiet | Interruption]:

@@ -3,13 +3,15 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from horos.client import Interruption, Sent, WatchedEvent
 from horos.conversation import Exchange, follow, new_key
 from horos.errors import NotFoundError, TimedOutError
 from horos.event_lines import event_line, worth_telling
-from horos.options import Lines, Output, Question, Watch
+from horos.history_lines import history_lines
+from horos.options import Document, Lines, Output, Part, Question, Watch
 from horos.readiness import known_agent, manifests_of, why_waiting
 from horos.session import Session
 from horos.tables import agents_table, dead_letters_table, description
@@ -28,7 +30,7 @@ async def list_agents(session: Session, output: Output) -> None:
         return
     manifests = await manifests_of(session)
     if found or manifests:
-        terminal.table(agents_table(found, manifests))
+        terminal.table(agents_table(found, manifests, datetime.now(UTC).date().isoformat()))
     else:
         terminal.note(f"no agents in namespace {session.namespace}")
 
@@ -132,6 +134,22 @@ async def list_dead_letters(session: Session, agent: str, output: Output) -> Non
         terminal.table(dead_letters_table(found))
     else:
         terminal.note(f"{agent} has given up no message")
+
+
+async def print_history(session: Session, part: Part, output: Document) -> None:
+    """Print what was said in a conversation, and how its older parts are summed up."""
+    terminal = Terminal()
+    await known_agent(session, part.agent)
+    found = await session.client.records(part.agent, part.thread, part.limit or None)
+    if output == Document.JSON:
+        terminal.json(found)
+    elif output == Document.YAML:
+        terminal.yaml(found)
+    elif lines := history_lines(part.agent, found):
+        for line in lines:
+            terminal.line(line)
+    else:
+        terminal.note(f"nothing was said in thread {part.thread} of {part.agent}")
 
 
 async def _hand_in(session: Session, question: Question) -> tuple[dict[str, Any], Sent]:

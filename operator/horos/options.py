@@ -12,7 +12,13 @@ import typer
 
 from horos.errors import UsageError
 from horos_api.messages import DELAY_SECONDS
-from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
+from horos_api.names import (
+    BODY_BYTES,
+    DEFAULT_THREAD,
+    agent_name_error,
+    namespace_name_error,
+    thread_name_error,
+)
 
 
 class Output(StrEnum):
@@ -20,6 +26,14 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+
+
+class Document(StrEnum):
+    """How a command prints a text that other programs may want."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
 
 
 class Lines(StrEnum):
@@ -83,6 +97,15 @@ class Watch:
     follow: Annotated[
         bool, typer.Option(help="Go on with what comes, or end after the events that are there.")
     ] = True
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a conversation is wanted."""
+
+    agent: Annotated[str, typer.Argument(help="Name of the agent.")]
+    thread: Annotated[str, typer.Option(help="The conversation.")] = DEFAULT_THREAD
+    limit: Annotated[int, typer.Option(min=0, help="Only so many of the newest records; 0: all.")] = 50
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

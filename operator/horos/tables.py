@@ -7,20 +7,27 @@ from rich.table import Table
 from rich.text import Text
 
 from horos.readiness import why_not_ready
+from horos.usage_words import share_of_budget, usage_rows
+from horos_api.conditions import Reason
 
-DEFAULT = "the installation's default"
+DEFAULT = "the default of the namespace or the installation"
+_NOT_ITS_OWN = (Reason.BUDGET_EXHAUSTED, Reason.MODEL_CONFIG_MISSING)
 _TEXT = 60
 _STATE_STYLES = {"running": "cyan", "error": "bold red", "paused": "yellow", "terminated": "dim"}
 
 
-def agents_table(agents: Sequence[dict[str, Any]], manifests: Sequence[dict[str, Any]] = ()) -> Table:
+def agents_table(
+    agents: Sequence[dict[str, Any]], manifests: Sequence[dict[str, Any]] = (), date: str = ""
+) -> Table:
     """List agents, one per line: what each is doing, and why it is not.
 
-    Why one has no pod, and which ones the gateway does not know yet, is told by the Agents themselves.
+    Why one has no pod, what it may use, and which ones the gateway does not know yet, is told by the Agents
+    themselves. `date` is today's in UTC.
     """
     table = Table(box=None, pad_edge=False, header_style="")
-    for title in ("NAME", "STATE", "RESIDENT", "WAITING", "TURNS", "TOKENS", "REASON"):
+    for title in ("NAME", "STATE", "RESIDENT", "WAITING", "TURNS", "TOKENS", "COST", "BUDGET", "REASON"):
         table.add_column(title, no_wrap=title != "REASON", justify="left")
+    known = {each["metadata"]["name"]: each for each in manifests}
     why = {each["metadata"]["name"]: why_not_ready(each) for each in manifests}
     for agent in agents:
         usage, waiting_for = agent["usage"], why.pop(agent["name"], "")
@@ -31,11 +38,18 @@ def agents_table(agents: Sequence[dict[str, Any]], manifests: Sequence[dict[str,
             str(agent["waiting"]),
             str(usage["turns"]),
             str(usage["promptTokens"] + usage["completionTokens"]),
-            Text(reason_of(agent) or ("" if agent["resident"] else waiting_for) or "-"),
+            usage["cost"],
+            share_of_budget(known.get(agent["name"]), usage, date),
+            Text(reason_of(agent) or _told_by_kubernetes(agent, waiting_for) or "-"),
         )
     for name, reason in sorted(why.items()):
-        table.add_row(Text(name), "-", "no", "-", "-", "-", Text(reason or "-"))
+        table.add_row(Text(name), "-", "no", "-", "-", "-", "-", "-", Text(reason or "-"))
     return table
+
+
+def _told_by_kubernetes(agent: dict[str, Any], why: str) -> str:
+    """What a resident agent does not say of itself: its budget is used up, or its ModelConfig is missing."""
+    return why if not agent["resident"] or why.startswith(_NOT_ITS_OWN) else ""
 
 
 def dead_letters_table(letters: Sequence[dict[str, Any]]) -> Table:
@@ -98,7 +112,7 @@ def _asked_for(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("Namespace", meta["namespace"]),
         ("Created", meta.get("creationTimestamp", "")),
         ("Mode", spec.get("operatingMode", "Running")),
-        ("Model", " at ".join(part for part in (model.get("name"), model.get("baseUrl")) if part) or DEFAULT),
+        ("Model", "; then ".join(_model(each) for each in (model, *model.get("fallbacks", ())))),
         ("Tools", ", ".join((spec.get("tools") or {}).get("builtin", []))),
         ("Pod", (manifest.get("status") or {}).get("podName", "")),
         ("Instructions", spec.get("instructions", "")),
@@ -106,6 +120,12 @@ def _asked_for(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     if meta.get("deletionTimestamp"):
         rows.insert(3, ("Deleted", f"{meta['deletionTimestamp']} (its pod and keys are being removed)"))
     return [(key, value or "-") for key, value in rows]
+
+
+def _model(said: dict[str, Any]) -> str:
+    config = said.get("configName")
+    where = " at ".join(part for part in (said.get("name"), said.get("baseUrl")) if part)
+    return ", ".join(part for part in (where, f"ModelConfig {config}" if config else "") if part) or DEFAULT
 
 
 def _conditions(manifest: dict[str, Any]) -> list[tuple[str, str]]:
@@ -122,10 +142,8 @@ def _conditions(manifest: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _now(live: dict[str, Any]) -> list[tuple[str, str]]:
-    usage = live["usage"]
     turn = f"{live['turn']} in thread {live['thread']}" if live["turn"] else "none"
     turn += ", being cancelled" if live["cancelling"] else ""
-    tokens = f"{usage['promptTokens']} read, {usage['completionTokens']} written"
     rows = [
         ("State", live["state"]),
         ("Reason", reason_of(live)),
@@ -138,7 +156,7 @@ def _now(live: dict[str, Any]) -> list[tuple[str, str]]:
             f"{_count(live['deadLetters'], 'message')}: see `horos dead`" if live["deadLetters"] else "",
         ),
         ("Threads", ", ".join(live.get("threads", [])) or "none"),
-        ("Usage", f"{_count(usage['turns'], 'turn')}; tokens: {tokens}"),
+        *usage_rows(live),
     ]
     return [row for row in rows if row[1]]
 

@@ -164,7 +164,7 @@ class Transcript:
         elif kind == EventType.REASONING_MESSAGE_CONTENT:
             self._thoughts += str(event.get("delta", ""))
         elif kind == EventType.REASONING_MESSAGE_END and self._thoughts.strip():
-            return [Piece(PieceKind.NOTE, f"thought: {_short(self._thoughts)}")]
+            return [Piece(PieceKind.NOTE, f"thought: {short(self._thoughts)}")]
         return []
 
     def _text(self, event: dict[str, Any]) -> list[Piece]:
@@ -188,12 +188,12 @@ class Transcript:
             self._calls[key].arguments += str(event.get("delta", ""))
         elif kind == EventType.TOOL_CALL_END and key in self._calls:
             call = self._calls[key]
-            return [Piece(PieceKind.CALL, f"{call.name}({_arguments(call.arguments)})", key)]
+            return [Piece(PieceKind.CALL, f"{call.name}({short_arguments(call.arguments)})", key)]
         elif kind == EventType.TOOL_CALL_RESULT:
             # The result of a call from before the message was taken says nothing without its call.
             if self._calls.pop(key, None) is None:
                 return []
-            return [Piece(PieceKind.RESULT, _short(str(event.get("content", ""))) or "done", key)]
+            return [Piece(PieceKind.RESULT, short(str(event.get("content", ""))) or "done", key)]
         return []
 
 
@@ -217,20 +217,22 @@ def _reason(reason: object, message: object) -> str:
     return ": ".join(str(part) for part in (reason, message) if part) or "the agent is in error"
 
 
-def _arguments(raw: str) -> str:
+def short_arguments(raw: str) -> str:
+    """Say the arguments of a call in one short line."""
     try:
         arguments = json.loads(raw or "{}")
     except ValueError:
-        return _short(raw)
+        return short(raw)
     if not isinstance(arguments, dict):
-        return _short(raw)
-    return _short(", ".join(f"{name}={_value(value)}" for name, value in arguments.items()))
+        return short(raw)
+    return short(", ".join(f"{name}={_value(value)}" for name, value in arguments.items()))
 
 
 def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Say a text in one short line."""
     line = " ".join(text.split())
     return line if len(line) <= _LINE else line[: _LINE - 1] + "…"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from horos_api.money import billionths, decimal_text
 from horos_api.resources import BudgetSpec
@@ -17,6 +17,11 @@ class Exhausted:
     limit: Literal["tokensPerDay", "costPerDay"]
     resets_at: int
     message: str
+
+
+def has_day_budget(budget: BudgetSpec) -> bool:
+    """Whether the spec limits what a day may use."""
+    return budget.tokens_per_day is not None or budget.cost_per_day is not None
 
 
 def day_of(now: float) -> int:
@@ -34,8 +39,31 @@ def utc_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def exhausted(budget: BudgetSpec, day: int, tokens: int, cost: int) -> Exhausted | None:
-    """Say which limit of the day's budget is reached, if one is. `cost` is in billionths."""
+class DayCount(Protocol):
+    """What was used on one day: `day` is numbered as `day_of` does, `cost` is in billionths."""
+
+    @property
+    def day(self) -> int:
+        """Which day."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """What models read and wrote."""
+        ...
+
+    @property
+    def cost(self) -> int:
+        """What that cost."""
+        ...
+
+
+def exhausted(budget: BudgetSpec, used: DayCount, now: float) -> Exhausted | None:
+    """Say which limit of the day's budget is reached, if one is. What was used on an earlier day is over."""
+    day, tokens, cost = used.day, used.tokens, used.cost
+    if day < day_of(now):
+        day, tokens, cost = day_of(now), 0, 0
+    # Where the agent's clock is ahead of ours, its day has begun, and counts.
     resets_at = (day + 1) * DAY_SECONDS
     until = f"the next day begins at {utc_time(resets_at)}"
     most = budget.tokens_per_day

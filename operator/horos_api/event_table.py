@@ -51,7 +51,11 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
     "dead": "Messages (`mids`) killed the agent's process again and again and were given up (`reason`).",
     "owes": "The turn `runId` ends without answering these requests (`mids`): the agent waits for others.",
     "reply": "Request `re` has its one answer: `text`, or `error` when there will be none.",
-    "usage": "What the agent used in all its life: `turns`, `promptTokens`, `completionTokens`.",
+    "usage": (
+        "What the agent used in all its life: `turns`, `promptTokens`, `completionTokens`, `costNano` "
+        "(billionths of the prices' currency); `today` has `day` (counted since 1970, UTC), "
+        "`tokens` and `costNano`."
+    ),
     "budget": (
         "The day's budget of `exhausted` (tokens or cost) is used up at `limit`; it is full again at "
         "`resets`, in seconds since 1970."

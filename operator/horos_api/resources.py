@@ -67,6 +67,7 @@ class BuiltinTool(StrEnum):
     ASK = "ask"
     REPLY = "reply"
     LIST_AGENTS = "list_agents"
+    HISTORY = "history"
 
 
 class ToolsSpec(ApiModel):

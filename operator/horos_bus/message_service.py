@@ -11,6 +11,7 @@ import orjson
 from redis.asyncio.client import PubSub
 
 from horos_api.agent_state import AgentState
+from horos_api.budgets import day_of
 from horos_api.events import Event
 from horos_api.names import INBOX_CAP
 from horos_bus.connection import Argument, Bus, BusUnavailableError
@@ -37,7 +38,6 @@ from horos_bus.records import (
     Standing,
     Stretch,
     Usage,
-    day_of,
 )
 
 SUBSCRIBE_SECONDS: Final = 5.0
@@ -236,9 +236,10 @@ class MessageService:
         """Read the records of a thread from an absolute index on, or from the oldest that is kept."""
         return list((await self.stretch(thread, start)).records)
 
-    async def stretch(self, thread: str, start: int = 0) -> Stretch:
-        """Read the same records with the absolute index of the first."""
-        return stretch(await self._call("context", thread, start, 1))
+    async def stretch(self, thread: str, start: int = 0, count: int | None = None) -> Stretch:
+        """Read so many of the same records (None = all) with the absolute index of the first."""
+        most = () if count is None else (count,)
+        return stretch(await self._call("context", thread, start, 1, *most))
 
     async def offloaded(self, thread: str, ref: str) -> bytes | None:
         """Read a long result of a tool, by the absolute index of its record; None = not kept (any more)."""

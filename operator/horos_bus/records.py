@@ -15,12 +15,6 @@ CONTEXT_RECORDS: Final = 10_000
 """How many records a thread keeps; the runtime asks for older ones to be dropped."""
 CONTEXT_BYTES: Final = 16 * 1024 * 1024
 """How many bytes the records of a thread may take."""
-_DAY_SECONDS: Final = 24 * 3600
-
-
-def day_of(seconds: float) -> int:
-    """Say which day (UTC, counted since 1970) a time since the epoch lies in."""
-    return int(seconds // _DAY_SECONDS)
 
 
 class FencedError(BusError):
@@ -161,7 +155,8 @@ class Usage:
 class Charge:
     """What a model call will use about, and what the agent may use on that day; None = no limit.
 
-    `day` is counted in UTC since 1970 (`day_of`), `cost` and `cost_limit` in billionths of a currency unit.
+    `day` is counted in UTC since 1970 (`horos_api.budgets.day_of`), both costs in billionths of a
+    currency unit.
     """
 
     day: int

@@ -1,5 +1,7 @@
 """What the routes do on the bus: look at agents, hand in messages, read replies and records."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -27,8 +29,8 @@ from horos_gateway.bodies import (
     OrderedBody,
     RecordsBody,
     ReplyBody,
-    UsageBody,
 )
+from horos_gateway.budget_bodies import budget_body, usage_body
 from horos_gateway.inputs import Span
 from horos_gateway.problems import (
     InboxFullError,
@@ -41,11 +43,15 @@ from horos_gateway.problems import (
 
 
 class Backend:
-    """All namespaces of one install, over one connection pool. Every method may raise BusError."""
+    """All namespaces of one install, over one connection pool. Every method may raise BusError.
 
-    def __init__(self, bus: Bus, install: str) -> None:
+    `clock` gives seconds since the epoch.
+    """
+
+    def __init__(self, bus: Bus, install: str, clock: Callable[[], float] = time.time) -> None:
         self._bus = bus
         self._install = install
+        self._clock = clock
 
     async def ping(self) -> None:
         """Raise BusUnavailableError unless Redis answers."""
@@ -65,8 +71,11 @@ class Backend:
         """One agent with its threads; raises NotFoundError."""
         newest = await self.event_stream(namespace).last_id(name)
         view = await self._view(namespace, name)
-        threads = await Control(self._at(namespace)).threads(name)
-        return AgentDetailBody(**_fields(view), threads=threads, newest=newest)
+        bus = self._at(namespace)
+        threads = await Control(bus).threads(name)
+        spec = await bus.command("GET", bus.keys.config(name))
+        budget = budget_body(spec or b"", view.usage.today, self._clock())
+        return AgentDetailBody(**_fields(view), threads=threads, budget=budget, newest=newest)
 
     async def send(self, namespace: str, name: str, mid: str, message: MessageBody) -> AcceptedBody:
         """Hand in a message once for each `mid`; raises NotFoundError and InboxFullError."""
@@ -198,11 +207,6 @@ def _dead_letter(letter: DeadLetter) -> DeadLetterBody:
 
 
 def _fields(view: AgentView) -> dict[str, Any]:
-    usage = UsageBody(
-        turns=view.usage.turns,
-        prompt_tokens=view.usage.prompt_tokens,
-        completion_tokens=view.usage.completion_tokens,
-    )
     return {
         "name": view.name,
         "state": view.state,
@@ -215,5 +219,5 @@ def _fields(view: AgentView) -> dict[str, Any]:
         "owed": view.owed,
         "dead_letters": view.dead,
         "cancelling": view.cancelling,
-        "usage": usage,
+        "usage": usage_body(view.usage),
     }

@@ -1,6 +1,6 @@
 """The JSON that the gateway takes and gives; the OpenAPI document is made of these models."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from pydantic.alias_generators import to_camel
@@ -90,12 +90,33 @@ class ReplyBody(_Body):
     text: str = Field(description="The agent's answer.")
 
 
+class DayUsageBody(_Body):
+    """What an agent used in one day."""
+
+    date: str = Field(description="The day (UTC) on which it asked a model last.")
+    tokens: int = Field(description="Tokens that models read and wrote that day.")
+    cost: str = Field(description="What that cost, a decimal number in the currency of the prices.")
+
+
+class BudgetBody(_Body):
+    """What an agent may use in one day (UTC), and whether it has."""
+
+    tokens_per_day: int | None = Field(description="Tokens that models may read and write, if limited.")
+    cost_per_day: str | None = Field(description="What models may cost, a decimal number, if limited.")
+    exhausted: Literal["tokensPerDay", "costPerDay"] | None = Field(
+        description="The limit that is reached: until `resetsAt` no model is asked."
+    )
+    resets_at: str = Field(description="When the count begins anew (RFC 3339, UTC).")
+
+
 class UsageBody(_Body):
     """What an agent used in all its life."""
 
     turns: int = Field(description="Turns committed.")
     prompt_tokens: int = Field(description="Tokens that models read.")
     completion_tokens: int = Field(description="Tokens that models wrote.")
+    cost: str = Field(description="What models cost, a decimal number in the currency of their prices.")
+    today: DayUsageBody | None = Field(description="What counts for the day's budget, once there is any.")
 
 
 class AgentBody(_Body):
@@ -119,6 +140,7 @@ class AgentDetailBody(AgentBody):
     """One agent with its conversations."""
 
     threads: list[str] = Field(description="The threads that it has a context for, by name.")
+    budget: BudgetBody | None = Field(description="The day's budget, if its spec sets one.")
     newest: str = Field(description="Id of its newest event before this was told: watch from here on.")
 
 

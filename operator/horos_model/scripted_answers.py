@@ -14,6 +14,9 @@ Json = dict[str, Any]
 CREATED: Final = 1_700_000_000
 """A fixed `created`, so that the same script gives the same bytes."""
 
+NOTHING_FOUND: Final = "(nothing found)"
+"""The answer of a reply with `find` that finds nothing."""
+
 _FAULTS: Final[Mapping[int, tuple[str, str, str | None]]] = {
     400: ("The request was refused.", "invalid_request_error", None),
     401: ("Incorrect API key provided.", "invalid_request_error", "invalid_api_key"),
@@ -163,8 +166,18 @@ def complete_message(sent: Sequence[Step]) -> Json:
 def _chunks(reply: Reply, request: Json) -> list[Chunk]:
     if reply.chunks:
         return [Chunk(text=c) if isinstance(c, str) else c for c in reply.chunks]
-    text = last_user_text(request["messages"]) if reply.echo else reply.text or ""
+    if reply.echo:
+        text = last_user_text(request["messages"])
+    elif reply.find is not None:
+        text = _found(reply.find, request["messages"])
+    else:
+        text = reply.text or ""
     return [Chunk(text=piece) for piece in _pieces(text, reply.chunk_size)]
+
+
+def _found(pattern: str, messages: Sequence[Json]) -> str:
+    found = [match[0] for message in messages for match in re.finditer(pattern, message_text(message))]
+    return "\n".join(dict.fromkeys(found)) or NOTHING_FOUND
 
 
 def _pieces(text: str, size: int | Sequence[int] | None) -> list[str]:

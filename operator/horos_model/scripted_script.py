@@ -97,6 +97,8 @@ class Reply(_Part):
     chunks: tuple[str | Chunk, ...] = ()
     echo: bool = False
     """Answer with the text of the last user message."""
+    find: Annotated[str, AfterValidator(_compiles)] | None = None
+    """Answer with all that this regular expression finds in the messages, a line each, nothing twice."""
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str | None = None
     """What the model thinks before it answers, cut into chunks like the text."""
@@ -140,11 +142,12 @@ class Reply(_Part):
                 ("text", self.text is not None),
                 ("chunks", bool(self.chunks)),
                 ("echo", self.echo),
+                ("find", self.find is not None),
             )
             if given
         ]
         if len(texts) > 1:
-            raise ValueError(f"expected one of text, chunks and echo, not {' and '.join(texts)}")
+            raise ValueError(f"expected one of text, chunks, echo and find, not {' and '.join(texts)}")
         kinds = [
             name
             for name, given in (
@@ -158,7 +161,7 @@ class Reply(_Part):
         if len(kinds) != 1:
             given_kinds = " and ".join(kinds) or "nothing"
             raise ValueError(
-                f"expected text, chunks, echo or toolCalls, or a fault, or raw, or garbage; not {given_kinds}"
+                f"expected text, chunks, echo, find or toolCalls, a fault, raw or garbage; not {given_kinds}"
             )
         return self
 

@@ -1,7 +1,8 @@
 """The checks about an agent's models and what they cost; `checks` says which conditions they belong to."""
 
+from horos_api.budgets import has_day_budget
 from horos_api.conditions import ConditionStatus, Reason
-from horos_operator.day_budget import exhausted_today, has_day_budget
+from horos_operator.day_budget import exhausted_today
 from horos_operator.situation import Situation, Verdict, no, yes
 
 

@@ -106,7 +106,9 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "tools": st.fixed_dictionaries(
             {},
             optional={
-                "builtin": st.lists(st.sampled_from(["send", "ask", "reply", "list_agents"]), unique=True)
+                "builtin": st.lists(
+                    st.sampled_from(["send", "ask", "reply", "list_agents", "history"]), unique=True
+                )
             },
         ),
         "operatingMode": st.sampled_from(["Running", "Suspended", "Terminated"]),

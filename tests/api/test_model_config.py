@@ -9,6 +9,7 @@ from horos_api.model_config import ModelConfig
 from horos_api.money import billionths, decimal_text
 from horos_api.names import Env
 from horos_api.resources import BudgetSpec, Price
+from horos_bus.records import DayUsage
 from tests.api.specs import EVERY_CONFIG_FIELD
 
 DAY = 20_000
@@ -106,13 +107,22 @@ def test_a_day_is_counted_from_midnight_in_utc() -> None:
 def test_a_budget_is_exhausted_when_as_much_is_used_as_is_allowed(
     budget: BudgetSpec, tokens: int, cost: int, limit: str | None
 ) -> None:
-    found = exhausted(budget, DAY, tokens, cost)
+    found = exhausted(budget, DayUsage(DAY, tokens, cost), NOON)
     assert (found.limit if found else None) == limit
 
 
+def test_a_day_that_is_over_counts_nothing_and_one_that_begins_early_counts() -> None:
+    budget, used = BudgetSpec(tokens_per_day=100), DayUsage(DAY, 100, 0)
+    assert exhausted(budget, used, (DAY + 1) * 86_400 - 0.001) is not None
+    assert exhausted(budget, used, (DAY + 1) * 86_400) is None
+    early = exhausted(budget, used, DAY * 86_400 - 5.0)
+    assert early is not None
+    assert early.resets_at == (DAY + 1) * 86_400
+
+
 def test_what_is_exhausted_says_how_much_was_used_and_when_it_begins_anew() -> None:
-    of_tokens = exhausted(BudgetSpec(tokens_per_day=100), DAY, 120, 0)
-    of_money = exhausted(BudgetSpec(cost_per_day="0.5"), DAY, 0, 512_500_000)
+    of_tokens = exhausted(BudgetSpec(tokens_per_day=100), DayUsage(DAY, 120, 0), NOON)
+    of_money = exhausted(BudgetSpec(cost_per_day="0.5"), DayUsage(DAY, 0, 512_500_000), NOON)
     assert of_tokens is not None
     assert of_money is not None
     assert of_tokens.resets_at == (DAY + 1) * 86_400

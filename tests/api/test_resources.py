@@ -25,7 +25,7 @@ def nested(levels: int) -> object:
 def test_an_empty_spec_is_filled_with_defaults() -> None:
     assert agent({}).to_manifest()["spec"] == {
         "instructions": "",
-        "tools": {"builtin": ["send", "ask", "reply", "list_agents"]},
+        "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"]},
         "operatingMode": "Running",
         "imagePullSecrets": [],
         "env": [],

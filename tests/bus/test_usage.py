@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from horos_api.budgets import day_of
 from horos_bus.connection import Bus, BusUnavailableError
 from horos_bus.message_service import MessageService
-from horos_bus.records import Charge, Charged, DayUsage, Ending, FencedError, LostError, Turn, Usage, day_of
+from horos_bus.records import Charge, Charged, DayUsage, Ending, FencedError, LostError, Turn, Usage
 from tests.bus.stage import Stage, answer, record, turn_of, user
 from tests.redis_fixtures import RedisProcess, fresh_prefix
 
@@ -312,3 +313,15 @@ async def test_a_step_without_usage_writes_nothing_about_it(stage: Stage) -> Non
 
 def test_usage_adds_up() -> None:
     assert Usage(1, 2, 3) + Usage(10, 20, 30) == Usage(11, 22, 33)
+
+
+async def test_a_charge_counts_the_tries_before_it_once(stage: Stage) -> None:
+    runtime = stage.runtime(token="me")
+    await stage.agent()
+    await runtime.claim(None)
+    await stage.say("m1")
+    turn = turn_of(await runtime.all_unread())
+    words = ("ada", "me", turn.id, 1, DAY, 100, 5000, "", "", 30, 3, 1500)
+    for _ in range(2):
+        assert await stage.bus.call("charge", words) == [b"OK", b"", 133, 6500, DAY]
+    assert await totals(stage) == (30, 3, 1500)

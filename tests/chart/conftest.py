@@ -62,18 +62,25 @@ class Helm:
         objects = yaml.safe_load_all(self.manifests(*values, namespace=namespace, release=release))
         return Rendered({(each["kind"], each["metadata"]["name"]): each for each in objects if each})
 
+    def model_configs(self, *values: str, known: bool = True) -> list[dict[str, Any]]:
+        """The ModelConfigs that an upgrade makes, or the first install, when the kind is not `known` yet."""
+        api = ("--api-versions", "horos.dev/v1alpha1/ModelConfig") if known else ()
+        done = self._template(values, "horos-system", "horos", *api)
+        assert done.returncode == 0, done.stderr
+        objects = yaml.safe_load_all(done.stdout)
+        return [each for each in objects if each and each["kind"] == "ModelConfig"]
+
     def refusal(self, *values: str) -> str:
         done = self._template(values, "horos-system", "horos")
         assert done.returncode != 0, f"accepted: {values}"
         return done.stderr
 
     def _template(
-        self, values: tuple[str, ...], namespace: str, release: str
+        self, values: tuple[str, ...], namespace: str, release: str, *options: str
     ) -> subprocess.CompletedProcess[str]:
         sets = [word for value in values for word in ("--set", value)]
-        return self.run(
-            "template", release, str(CHART), "--namespace", namespace, "--kube-version", KUBERNETES, *sets
-        )
+        command = ("template", release, str(CHART), "--namespace", namespace, "--kube-version", KUBERNETES)
+        return self.run(*command, *options, *sets)
 
 
 def _helm_program() -> str | None:

@@ -7,8 +7,10 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from horos_api.names import SECRET_GATEWAY, SECRET_REDIS
-from horos_api.resources import Agent
+from horos_api.crd import KINDS
+from horos_api.model_config import ModelConfig
+from horos_api.names import DEFAULT_MODEL_CONFIG, SECRET_GATEWAY, SECRET_REDIS
+from horos_api.resources import Agent, Price, SecretKeyRef
 from horos_gateway.settings import Settings as GatewaySettings
 from horos_operator.settings import Settings as OperatorSettings
 from tests.chart.conftest import CHART, PROJECT, Helm
@@ -119,6 +121,93 @@ def test_the_local_model_is_the_default_model_unless_another_is_named(helm: Helm
     }
 
 
+SHARED = (
+    "model.name=big",
+    "model.baseUrl=https://llm.example/v1",
+    "model.configNamespaces={research,sales}",
+)
+
+
+def test_the_chart_makes_a_model_config_of_its_values_in_the_namespaces_it_is_told(helm: Helm) -> None:
+    made = helm.model_configs(
+        *SHARED,
+        "model.apiKeySecretRef.name=llm",
+        "model.apiKeySecretRef.key=apiKey",
+        "model.contextWindowTokens=128000",
+        "model.pricePerMillionTokens.prompt=0.25",
+        "model.temperature=0.2",
+    )
+    assert [each["metadata"]["namespace"] for each in made] == ["research", "sales"]
+    for each in made:
+        config = ModelConfig.from_manifest(each)
+        assert config.metadata.name == DEFAULT_MODEL_CONFIG
+        assert config.spec.model_dump(by_alias=True, exclude_none=True) == {
+            "name": "big",
+            "baseUrl": "https://llm.example/v1",
+            "temperature": "0.2",
+            "contextWindowTokens": 128_000,
+            "apiKeySecretRef": {"name": "llm", "key": "apiKey"},
+            "pricePerMillionTokens": {"prompt": "0.25", "completion": "0"},
+        }
+
+
+def test_the_least_model_config_has_an_address_and_a_name(helm: Helm) -> None:
+    (least, _) = helm.model_configs(*SHARED)
+    assert least["spec"] == {"name": "big", "baseUrl": "https://llm.example/v1"}
+    (local,) = helm.model_configs(LOCAL, "model.configNamespaces={a}")
+    assert ModelConfig.from_manifest(local).spec.context_window_tokens == 4096
+
+
+def test_no_model_config_is_made_before_the_cluster_knows_the_kind_or_without_being_asked_for(
+    helm: Helm,
+) -> None:
+    assert helm.model_configs(*SHARED, known=False) == []
+    assert helm.model_configs(LOCAL) == []
+
+
+def test_a_model_config_without_a_model_is_refused(helm: Helm) -> None:
+    assert "needs model.name and model.baseUrl" in helm.refusal("model.configNamespaces={a}", "model.name=x")
+
+
+def test_the_default_models_key_and_price_reach_the_operator(helm: Helm) -> None:
+    rendered = helm.render(
+        "model.apiKeySecretRef.name=llm",
+        "model.apiKeySecretRef.key=apiKey",
+        "model.pricePerMillionTokens.completion=2.5",
+    )
+    settings = OperatorSettings.from_environment(resolved(rendered.env("Deployment", "horos-operator")))
+    assert settings.model_api_key_secret_ref == SecretKeyRef(name="llm", key="apiKey")
+    assert settings.model_price == Price(prompt="0", completion="2.5")
+    bare = OperatorSettings.from_environment(resolved(helm.render().env("Deployment", "horos-operator")))
+    assert (bare.model_api_key_secret_ref, bare.model_price) == (None, None)
+
+
+def test_the_operator_may_do_with_each_kind_what_it_does(helm: Helm) -> None:
+    rules = helm.render()["ClusterRole", "horos-horos-system-horos-operator"]["rules"]
+    granted = {
+        (resource, verb)
+        for rule in rules
+        if rule["apiGroups"] == ["horos.dev"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert granted == {
+        *(("agents", verb) for verb in ("get", "list", "watch", "patch")),
+        *(("modelconfigs", verb) for verb in ("get", "list", "watch")),
+        ("agents/status", "patch"),
+        ("modelconfigs/status", "patch"),
+        ("agents/finalizers", "update"),
+    }
+
+
+def test_people_get_rights_on_every_kind(helm: Helm) -> None:
+    rendered = helm.render()
+    plurals = [kind.plural for kind in KINDS]
+    for role in ("view", "edit"):
+        (rule,) = rendered["ClusterRole", f"horos-horos-system-horos-{role}"]["rules"]
+        assert rule["resources"] == plurals
+
+
 def test_the_operator_reads_only_secrets_that_it_makes(helm: Helm) -> None:
     rendered = helm.render()
     rules = [
@@ -194,9 +283,11 @@ def test_cluster_wide_names_differ_between_releases(helm: Helm) -> None:
 
 
 def test_the_resource_definition_outlives_the_release(helm: Helm) -> None:
-    definition = helm.render()["CustomResourceDefinition", "agents.horos.dev"]
-    assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    assert ("CustomResourceDefinition", "agents.horos.dev") not in helm.render("crds.enabled=false")
+    rendered, without = helm.render(), helm.render("crds.enabled=false")
+    for kind in KINDS:
+        definition = ("CustomResourceDefinition", f"{kind.plural}.horos.dev")
+        assert rendered[definition]["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+        assert definition not in without
 
 
 def test_agents_can_have_a_priority_class_or_none(helm: Helm) -> None:
@@ -214,6 +305,10 @@ def test_agents_can_have_a_priority_class_or_none(helm: Helm) -> None:
         ("modle.name=x", "modle"),
         ("model.temperature=1", "/model/temperature"),
         ("model.baseUrl=llm.example", "/model/baseUrl"),
+        ("model.apiKeySecretRef.name=llm", "/model/apiKeySecretRef"),
+        ("model.apiKeySecretRef.key=apiKey", "/model/apiKeySecretRef"),
+        ("model.pricePerMillionTokens.prompt=1 €", "/model/pricePerMillionTokens/prompt"),
+        ("model.configNamespaces={A}", "/model/configNamespaces/0"),
         ("install=Not a name", "/install"),
         ("redis.external.url=http://x", "/redis/external/url"),
         ("localModel.contextTokens=100", "/localModel/contextTokens"),

@@ -13,19 +13,21 @@ from typing import Any
 
 import pytest
 
+from horos_api.crd import KINDS
 from tests.e2e.cluster import PROJECT, RELEASE, Namespace, eventually, images, kubectl, run, unavailable
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """The test cluster with our CRD, and without another operator that would serve the same Agents."""
+    """The test cluster with our CRDs, and without another operator that would serve the same Agents."""
     reason = unavailable()
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    if run("kubectl", "get", "crd", "agents.horos.dev", check=False).returncode:
-        _install_definition()
+    for kind in KINDS:
+        if run("kubectl", "get", "crd", f"{kind.plural}.horos.dev", check=False).returncode:
+            _install_definition(kind.plural)
     other = ("-n", RELEASE, "scale", "deployment/horos-operator")
     released = run("kubectl", *other, "--replicas=0", check=False).returncode == 0
     yield
@@ -34,11 +36,11 @@ def cluster() -> Iterator[None]:
         kubectl("-n", RELEASE, "rollout", "status", "deployment/horos-operator", "--timeout=120s")
 
 
-def _install_definition() -> None:
+def _install_definition(plural: str) -> None:
     """Create the CRD in a way that lets the chart adopt it later."""
-    kubectl("create", "-f", str(PROJECT / "crds/agents.yaml"))
-    kubectl("label", "crd", "agents.horos.dev", "app.kubernetes.io/managed-by=Helm")
-    kubectl("annotate", "crd", "agents.horos.dev", "meta.helm.sh/release-name=horos",
+    kubectl("create", "-f", str(PROJECT / f"crds/{plural}.yaml"))
+    kubectl("label", "crd", f"{plural}.horos.dev", "app.kubernetes.io/managed-by=Helm")
+    kubectl("annotate", "crd", f"{plural}.horos.dev", "meta.helm.sh/release-name=horos",
             f"meta.helm.sh/release-namespace={RELEASE}")  # fmt: skip
 
 

@@ -1,8 +1,12 @@
+from datetime import UTC, datetime, timedelta
+
 import httpx2
+import orjson
 import pytest
 
 from horos_api.events import text_delta
-from horos_bus.records import Ending, Usage
+from horos_bus.records import DayUsage, Ending, Usage
+from horos_gateway.budget_bodies import budget_body
 from tests.gateway.conftest import TOKEN, heard
 from tests.gateway.test_messages import refused
 
@@ -26,7 +30,7 @@ async def test_agents_are_listed_by_name_with_what_they_do(space):
         "owed": 1,
         "deadLetters": 0,
         "cancelling": False,
-        "usage": {"turns": 0, "promptTokens": 0, "completionTokens": 0},
+        "usage": {"turns": 0, "promptTokens": 0, "completionTokens": 0, "cost": "0", "today": None},
     }
     assert (bob["name"], bob["state"], bob["turn"]) == ("bob", "idle", "")
 
@@ -38,7 +42,7 @@ async def test_a_namespace_without_agents_is_an_empty_list(space):
 async def test_one_agent_comes_with_its_threads_and_its_trouble(space):
     runtime = await space.agent()
     turn = await space.turn(runtime, thread="b")
-    used = Usage(prompt_tokens=5, completion_tokens=2)
+    used = Usage(prompt_tokens=5, completion_tokens=2, cost=1_250_000)
     await runtime.commit(turn.id, turn.base, heard(turn), Ending(), used)
     turn = await space.turn(runtime, thread="a")
     await runtime.fail(turn.id, "ModelUnauthorized", "the model refuses the key")
@@ -51,7 +55,57 @@ async def test_one_agent_comes_with_its_threads_and_its_trouble(space):
         "ModelUnauthorized",
         "the model refuses the key",
     )
-    assert agent["usage"] == {"turns": 1, "promptTokens": 5, "completionTokens": 2}
+    today = agent["usage"].pop("today")
+    assert agent["usage"] == {"turns": 1, "promptTokens": 5, "completionTokens": 2, "cost": "0.00125"}
+    assert (today["tokens"], today["cost"]) == (7, "0.00125")
+    assert agent["budget"] is None
+
+
+async def with_budget(space, **budget):
+    """An agent that has used 7 tokens for 0.5 of its money today."""
+    runtime = await space.agent()
+    config = orjson.dumps({"generation": 1, "spec": {"budget": budget}, "models": [{"keyVariable": "K"}]})
+    await space.control.configure("ada", "uid-ada", 1, config)
+    turn = await space.turn(runtime)
+    used = Usage(prompt_tokens=5, completion_tokens=2, cost=500_000_000)
+    await runtime.commit(turn.id, turn.base, heard(turn), Ending(), used)
+    return (await space.http.get("/ada")).json()["budget"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "exhausted"),
+    [
+        ({"tokensPerDay": 8}, None),
+        ({"tokensPerDay": 7}, "tokensPerDay"),
+        ({"tokensPerDay": 8, "costPerDay": "0.50"}, "costPerDay"),
+        ({"costPerDay": "0.51"}, None),
+    ],
+)
+async def test_a_budget_is_told_with_the_limit_that_is_reached_and_when_it_begins_anew(
+    space, budget, exhausted
+):
+    told = await with_budget(space, **budget)
+    assert told["exhausted"] == exhausted
+    assert {"tokensPerDay": None, "costPerDay": None, **budget}.items() <= told.items()
+    left = datetime.fromisoformat(told["resetsAt"]) - datetime.now(UTC)
+    assert timedelta() < left <= timedelta(days=1)
+    assert told["resetsAt"].endswith("T00:00:00Z")
+
+
+async def test_a_budget_per_turn_is_no_budget_of_the_day(space):
+    assert await with_budget(space, toolRounds=3) is None
+
+
+async def test_a_configuration_that_this_gateway_cannot_read_hides_nothing_else(space):
+    assert await with_budget(space, tokensPerDay="many") is None
+
+
+def test_at_midnight_the_budget_is_whole_again():
+    config = b'{"spec": {"budget": {"tokensPerDay": 7}}}'
+    used, midnight = DayUsage(day=20_000, tokens=7), 20_001 * 86_400
+    before, after = (budget_body(config, used, now) for now in (midnight - 1, midnight))
+    assert (before.exhausted, before.resets_at) == ("tokensPerDay", "2024-10-05T00:00:00Z")
+    assert (after.exhausted, after.resets_at) == (None, "2024-10-06T00:00:00Z")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_a_yaml_file_is_read(tmp_path):
         ({"replies": []}, "replies: "),
         ({"replies": [{"text": 3}]}, "replies[0].text: Input should be a valid string (value: 3)"),
         ({"replies": [{"text": "a", "pase": 3}]}, "replies[0].pase: unknown field (value: 3)"),
-        ({"replies": [{"text": "a", "echo": True}]}, "one of text, chunks and echo, not text and echo"),
+        ({"replies": [{"text": "a", "echo": True}]}, "one of text, chunks, echo and find, not text and echo"),
         ({"replies": [{}]}, "or garbage; not nothing"),
         ({"replies": [{"text": "a", "garbage": "b"}]}, "not text or toolCalls and garbage"),
         ({"replies": [{"text": "a", "raw": ["b"]}]}, "not text or toolCalls and raw"),

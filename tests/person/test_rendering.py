@@ -24,8 +24,15 @@ LIVE: dict[str, Any] = {
     "owed": 0,
     "deadLetters": 0,
     "cancelling": False,
-    "usage": {"turns": 3, "promptTokens": 100, "completionTokens": 20},
+    "usage": {
+        "turns": 3,
+        "promptTokens": 100,
+        "completionTokens": 20,
+        "cost": "0.25",
+        "today": {"date": "2026-11-01", "tokens": 90, "cost": "0.2"},
+    },
     "threads": ["main", "work"],
+    "budget": None,
 }
 MANIFEST: dict[str, Any] = {
     "metadata": {"name": "ada", "namespace": "research", "creationTimestamp": "2026-11-01T10:00:00Z"},
@@ -80,10 +87,52 @@ def test_the_table_of_agents_is_plain_and_whole_in_a_pipe() -> None:
         "waiting": 0,
     }
     assert as_text(agents_table([{**LIVE, "message": "x" * 200}, long])) == (
-        "NAME  STATE  RESIDENT  WAITING  TURNS  TOKENS  REASON\n"
-        f"ada   error  yes       2        3      120     ModelRefusesKey: {'x' * 200}\n"
-        "bob   idle   no        0        3      120     -"
+        "NAME  STATE  RESIDENT  WAITING  TURNS  TOKENS  COST  BUDGET  REASON\n"
+        f"ada   error  yes       2        3      120     0.25  -       ModelRefusesKey: {'x' * 200}\n"
+        "bob   idle   no        0        3      120     0.25  -       -"
     )
+
+
+def limited(name: str, reason: str = "Resident", **budget: Any) -> dict[str, Any]:
+    ready = {"type": "Ready", "status": "True" if reason == "Resident" else "False", "reason": reason}
+    accepted = {"type": "Accepted", "status": "True", "reason": "Valid"}
+    return {
+        "metadata": {"name": name},
+        "spec": {"budget": budget},
+        "status": {"conditions": [accepted, {**ready, "message": "why"}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("budget", "date", "told"),
+    [
+        ({}, "2026-11-01", "-"),
+        ({"tokensPerDay": 1000}, "2026-11-01", "9%"),
+        ({"tokensPerDay": 1000, "costPerDay": "0.5"}, "2026-11-01", "40%"),
+        ({"tokensPerDay": 91}, "2026-11-01", "98%"),
+        ({"tokensPerDay": 90, "costPerDay": "9"}, "2026-11-01", "used up"),
+        ({"costPerDay": "0"}, "2026-11-01", "used up"),
+        ({"tokensPerDay": 90}, "2026-11-02", "0%"),
+    ],
+)
+def test_the_table_says_how_much_of_the_day_is_used(budget: dict[str, Any], date: str, told: str) -> None:
+    idle = {**LIVE, "state": "idle", "reason": "", "message": ""}
+    line = as_text(agents_table([idle], [limited("ada", **budget)], date)).splitlines()[1]
+    assert line == f"ada   idle   yes       2        3      120     0.25  {told:<{max(6, len(told))}}  -"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("BudgetExhausted", "BudgetExhausted: why"),
+        ("ModelConfigMissing", "ModelConfigMissing: why"),
+        ("Replacing", "-"),
+    ],
+)
+def test_what_a_resident_agent_cannot_know_of_itself_is_told_by_kubernetes(reason: str, told: str) -> None:
+    idle = {**LIVE, "state": "idle", "reason": "", "message": ""}
+    line = as_text(agents_table([idle], [limited("ada", reason)], "2026-11-01")).splitlines()[1]
+    assert line.endswith(f"  {told}")
 
 
 def test_a_description_joins_what_is_asked_for_with_what_holds() -> None:
@@ -106,7 +155,8 @@ def test_a_description_joins_what_is_asked_for_with_what_holds() -> None:
         "  Turn:     1-0 in thread main\n"
         "  Waiting:  2 messages\n"
         "  Threads:  main, work\n"
-        "  Usage:    3 turns; tokens: 100 read, 20 written\n"
+        "  Usage:    3 turns; tokens: 100 read, 20 written; cost: 0.25\n"
+        "  Last day: 90 tokens, cost: 0.2 on 2026-11-01 (UTC)\n"
         "Last events:\n"
         "  10:00  RUN_STARTED  main 1-0"
     )
@@ -123,8 +173,52 @@ def test_a_new_agent_without_status_can_be_described() -> None:
     bare = {"metadata": {"name": "ada", "namespace": "r", "deletionTimestamp": "now"}, "spec": {}}
     text = as_text(description(LIVE, bare, []))
     assert "Deleted:      now (its pod and keys are being removed)" in text
-    assert "Model:        the installation's default" in text
+    assert "Model:        the default of the namespace or the installation" in text
     assert "Conditions: none" in text
+
+
+BUDGET: dict[str, Any] = {
+    "tokensPerDay": 1_000_000,
+    "costPerDay": None,
+    "exhausted": None,
+    "resetsAt": "2026-11-02T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, "90 of 1,000,000 tokens today; begins anew at 2026-11-02T00:00:00Z"),
+        (
+            {"tokensPerDay": 90, "costPerDay": "5", "exhausted": "tokensPerDay"},
+            "used up: 90 of 90 tokens and 0.2 of 5 in money today; begins anew at 2026-11-02T00:00:00Z",
+        ),
+        (
+            {"costPerDay": "5", "tokensPerDay": None, "resetsAt": "2026-11-09T00:00:00Z"},
+            "0 of 5 in money today; begins anew at 2026-11-09T00:00:00Z",
+        ),
+    ],
+)
+def test_a_description_tells_what_is_left_of_the_day(change: dict[str, Any], told: str) -> None:
+    live = {**LIVE, "budget": {**BUDGET, **change}}
+    assert f"Budget:   {told}\n" in as_text(description(live, MANIFEST, []))
+
+
+def test_an_agent_that_has_done_nothing_has_used_nothing() -> None:
+    usage = {"turns": 1, "promptTokens": 0, "completionTokens": 0, "cost": "0", "today": None}
+    text = as_text(description({**LIVE, "usage": usage, "budget": BUDGET}, MANIFEST, []))
+    assert "Usage:    1 turn; tokens: 0 read, 0 written\n" in text
+    assert "Budget:   0 of 1,000,000 tokens today" in text
+    assert "Last day" not in text
+
+
+def test_a_description_names_the_model_config_and_the_fallbacks() -> None:
+    model = {"configName": "big", "fallbacks": [{"name": "n", "baseUrl": "http://n/v1"}, {}]}
+    manifest = {**MANIFEST, "spec": {"model": model}}
+    assert (
+        "Model:        ModelConfig big; then n at http://n/v1;"
+        " then the default of the namespace or the installation\n"
+    ) in as_text(description(LIVE, manifest, []))
 
 
 def test_an_event_is_one_line() -> None:

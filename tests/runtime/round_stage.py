@@ -18,7 +18,7 @@ from horos_runtime.pace import Backoff
 from horos_runtime.records import TokenUsage
 from horos_runtime.stream_assembly import Step
 from tests.model_fixtures import ScriptedModel
-from tests.runtime.stage import until
+from tests.runtime.stage import shown_text, until
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -46,7 +46,7 @@ class Rounds:
 
     model: ScriptedModel
     round: ModelRound
-    client: LLMClient
+    publisher: DeltaPublisher
     events: list[Event] = field(default_factory=list)
     budget: Ledger = field(default_factory=Ledger)
 
@@ -70,6 +70,14 @@ class Rounds:
 
     async def ask(self, *names: str, **fields: Any) -> Step:
         return await self.round.ask(self.question(*names, **fields))
+
+    async def shows(self, text: str) -> None:
+        """Wait until watchers have read a text of the message."""
+
+        async def there() -> bool:
+            return shown_text(self.events, "t/1") == text
+
+        await until(there)
 
     def named(self, name: str) -> list[Any]:
         """The values of the CUSTOM events of a name."""
@@ -107,7 +115,7 @@ async def rounds_on(
     writing = asyncio.create_task(publisher.run())
     try:
         model_round = ModelRound(client, publisher, Backoff(0.01, 0.05), Pulse())
-        yield Rounds(model, model_round, client, events)
+        yield Rounds(model, model_round, publisher, events)
         await publisher.flush()
     finally:
         writing.cancel()

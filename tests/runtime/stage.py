@@ -90,10 +90,15 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def running(
-        self, name: str = "ada", tools: ToolRegistry | None = None, pace: Pace = FAST, **settings: Any
+        self,
+        name: str = "ada",
+        tools: ToolRegistry | None = None,
+        pace: Pace = FAST,
+        clock: Callable[[], float] = time.time,
+        **settings: Any,
     ) -> AsyncIterator["Running"]:
         """Run an incarnation beside the test; it is stopped and must end cleanly."""
-        runtime = AgentRuntime(replace(self.settings(name), **settings), tools, pace)
+        runtime = AgentRuntime(replace(self.settings(name), **settings), tools, pace, clock)
         async with asyncio.TaskGroup() as group:
             running = Running(runtime, group.create_task(runtime.run()))
             yield running
@@ -140,6 +145,13 @@ class Stage:
 
         await until(there, seconds)
         return found[0]
+
+    async def refusal(self, mid: str) -> str:
+        """Wait for the end of a person's request that is no answer; returns why."""
+        await self.answer(mid)
+        ending = await reply(self.bus, mid)
+        assert ending is not None
+        return ending.error
 
     async def ask(self, text: str, to: str = "ada", thread: str = "main") -> str:
         """Send a request and wait for the reply."""

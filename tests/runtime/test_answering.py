@@ -65,6 +65,7 @@ async def test_a_tool_is_called_on_the_way(stage: Stage) -> None:
         "ask",
         "reply",
         "list_agents",
+        "history",
     }
     assert second["body"]["messages"][-1]["content"] == "5"
     assert [record["role"] for record in await stage.records()] == ["user", "assistant", "tool", "assistant"]
@@ -102,7 +103,7 @@ async def test_wrong_calls_come_back_to_the_model_as_errors(stage: Stage) -> Non
     assert len(results) == 4
     assert any("wrong arguments for add: a: " in text for text in results)
     assert any(
-        "no tool named 'subtract'; available: add, ask, explode, list_agents, reply, send" in text
+        "no tool named 'subtract'; available: add, ask, explode, history, list_agents, reply, send" in text
         for text in results
     )
     assert any("not a JSON object" in text and "{broken" in text for text in results)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from horos_model.scripted_answers import history_error
 from horos_runtime.compaction import learnt, plan, room_for, summary_bytes, target, trigger
 from horos_runtime.context import Context
-from horos_runtime.projection import Room, View
+from horos_runtime.projection import LEAST_TOKENS, Room, View
 from horos_runtime.records import Record
 from horos_runtime.retention import keep_from
 from horos_runtime.token_estimates import estimate_tokens, factor, message_tokens, schema_tokens
@@ -183,7 +183,7 @@ def test_the_room_is_the_window_without_the_answer_in_our_tokens() -> None:
     assert room_for(8000, 2000, 1.0, 100, None) == Room(6000, 100)
     assert room_for(8000, 2000, 2.0, 100, None) == Room(3000, 100)
     assert room_for(8000, 2000, 1.0, 100, 500) == Room(500, 100)
-    assert room_for(1000, 2000, 1.0, 100, None).limit == 0
+    assert room_for(1000, 2000, 1.0, 100, None).limit == LEAST_TOKENS
 
 
 def test_a_ceiling_holds_for_the_model_and_window_that_taught_it() -> None:

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from ag_ui.core import Event as AgUiEvent
+from pydantic import TypeAdapter
 
 from horos_runtime.stream_assembly import CUT_OFF, WITHHELD, CutStreamError
 from tests.runtime.stream_stage import Seen, assemble, calls, chunk, part, seen
 
+AG_UI: TypeAdapter[Any] = TypeAdapter(AgUiEvent)
 TEXT = ("text", "t/1", "Hello")
 THOUGHTS = ("reasoning", "t/1/r1", "Hm.")
 END = chunk("stop")
@@ -281,3 +284,11 @@ def test_a_usage_that_says_nothing_is_none(usage: object) -> None:
 def test_what_is_no_answer_is_not_taken_for_one(chunks: list[object], said: str) -> None:
     with pytest.raises(CutStreamError, match=said.replace("(", r"\(").replace(")", r"\)")):
         assemble(*chunks)
+
+
+@pytest.mark.parametrize(("chunks", "text", "sees"), REASONINGS)
+def test_the_types_of_ag_ui_understand_every_event(
+    chunks: tuple[object, ...], text: str, sees: list[Seen]
+) -> None:
+    _, events = assemble(*chunks)
+    assert [AG_UI.validate_python(event).type for event in events] == [event["type"] for event in events]

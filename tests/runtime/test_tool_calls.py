@@ -2,11 +2,15 @@
 
 import asyncio
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from horos_bus.control import Control
 from horos_runtime.call_round import AT_ONCE
-from horos_runtime.records import OUTCOME_UNKNOWN
+from horos_runtime.records import CANCELLED, OUTCOME_UNKNOWN
 from horos_runtime.repetition import REFUSED_AT, TOLD_AT
 from horos_runtime.tool_context import ToolContext
 from horos_runtime.tool_registry import Tool, ToolRegistry, tool
@@ -145,7 +149,7 @@ async def test_killed_beside_each_other_all_that_are_missing_may_have_begun(
 
     async with stage.process("ada", "-m", "tests.runtime.blocking_agent", str(tmp_path)) as first:
         mid = await stage.say("please")
-        await until(in_the_middle)
+        await until(in_the_middle, 60)
         first.send_signal(signal.SIGKILL)
         await first.wait()
     runs: list[tuple[str, int, str]] = []
@@ -187,7 +191,7 @@ async def test_a_tool_that_is_gone_after_a_kill_may_have_begun_too(stage: Stage,
     await stage.model.load({"toolCalls": [call("charge"), call("look_up")]}, {"text": "over"})
     async with stage.process("ada", "-m", "tests.runtime.blocking_agent", str(tmp_path)) as first:
         mid = await stage.say("please")
-        await until(lambda: asyncio.to_thread((tmp_path / "charge").exists))
+        await until(lambda: asyncio.to_thread((tmp_path / "charge").exists), 60)
         first.send_signal(signal.SIGKILL)
         await first.wait()
     async with stage.running():
@@ -235,8 +239,8 @@ async def test_a_large_result_is_kept_and_can_be_read_on(stage: Stage) -> None:
     assert many.startswith("['of the report' occurs 3997 times in 2]")
     assert "[3987 more; go on with offset " in many
     assert await offered(stage) == [
-        ["ask", "list_agents", "reply", "report", "send"],
-        *[["ask", "list_agents", "read_result", "reply", "report", "send"]] * 8,
+        ["ask", "history", "list_agents", "reply", "report", "send"],
+        *[["ask", "history", "list_agents", "read_result", "reply", "report", "send"]] * 8,
     ]
 
 
@@ -414,10 +418,10 @@ async def test_tools_come_and_go_from_one_round_to_the_next(stage: Stage) -> Non
     assert sorted(await results(stage)) == sorted(
         [
             "learned",
-            "error: there is no tool named 'dance'; available: ask, learn, list_agents, reply, send",
+            "error: there is no tool named 'dance'; available: ask, history, learn, list_agents, reply, send",
             '["ada"]',
             "danced",
-            "error: there is no tool named 'learn'; available: ask, dance, list_agents, reply, send",
+            "error: there is no tool named 'learn'; available: ask, dance, history, list_agents, reply, send",
         ]
     )
     assert ["dance" in names for names in await offered(stage)] == [False, True, True]
@@ -441,6 +445,40 @@ async def test_a_tool_that_goes_while_the_model_speaks_can_still_be_called(stage
         await stage.model.step()
         assert await stage.answer(mid) == "done"
     assert await results(stage) == ["danced"]
+
+
+async def test_cancel_stops_calls_that_run_at_once_and_says_which_it_cannot_stop(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    release, begun, stopped = threading.Event(), threading.Event(), asyncio.Event()
+
+    @tool(parallel=True)
+    def block() -> None:
+        begun.set()
+        release.wait(30)
+
+    @tool(parallel=True)
+    async def dig() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async def running() -> bool:
+        return begun.is_set()
+
+    await stage.agent()
+    await stage.model.load({"toolCalls": [call("block"), call("dig")]}, {"text": "and now"})
+    async with stage.running(tools=ToolRegistry(block, dig)):
+        mid = await stage.say("go")
+        await until(running)
+        assert await Control(stage.bus).cancel("ada", (await stage.view()).turn) == "OK"
+        await stage.answer(mid)
+        assert await stage.ask("hello") == "and now"
+    assert stopped.is_set()
+    assert await results(stage) == [CANCELLED, CANCELLED]
+    assert "the thread of tool block cannot be stopped and is left to itself" in caplog.messages
+    release.set()
 
 
 async def test_a_tool_that_tries_to_end_the_process_is_a_failed_tool(stage: Stage) -> None:

@@ -73,7 +73,7 @@ async def test_an_entry_point_is_a_tool_or_several_or_makes_them(
     found = await load_packages()
     assert found.problems == ()
     assert [each.name for each in found.tools] == names
-    assert found.tools[0].origin == f"package acme-tools 1.2 (entry point acme-tools = acme_tools:{entry})"
+    assert found.tools[0].origin == "package acme-tools 1.2"
 
 
 EXPECTED = "expected a Tool, a list of Tools, or a function without parameters that returns them"
@@ -97,7 +97,7 @@ async def test_a_package_that_cannot_be_loaded_is_told_of(install: Install, code
     found = await load_packages()
     assert [each.name for each in found.tools] == ["add", "negate"]
     assert found.problems == (
-        f"no tools from package bad-tools 1.2 (entry point bad-tools = bad_tools:TOOLS): {problem}",
+        f"no tools from package bad-tools 1.2: {problem} (entry point bad-tools = bad_tools:TOOLS)",
     )
 
 
@@ -109,7 +109,7 @@ async def test_a_package_that_never_ends_loading_is_told_of(
     before = FOREIGN_THREADS.running
     found = await load_packages()
     (problem,) = found.problems
-    assert problem.endswith("it did not finish loading within 0.05 s")
+    assert "it did not finish loading within 0.05 s" in problem
     sys.modules["slow_tools"].RELEASE.set()
 
     async def ended() -> bool:
@@ -148,16 +148,16 @@ async def test_the_model_is_offered_what_is_installed_and_everybody_is_told_what
     assert [each["content"] for each in await stage.records() if each["role"] == "tool"] == ["5", "mine"]
     first, *_ = await stage.model.requests()
     names = [each["function"]["name"] for each in first["body"]["tools"]]
-    assert names == ["add", "ask", "list_agents", "negate", "reply", "send"]
+    assert names == ["add", "ask", "history", "list_agents", "negate", "reply", "send"]
     told = [event["value"]["message"] for event in await stage.events() if custom("toolProblem")(event)]
     assert len(told) == 4
     bad, mine, odd, taken = told
-    assert bad.startswith("no tools from package bad-tools 1.2 ")
+    assert bad.startswith("no tools from package bad-tools 1.2: ZeroDivisionError")
     assert mine == (
         f"there is already a tool named 'negate': one is from {negate.origin}, the other from "
-        "package acme-tools 1.2 (entry point acme-tools = acme_tools:TOOLS); the second is not offered"
+        "package acme-tools 1.2; the second is not offered"
     )
-    assert odd.startswith("a tool of package odd-tools 1.2 ")
+    assert odd.startswith("a tool of package odd-tools 1.2 is not offered: ")
     assert "tool name 'a b': expected 1 to 64 of A-Z a-z 0-9 _ -" in odd
     assert taken.startswith(
         "there is already a tool named 'send': one is from horos, the other from package "

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from horos_api.messages import MessageKind
 from horos_api.names import BODY_BYTES
 from horos_api.resources import BuiltinTool
+from horos_bus.records import Stretch
 from horos_runtime.builtin_tools import NoArguments, builtin_tools, send_effect
 from horos_runtime.records import ToolCall
 from horos_runtime.tool_arguments import RawSchema
@@ -401,17 +402,21 @@ async def nobody() -> list[str]:
     return []
 
 
+async def no_records(start: int, _: int | None) -> Stretch:
+    return Stretch(start, ())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"to": "Bob!", "text": "hi"}, {"to": "bob", "text": " "}, {"to": "bob", "text": "x" * (BODY_BYTES + 1)}],
 )
 def test_send_checks_name_and_text(arguments: dict[str, str]) -> None:
-    executor = ToolExecutor(ToolRegistry(*builtin_tools([BuiltinTool.SEND], nobody)))
+    executor = ToolExecutor(ToolRegistry(*builtin_tools([BuiltinTool.SEND], nobody, no_records)))
     assert isinstance(executor.check(call("send", arguments)), Rejected)
 
 
 def test_send_is_one_effect_with_a_result_for_each_outcome() -> None:
-    executor = ToolExecutor(ToolRegistry(*builtin_tools(BuiltinTool, nobody)))
+    executor = ToolExecutor(ToolRegistry(*builtin_tools(BuiltinTool, nobody, no_records)))
     checked = executor.check(call("send", {"to": "bob", "text": "hi"}))
     assert isinstance(checked, BusCall)
     effect = send_effect(EffectCall(checked.arguments, "c1", "side", "run", "token"))

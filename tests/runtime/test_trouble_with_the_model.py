@@ -177,12 +177,13 @@ async def test_a_model_that_is_down_answers_when_it_is_up(stage: Stage) -> None:
 async def test_a_conversation_that_is_too_long_is_shortened_and_asked_again(stage: Stage) -> None:
     await stage.agent()
     too_long = {"fault": {"status": 400, "code": "context_length_exceeded"}}
-    await stage.model.load({"text": "one"}, {"text": "two"}, too_long, {"text": "three"})
+    summary = {"match": {"text": "Write the new summary"}, "text": "They counted."}
+    await stage.model.load({"text": "one"}, {"text": "two"}, too_long, *[summary] * 8, {"text": "three"})
     async with stage.running():
         await stage.ask("first " * 100)
         await stage.ask("second " * 100)
         assert await stage.ask("third") == "three"
-    *_, long, short = await stage.model.requests()
+    _, _, long, *_, short = await stage.model.requests()
     assert len(long["body"]["messages"]) == 6
     assert len(short["body"]["messages"]) < 6
     assert short["body"]["messages"][-1]["content"] == "third"

@@ -54,6 +54,24 @@ http://horos-model.{{ .Release.Namespace }}.svc:8080/v1
 {{- if and .Values.localModel.enabled (not .Values.model.baseUrl) }}true{{ end -}}
 {{- end -}}
 
+{{/* The default model's numbers: what the values say, else what the local model has; empty when nobody says. */}}
+{{- define "horos.model.name" -}}
+{{ .Values.model.name | default (ternary "smollm2-135m-instruct" "" (eq (include "horos.model.isLocal" .) "true")) }}
+{{- end -}}
+
+{{- define "horos.model.contextWindowTokens" -}}
+{{- with .Values.model.contextWindowTokens | default (ternary .Values.localModel.contextTokens 0 (eq (include "horos.model.isLocal" .) "true")) }}{{ int . }}{{ end -}}
+{{- end -}}
+
+{{- define "horos.model.maxOutputTokens" -}}
+{{- with .Values.model.maxOutputTokens | default (ternary (div .Values.localModel.contextTokens 8) 0 (eq (include "horos.model.isLocal" .) "true")) }}{{ int . }}{{ end -}}
+{{- end -}}
+
+{{/* "true" when the chart makes ModelConfigs: helm can only do so where the cluster knows the kind already. */}}
+{{- define "horos.modelConfigs" -}}
+{{- if and .Values.model.configNamespaces (.Capabilities.APIVersions.Has "horos.dev/v1alpha1/ModelConfig") }}true{{ end -}}
+{{- end -}}
+
 {{/* What every pod of the chart has; call with (dict "root" $ "of" .Values.gateway). */}}
 {{- define "horos.pod" -}}
 enableServiceLinks: false

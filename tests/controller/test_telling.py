@@ -1,0 +1,90 @@
+"""What a pass tells, and when it looks again; the status of ModelConfigs."""
+
+import dataclasses
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from horos_api.budgets import DAY_SECONDS, day_of
+from horos_api.names import key_prefix
+from horos_bus.connection import Bus
+from horos_bus.control import Control
+from horos_operator.agent_manager import AgentManager
+from horos_operator.cluster import OutdatedError
+from horos_operator.credentials import BusCredentials
+from horos_operator.facts import AgentFacts
+from horos_operator.kube.cluster import KubeCluster
+from horos_operator.model_configs import ModelConfigFacts
+from horos_operator.observe import Caches
+from horos_operator.reconcile import Reconciler, tell_model_configs
+from tests.controller.facts import FACTORY, NOW, SETTINGS, agent, model_config, spec
+
+
+class Writes(KubeCluster):
+    """A cluster that keeps what is written to a status; everything else fails for want of a connection."""
+
+    def __init__(self) -> None:
+        self.agents_told: list[Mapping[str, Any]] = []
+        self.configs_told: list[tuple[str, Any]] = []
+        self.gone: set[str] = set()
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        return None
+
+    async def create_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        pass  # nothing here starts a pod that would read it
+
+    async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
+        self.agents_told.append(status)
+        return dataclasses.replace(agent, status=status, version=agent.version + 1)
+
+    async def write_model_config_status(
+        self, config: ModelConfigFacts, status: Mapping[str, Any]
+    ) -> ModelConfigFacts:
+        if config.name in self.gone:
+            raise OutdatedError("gone")
+        self.configs_told.append((config.name, status["agents"]))
+        return dataclasses.replace(config, status=status, version=config.version + 1)
+
+
+async def test_the_status_of_a_model_config_is_written_only_where_it_differs() -> None:
+    caches, cluster = Caches(), Writes()
+    caches.put_agent(agent())
+    for name in ("default", "vanished", "spare"):
+        caches.put_config(model_config(name))
+    cluster.gone.add("vanished")
+    await tell_model_configs(cluster, caches, NOW)
+    await tell_model_configs(cluster, caches, NOW + 100)
+    assert cluster.configs_told == [("default", 1), ("spare", 0)]
+    caches.drop_agent(agent())
+    await tell_model_configs(cluster, caches, NOW + 200)
+    assert cluster.configs_told[2:] == [("default", 0)]
+
+
+async def test_an_agent_whose_budget_is_used_up_is_looked_at_again_when_the_next_day_begins(bus: Bus) -> None:
+    namespace = f"budget-{uuid.uuid4().hex[:8]}"
+    caches, cluster, now = Caches(), Writes(), [NOW]
+    # Suspended: it needs no pod, so nothing but the status is written.
+    asked = spec(operatingMode="Suspended", budget={"tokensPerDay": 10})
+    caches.put_agent(agent(asked, namespace=namespace))
+    at = bus.at(key_prefix(SETTINGS.install, namespace))
+    control = Control(at)
+    await control.create("ada", "agent-uid")
+    await control.ctl("ada", "pause")
+    used = {"day": day_of(NOW), "day_tokens": 12, "day_cost": 0}
+    await at.command("HSET", at.keys.state("ada"), *(part for pair in used.items() for part in pair))
+    credentials = BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url)
+    await credentials.prepare(namespace)
+    look = Reconciler(AgentManager(cluster, caches, bus, credentials), FACTORY, lambda: now[0]).look
+    left = DAY_SECONDS - NOW % DAY_SECONDS
+    assert await look((namespace, "ada")) == left
+    assert _answer(cluster.agents_told[-1]) == ("True", "TokensPerDay")
+    now[0] += left
+    assert await look((namespace, "ada")) is None
+    assert _answer(cluster.agents_told[-1]) == ("False", "WithinBudget")
+    await control.delete("ada", "agent-uid")
+
+
+def _answer(status: Mapping[str, Any]) -> tuple[str, str]:
+    (found,) = [each for each in status["conditions"] if each["type"] == "BudgetExhausted"]
+    return found["status"], found["reason"]

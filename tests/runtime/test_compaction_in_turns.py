@@ -1,0 +1,159 @@
+"""Compaction inside real turns, also when the process is killed in the middle of it."""
+
+import signal
+from dataclasses import replace
+from typing import Any
+
+from horos_api.resources import AgentSpec, BudgetSpec, ModelSpec
+from horos_runtime.tool_registry import ToolRegistry, tool
+from tests.runtime.stage import Stage, custom
+
+SUMMARISE = {"text": "Write the new summary"}
+
+
+def small(stage: Stage, window: int = 4000) -> AgentSpec:
+    return AgentSpec(
+        instructions="Be brief.",
+        model=ModelSpec(
+            name="scripted",
+            base_url=stage.model.base_url,
+            context_window_tokens=window,
+            max_output_tokens=500,
+        ),
+        budget=BudgetSpec(tool_rounds=50),
+    )
+
+
+async def fill(stage: Stage, turns: int = 12) -> None:
+    """Talk until the next turn has to sum up."""
+    await stage.model.load({"text": "yes " * 100, "chunkSize": 1000}, repeat="last")
+    async with stage.running():
+        for number in range(turns):
+            await stage.ask(f"fact {number}: " + "word " * 50)
+
+
+async def compactions(stage: Stage) -> list[dict[str, Any]]:
+    return [record for record in await stage.records() if record["role"] == "compaction"]
+
+
+async def test_killed_while_it_sums_up_the_successor_sums_up_and_answers(stage: Stage) -> None:
+    await stage.agent(spec=small(stage))
+    await fill(stage)
+    assert await compactions(stage) == []
+    held = {"match": SUMMARISE, "chunks": ["half ", {"text": "a summary", "hold": True}]}
+    await stage.model.load(held, {"match": SUMMARISE, "text": "The whole summary."}, {"text": "done"})
+    async with stage.process("ada") as first:
+        mid = await stage.say("next " * 350)
+        await stage.model.requests(1, held=1, seconds=60)
+        first.send_signal(signal.SIGKILL)
+        await first.wait()
+    async with stage.running():
+        assert await stage.answer(mid) == "done"
+    (record,) = await compactions(stage)
+    assert record["content"] == "The whole summary."
+    assert not any("half" in str(event) for event in await stage.events()), "watchers see no summary"
+
+
+async def test_killed_behind_a_compaction_the_successor_does_not_compact_again(stage: Stage) -> None:
+    await stage.agent(spec=small(stage))
+    await fill(stage)
+    await stage.model.load(
+        {"match": SUMMARISE, "text": "The whole summary."},
+        {"chunks": ["half ", {"text": "an answer", "hold": True}]},
+        {"text": "done"},
+    )
+    async with stage.process("ada") as first:
+        mid = await stage.say("next " * 350)
+        await stage.model.requests(2, held=1, seconds=60)
+        first.send_signal(signal.SIGKILL)
+        await first.wait()
+    async with stage.running():
+        assert await stage.answer(mid) == "done"
+    assert len(await compactions(stage)) == 1
+    last = (await stage.model.requests())[-1]["body"]["messages"]
+    assert "The whole summary." in last[1]["content"]
+    assert last[-1]["content"].startswith("next next")
+
+
+async def test_what_the_model_does_not_sum_up_is_noted_and_the_turn_goes_on(stage: Stage) -> None:
+    await stage.agent(spec=small(stage))
+    await fill(stage)
+    await stage.model.load({"match": SUMMARISE, "text": " "}, {"text": "done"}, repeat="last")
+    async with stage.running():
+        assert await stage.ask("next " * 350) == "done"
+    (record,) = await compactions(stage)
+    assert record["content"].startswith("[Left out without a summary, from record 0 on: ")
+    told = (await stage.shows(custom("compaction")))["value"]
+    assert told["after"] < told["before"] and told["through"] == record["through"]
+
+
+async def test_a_long_loop_of_tools_is_compacted_between_its_rounds(stage: Stage) -> None:
+    @tool(idempotent=True)
+    async def look(at: int) -> str:
+        """Look around."""
+        return f"seen {at} " * 150
+
+    await stage.agent(spec=small(stage))
+    rounds = [{"toolCalls": [{"name": "look", "arguments": {"at": at}}]} for at in range(20)]
+    summary = {"match": SUMMARISE, "text": "It looked."}
+    await stage.model.load(*[summary] * 20, *rounds, {"text": "done"})
+    async with stage.running(tools=ToolRegistry(look)):
+        assert await stage.ask("look twenty times") == "done"
+    assert len(await compactions(stage)) >= 2
+    asked = [each["body"]["messages"] for each in await stage.model.requests()]
+    rounds_asked = [messages for messages in asked if messages[0]["content"] == "Be brief."]
+    assert all(any(m["content"] == "look twenty times" for m in messages) for messages in rounds_asked)
+
+
+async def test_a_server_with_a_smaller_window_than_configured_teaches_it(stage: Stage) -> None:
+    await stage.agent(spec=small(stage, 128_000))
+    await fill(stage)
+    fault = {"fault": {"status": 400, "code": "context_length_exceeded"}}
+    summary = {"match": SUMMARISE, "text": "A summary."}
+    await stage.model.load(fault, *[summary] * 12, {"text": "done"}, {"text": "again"})
+    async with stage.running():
+        assert await stage.ask("next") == "done"
+        assert await stage.ask("and next") == "again"
+    (record,) = await compactions(stage)
+    assert record["ceiling"]["window"] == 128_000
+    assert record["ceiling"]["room"] < 8000
+
+
+async def test_the_usage_of_summaries_counts(stage: Stage) -> None:
+    await stage.agent(spec=small(stage))
+    await fill(stage)
+    before = (await stage.view()).usage
+    used = {"usage": {"promptTokens": 1000, "completionTokens": 10}}
+    await stage.model.load({"match": SUMMARISE, "text": "A summary.", **used}, {"text": "done", **used})
+    async with stage.running():
+        await stage.ask("next " * 350)
+    after = replace((await stage.view()).usage, turns=0)
+    assert after.prompt_tokens - before.prompt_tokens == 2000
+    assert after.completion_tokens - before.completion_tokens == 20
+
+
+async def test_the_model_reads_with_the_tool_history_what_the_summary_does_not_tell(stage: Stage) -> None:
+    await stage.agent(spec=small(stage))
+    await fill(stage)
+    looked = [
+        {"name": "history", "arguments": arguments}
+        for arguments in (
+            {"search": "FACT 3"},
+            {"before": 2, "limit": 2},
+            {"limit": 1, "before": 1, "offset": 10},
+            {"search": "nowhere to be found"},
+            {"limit": 99},
+        )
+    ]
+    await stage.model.load(
+        {"match": SUMMARISE, "text": "A summary."}, {"toolCalls": looked}, {"text": "done"}, repeat="last"
+    )
+    async with stage.running():
+        assert await stage.ask("next " * 350) == "done"
+    results = [record["content"] for record in await stage.records() if record["role"] == "tool"]
+    # What cannot be called is told at once, ahead of what is still to run.
+    assert results.pop(0).startswith("error: wrong arguments for history: limit: ")
+    assert results[0].startswith("#6 a person: fact 3: word")
+    assert results[1].startswith("#0 a person: fact 0: ") and "\n#1 you: yes yes" in results[1]
+    assert results[2].startswith("#0 fact 0: ")
+    assert results[3] == "no record with 'nowhere to be found' is kept; the oldest kept is 0"
