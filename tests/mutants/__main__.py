@@ -8,6 +8,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ PROJECT = Path(__file__).parents[2]
 TESTS = "tests/bus"
 QUICK = ("guards", "turns", "debts", "burying", "lives", "orders", "sending", "usage", "retention", "twice")
 """Those that find most, first."""
+HANG_SECONDS = 400
+"""The tests take a minute; whoever waits so long waits for something that the guard had brought about."""
 PROBE = "import horos_bus, sys; sys.exit(not horos_bus.__path__[0].startswith(sys.argv[1]))"
 _COMPILES_NOT = re.compile(r"Error compiling script|Script attempted to access nonexistent global")
 _say = threading.Lock()
@@ -48,15 +51,34 @@ def verdict(mutant: Mutant | None) -> tuple[str, str]:
         subprocess.run([sys.executable, "-c", PROBE, str(copy)], cwd=copy, env=environment, check=True)
         files = dict.fromkeys([*(PROJECT / TESTS / f"test_{name}.py" for name in QUICK), PROJECT / TESTS])
         command = [sys.executable, "-m", "pytest", *map(str, files), "-x", "-q", "-p", "no:cacheprovider"]
-        done = subprocess.run(
-            command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-        )
+        done = ended(command, environment)
+    if done is None:
+        return "killed", f"(the tests did not end within {HANG_SECONDS} s)"
     if done.returncode == 0:
         return "survived", ""
     if done.returncode != 1 or _COMPILES_NOT.search(done.stdout):
         return "broken", done.stdout[-2000:] + done.stderr[-2000:]
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     return "killed", failed.group(1).rpartition("::")[2] if failed else "?"
+
+
+def ended(command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str] | None":
+    """Run the tests with all that they start; None when they hang, and then none of it is left."""
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as tests:
+        try:
+            out, err = tests.communicate(timeout=HANG_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(tests.pid, signal.SIGKILL)
+            return None
+    return subprocess.CompletedProcess(command, tests.returncode, out, err)
 
 
 def tried(mutant: Mutant) -> bool:
