@@ -26,8 +26,7 @@ def cluster() -> Iterator[None]:
     if reason:
         pytest.skip(reason)
     for kind in KINDS:
-        if run("kubectl", "get", "crd", f"{kind.plural}.horos.dev", check=False).returncode:
-            _install_definition(kind.plural)
+        _install_definition(kind.plural)
     other = ("-n", RELEASE, "scale", "deployment/horos-operator")
     released = run("kubectl", *other, "--replicas=0", check=False).returncode == 0
     yield
@@ -37,10 +36,15 @@ def cluster() -> Iterator[None]:
 
 
 def _install_definition(plural: str) -> None:
-    """Create the CRD in a way that lets the chart adopt it later."""
-    kubectl("create", "-f", str(PROJECT / f"crds/{plural}.yaml"))
-    kubectl("label", "crd", f"{plural}.horos.dev", "app.kubernetes.io/managed-by=Helm")
-    kubectl("annotate", "crd", f"{plural}.horos.dev", "meta.helm.sh/release-name=horos",
+    """Bring the CRD to what it is today, in a way that lets the chart adopt it later.
+
+    A cluster that lives longer than a checkout has the one of an older release.
+    """
+    file = str(PROJECT / f"crds/{plural}.yaml")
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", file)
+    name = f"{plural}.horos.dev"
+    kubectl("label", "--overwrite", "crd", name, "app.kubernetes.io/managed-by=Helm")
+    kubectl("annotate", "--overwrite", "crd", name, "meta.helm.sh/release-name=horos",
             f"meta.helm.sh/release-namespace={RELEASE}")  # fmt: skip
 
 
