@@ -16,9 +16,14 @@ QUESTIONS = (
 )
 
 
-def model_config(namespace: Namespace, name: str, **spec: Any) -> None:
+def model_config(namespace: Namespace, called: str, **spec: Any) -> None:
     namespace.apply(
-        {"apiVersion": "horos.dev/v1alpha1", "kind": "ModelConfig", "metadata": {"name": name}, "spec": spec}
+        {
+            "apiVersion": "horos.dev/v1alpha1",
+            "kind": "ModelConfig",
+            "metadata": {"name": called},
+            "spec": spec,
+        }
     )
 
 
