@@ -1,4 +1,4 @@
-"""What a pass tells, and when it looks again; the status of ModelConfigs."""
+"""What a pass tells, and when it looks again; the status of ModelConfigs and ToolServers."""
 
 import dataclasses
 import uuid
@@ -7,6 +7,7 @@ from typing import Any
 
 from horos_api.budgets import DAY_SECONDS, day_of
 from horos_api.names import key_prefix
+from horos_api.server_report import ServerState
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_operator.agent_manager import AgentManager
@@ -16,8 +17,10 @@ from horos_operator.facts import AgentFacts
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.model_configs import ModelConfigFacts
 from horos_operator.observe import Caches
-from horos_operator.reconcile import Reconciler, tell_model_configs
-from tests.controller.facts import FACTORY, NOW, SETTINGS, agent, model_config, spec
+from horos_operator.reconcile import Reconciler
+from horos_operator.shared_status import tell_shared
+from horos_operator.tool_servers import Heard, ToolServerFacts
+from tests.controller.facts import FACTORY, NOW, SETTINGS, agent, model_config, spec, tool_server
 
 
 class Writes(KubeCluster):
@@ -26,6 +29,7 @@ class Writes(KubeCluster):
     def __init__(self) -> None:
         self.agents_told: list[Mapping[str, Any]] = []
         self.configs_told: list[tuple[str, Any]] = []
+        self.servers_told: list[tuple[str, Any]] = []
         self.gone: set[str] = set()
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
@@ -46,6 +50,14 @@ class Writes(KubeCluster):
         self.configs_told.append((config.name, status["agents"]))
         return dataclasses.replace(config, status=status, version=config.version + 1)
 
+    async def write_tool_server_status(
+        self, server: ToolServerFacts, status: Mapping[str, Any]
+    ) -> ToolServerFacts:
+        if server.name in self.gone:
+            raise OutdatedError("gone")
+        self.servers_told.append((server.name, status["conditions"][0]["reason"]))
+        return dataclasses.replace(server, status=status, version=server.version + 1)
+
 
 async def test_the_status_of_a_model_config_is_written_only_where_it_differs() -> None:
     caches, cluster = Caches(), Writes()
@@ -53,12 +65,28 @@ async def test_the_status_of_a_model_config_is_written_only_where_it_differs() -
     for name in ("default", "vanished", "spare"):
         caches.put_config(model_config(name))
     cluster.gone.add("vanished")
-    await tell_model_configs(cluster, caches, NOW)
-    await tell_model_configs(cluster, caches, NOW + 100)
+    await tell_shared(cluster, caches, NOW)
+    await tell_shared(cluster, caches, NOW + 100)
     assert cluster.configs_told == [("default", 1), ("spare", 0)]
     caches.drop_agent(agent())
-    await tell_model_configs(cluster, caches, NOW + 200)
+    await tell_shared(cluster, caches, NOW + 200)
     assert cluster.configs_told[2:] == [("default", 0)]
+
+
+async def test_the_status_of_a_tool_server_is_written_only_where_it_differs() -> None:
+    caches, cluster = Caches(), Writes()
+    caches.put_agent(agent(spec(tools={"servers": [{"name": "d", "serverName": "docs"}]})))
+    for name in ("docs", "vanished", "spare"):
+        caches.put_server(tool_server(name))
+    cluster.gone.add("vanished")
+    await tell_shared(cluster, caches, NOW)
+    await tell_shared(cluster, caches, NOW + 100)
+    assert cluster.servers_told == [("docs", "NotReported"), ("spare", "NotUsed")]
+    connected = Heard("ada", "docs", live=True, state=ServerState.CONNECTED, tools=1, error="", error_at=0)
+    caches.put_heard(("research", "ada"), (connected,))
+    await tell_shared(cluster, caches, NOW + 200)
+    await tell_shared(cluster, caches, NOW + 300)
+    assert cluster.servers_told[2:] == [("docs", "Connected")]
 
 
 async def test_an_agent_whose_budget_is_used_up_is_looked_at_again_when_the_next_day_begins(bus: Bus) -> None:
