@@ -11,7 +11,7 @@ from horos_operator.facts import AgentFacts
 from horos_operator.observe import Observation
 from horos_operator.verdict import Verdict, condition_entry
 
-_OF_THE_BUS: Final = ("state", "owed", "deadLetters", "servers", "usage")
+_OF_THE_BUS: Final = ("state", "owed", "approvals", "deadLetters", "servers", "usage")
 QUIET_SECONDS: Final = 5.0
 """Between two writes of one status that only counts on: usage, state and messages."""
 
@@ -26,6 +26,7 @@ def agent_status(
         known = {
             "state": view.state.value,
             "owed": view.owed,
+            "approvals": view.approvals,
             "deadLetters": view.dead,
             **_servers(seen, agent),
             "usage": _usage(view.usage),

@@ -20,6 +20,7 @@ READY = {ConditionType.READY: Verdict(ConditionStatus.TRUE, Reason.RESIDENT, "po
 WRITTEN = {
     "state": "idle",
     "owed": 2,
+    "approvals": 4,
     "deadLetters": 1,
     "usage": {
         "turns": 3,
@@ -43,6 +44,7 @@ WRITTEN = {
 TODAY = DayUsage(day=11, tokens=9, cost=500_000_000)
 USED = view(
     owed=2,
+    approvals=4,
     dead=1,
     usage=TotalUsage(turns=3, prompt_tokens=40, completion_tokens=5, cost=1_250_000_000, today=TODAY),
 )
