@@ -125,8 +125,8 @@ class _Use(_Remote):
         (),
         max_length=64,
         description=(
-            "The environment of the command. Of the agent's own it gets none but what programs need to run,"
-            " as PATH and HOME."
+            "The environment of the command, all of it: it gets no variable of the agent's own. Its program"
+            " is looked for in the agent's PATH."
         ),
         json_schema_extra=NAMED_LIST,
     )
