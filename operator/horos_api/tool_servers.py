@@ -253,7 +253,14 @@ class ToolServerStatus(ApiModel):
     """What is seen, as the agents that use the server report it; written by the operator only."""
 
     agents: WholeNumber = Field(0, ge=0, description="How many Agents of the namespace use the server.")
-    tools: WholeNumber = Field(0, ge=0, description="How many tools the server has, before any allow list.")
+    tools: WholeNumber = Field(
+        0,
+        ge=0,
+        description=(
+            "How many tools agents find in the server, those that read its resources and prompts included,"
+            " before any allow list."
+        ),
+    )
     last_error: str | None = Field(
         None, max_length=1024, description="What went wrong last, as an agent that uses the server saw it."
     )
