@@ -16,6 +16,7 @@ from horos_api.model_config import ModelConfig
 from horos_api.names import GROUP, VERSION
 from horos_api.objects import Resource
 from horos_api.resources import Agent
+from horos_api.tool_servers import ToolServer
 
 CHECKOUT: Final = Path(__file__).parents[2]
 _KEPT: Final[tuple[str, ...]] = (
@@ -151,6 +152,7 @@ AGENT: Final = Kind(
         _column("Turns", ".status.usage.turns", "integer"),
         _column("Age", ".metadata.creationTimestamp", "date"),
         _column("Mode", ".spec.operatingMode", wide=True),
+        _column("Approvals", ".status.approvals", "integer", wide=True),
         _column("Read", ".status.usage.promptTokens", "integer", wide=True),
         _column("Written", ".status.usage.completionTokens", "integer", wide=True),
         _column("Cost", ".status.usage.cost", wide=True),
@@ -172,7 +174,22 @@ MODEL_CONFIG: Final = Kind(
         _column("Message", f"{_ACCEPTED}.message", wide=True),
     ),
 )
-KINDS: Final = (AGENT, MODEL_CONFIG)
+TOOL_SERVER: Final = Kind(
+    model=ToolServer,
+    name="ToolServer",
+    short_name="ats",
+    columns=(
+        _column("URL", ".spec.url"),
+        _column("Tools", ".status.tools", "integer"),
+        _column("Ready", f"{_READY}.status"),
+        _column("Reason", f"{_READY}.reason"),
+        _column("Agents", ".status.agents", "integer"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+        _column("Message", f"{_READY}.message", wide=True),
+        _column("Last error", ".status.lastError", wide=True),
+    ),
+)
+KINDS: Final = (AGENT, MODEL_CONFIG, TOOL_SERVER)
 
 
 def schema(kind: Kind) -> JsonSchema:
