@@ -190,9 +190,9 @@ class MessageService:
         return bool(answer[0] == b"OK")
 
     async def answer(self, elicitation_id: str) -> Approval | None:
-        """Look at a question; it has a `verdict` when a person has decided, which comes with a wake (`c`).
+        """Read what a person decided; None = nobody has yet. A decision comes with a wake (`c`).
 
-        None = there is no such question (any more): stop waiting.
+        Raises LostError when there is no such question (any more): stop waiting.
         """
         stored = (await self._call("answer", self._identity.token, elicitation_id))[1]
         return approval(elicitation_id, "elicitation", stored) if stored else None
