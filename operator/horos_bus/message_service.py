@@ -184,7 +184,7 @@ class MessageService:
         return next_of(answer, self._agent)
 
     async def elicit(self, turn: str, asked: Elicitation) -> bool:
-        """Ask a person in the middle of a call; False = too many questions of the agent are open."""
+        """Ask a person in the middle of a call; False = the turn has asked too often."""
         what = (asked.tool, asked.server, asked.message, asked.schema, int(asked.seconds * 1000))
         answer = await self._call("elicit", self._identity.token, turn, asked.id, *what)
         return bool(answer[0] == b"OK")
