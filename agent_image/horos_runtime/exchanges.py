@@ -53,8 +53,9 @@ def question(record: Record, start: int) -> Exchange:
     above = heading(record)
     content = f"{above}\n{record['content']}" if above else record["content"]
     message = {"role": "user", "content": content}
-    run, sender, decision = record.get("run", ""), record.get("from", ""), "verdict" in record
-    return Exchange(start, "question", run, (message,), sender, decision)
+    decision = "verdict" in record
+    sender = "" if decision else record.get("from", "")
+    return Exchange(start, "question", record.get("run", ""), (message,), sender, decision)
 
 
 class ExchangeList:

@@ -120,7 +120,7 @@ async def test_an_approved_call_runs_once_in_a_later_life_and_the_person_is_answ
         "Approved by bob, who says: fine with me\nThe call is made now, and its result follows: pay "
         '{"to": "carol", "euros": 5}'
     )
-    assert (decision["kind"], decision["re"], decision["verdict"]) == ("decision", asked.id, "approve")
+    assert (decision["kind"], decision["re"], decision["from"]) == ("decision", asked.id, "bob")
     assert step["approved"] is True
     assert [each["id"] for each in step["tool_calls"]] == [asked.id]
     assert (done["tool_call_id"], done["content"]) == (asked.id, "paid 5 to carol")
