@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from horos_runtime.mcp_connection import ServerConnection
-    from horos_runtime.mcp_elicitation import Elicit
+    from horos_runtime.mcp_questions import Elicit
 
 log: Final = logging.getLogger(__name__)
 
@@ -64,11 +64,15 @@ class MCPClientManager:
             await self.use(self._first)
         return self
 
+    def leave(self) -> None:
+        """Begin to leave all servers; leaving the block waits until that is done."""
+        for connection in self._connections.values():
+            connection.leave()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for connection in self._connections.values():
-            connection.leave()
+        self.leave()
         await self._group.__aexit__(None, None, None)
 
     async def use(self, servers: Sequence[Server]) -> None:

@@ -15,10 +15,11 @@ from mcp.client._transport import TransportStreams
 from horos_api.server_report import ServerReport, ServerState
 from horos_api.tool_servers import ResolvedServer
 from horos_runtime.mcp_catalogue import Listing, Named, extras_of, named
-from horos_runtime.mcp_elicitation import Elicit, Questions
+from horos_runtime.mcp_elicitation import Questions
 from horos_runtime.mcp_failures import why
 from horos_runtime.mcp_http import HttpPlace, http_transport
 from horos_runtime.mcp_pipes import StderrTail
+from horos_runtime.mcp_questions import Elicit
 from horos_runtime.mcp_secrets import SecretFiles
 from horos_runtime.mcp_session import Session
 from horos_runtime.mcp_stdio import stdio_transport

@@ -29,19 +29,21 @@ def result_text(result: CallToolResult) -> str:
 
 
 def _says(content: Iterable[ContentBlock], value: object) -> bool:
-    """Whether a text is the structured value as JSON, as servers give it for older clients."""
+    """Whether a text says the structured value already, as servers give it for older clients."""
+    # The Python SDK wraps what is no object.
+    wrapped = isinstance(value, dict) and list(value) == ["result"]
+    meant = (value, value["result"]) if wrapped and isinstance(value, dict) else (value,)
     for block in content:
-        if isinstance(block, TextContent) and block.text.lstrip()[:1] in ("{", "["):
-            try:
-                if orjson.loads(block.text) == value:
-                    return True
-            except orjson.JSONDecodeError:
-                continue
-    return value == {"result": _texts(content)}  # how the Python SDK wraps a plain text
+        if isinstance(block, TextContent) and (block.text in meant or _json(block.text) in meant):
+            return True
+    return False
 
 
-def _texts(content: Iterable[ContentBlock]) -> str:
-    return "\n".join(block.text for block in content if isinstance(block, TextContent))
+def _json(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def block_text(block: ContentBlock) -> str:

@@ -2,23 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from mcp.client import ClientRequestContext
 from mcp_types import INVALID_REQUEST, ElicitRequestParams, ElicitRequestURLParams, ElicitResult, ErrorData
 
-from horos_runtime.mcp_questions import Question, Verdict, values_for
+from horos_runtime.mcp_questions import Elicit, Question, Verdict, values_for
 from horos_runtime.tool_context import ToolContext
 
 SPARE_SECONDS: Final = 1.0
 """So long before the call's own time is over nobody is waited for any more: the server can still answer."""
 SPARE_SHARE: Final = 0.2
-
-Elicit: TypeAlias = Callable[[Question, ToolContext], Awaitable[Verdict | None]]
-"""Asks a person and waits; None when nobody decided. Cancelled when the call is over."""
 
 
 @dataclass(eq=False)

@@ -1,8 +1,10 @@
 """A server's question as people see it, and the values of an answer, checked against what was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from horos_runtime.tool_context import ToolContext
 
 Value: TypeAlias = str | int | float | bool | list[str] | None
 
@@ -25,6 +27,10 @@ class Verdict:
 
     approved: bool
     content: Mapping[str, Any] = field(default_factory=dict)
+
+
+Elicit: TypeAlias = Callable[[Question, ToolContext], Awaitable[Verdict | None]]
+"""Asks a person and waits; None when nobody decided. It is cancelled when the call is over."""
 
 
 def values_for(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Value]:

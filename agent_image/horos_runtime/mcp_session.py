@@ -19,7 +19,7 @@ from horos_runtime.mcp_elicitation import Questions
 from horos_runtime.mcp_failures import Fate, fate
 from horos_runtime.pace import Backoff
 
-RELIST_SECONDS: Final = 1.0
+RELIST_SECONDS: Final = 0.5
 """A list that changes all the time is asked for this often."""
 SETTLE_SECONDS: Final = 0.02
 """Changes come in bursts; so long one more is waited for."""
