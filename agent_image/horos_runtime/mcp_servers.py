@@ -1,7 +1,8 @@
-"""The tool servers of one runtime: which, as its spec says of each turn; their tools; what is told of them."""
+"""The tool servers of one runtime: those that its spec names, their tools, and what is told of them."""
 
 import asyncio
 import time
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,7 +17,7 @@ from horos_runtime.tools import Tool
 from horos_runtime.wakes import Wakes
 
 FIRST_SECONDS: Final = 5.0
-"""How long a turn waits for servers that are new: a model answers wrongly without the tools it is told to use.
+"""How long a turn waits for servers that are new: a model without the tools it was told of answers wrongly.
 
 One that takes longer is waited for no more; its tools come in the round after it is there.
 """
@@ -71,8 +72,8 @@ class AgentServers:
             await asyncio.sleep(SETTLE_SECONDS)
             report = self._manager.report()
             if report.servers != told:
-                encoded, told = report.encoded(), report.servers
-                await self._desk.patience(lambda text=encoded: self._desk.messages.report_servers(text))
+                await self._desk.patience(partial(self._desk.messages.report_servers, report.encoded()))
+                told = report.servers
 
     def _tell(self, problem: str) -> None:
         log.warning("%s", problem)

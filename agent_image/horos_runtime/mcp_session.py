@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from typing import Final
 
-from mcp import Client, MCPError
 from mcp.client._transport import TransportStreams
 from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
@@ -18,6 +17,7 @@ from horos_runtime.mcp_catalogue import Listing, listing
 from horos_runtime.mcp_elicitation import Questions
 from horos_runtime.mcp_failures import Fate, fate
 from horos_runtime.pace import Backoff
+from mcp import Client, MCPError
 
 RELIST_SECONDS: Final = 0.5
 """A list that changes all the time is asked for this often."""

@@ -1,15 +1,16 @@
-"""A server that does what tests ask of it, made with the SDK; over stdio, or over HTTP on a port that is named."""
+"""A server that does what tests ask of it, made with the SDK: over stdio, or over HTTP on a named port."""
 
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
-server = MCPServer("workshop", instructions="For tests.")
+server = MCPServer("workshop", instructions="For tests.", log_level="CRITICAL")
 counts: dict[str, int] = {}
 
 
@@ -72,7 +73,7 @@ def die(code: int = 3) -> str:
 def die_once(path: str) -> str:
     """End the process, but only the first time."""
     try:
-        with open(path, "x"):
+        with Path(path).open("x"):
             os._exit(3)
     except FileExistsError:
         return "alive"
