@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from horos_api.conditions import Reason
 from horos_api.model_choice import ModelChoice, choices
 from horos_api.resources import AgentSpec
+from horos_api.tool_servers import ResolvedServer
 from horos_runtime.model_errors import ModelRefusedError
 
 ReadConfig: TypeAlias = Callable[[], Awaitable[bytes]]
@@ -25,6 +26,8 @@ class StoredConfig(BaseModel):
     spec: AgentSpec
     models: tuple[ModelChoice, ...] = ()
     """The models to ask, the spec's own first, then its fallbacks; empty: as the spec says them."""
+    servers: tuple[ResolvedServer, ...] = ()
+    """The tool servers to connect to, ToolServers filled in; the spec has them as they were written."""
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:

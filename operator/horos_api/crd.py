@@ -16,6 +16,7 @@ from horos_api.model_config import ModelConfig
 from horos_api.names import GROUP, VERSION
 from horos_api.objects import Resource
 from horos_api.resources import Agent
+from horos_api.tool_servers import ToolServer
 
 CHECKOUT: Final = Path(__file__).parents[2]
 _KEPT: Final[tuple[str, ...]] = (
@@ -172,7 +173,22 @@ MODEL_CONFIG: Final = Kind(
         _column("Message", f"{_ACCEPTED}.message", wide=True),
     ),
 )
-KINDS: Final = (AGENT, MODEL_CONFIG)
+TOOL_SERVER: Final = Kind(
+    model=ToolServer,
+    name="ToolServer",
+    short_name="ats",
+    columns=(
+        _column("URL", ".spec.url"),
+        _column("Tools", ".status.tools", "integer"),
+        _column("Ready", f"{_READY}.status"),
+        _column("Reason", f"{_READY}.reason"),
+        _column("Agents", ".status.agents", "integer"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+        _column("Message", f"{_READY}.message", wide=True),
+        _column("Last error", ".status.lastError", wide=True),
+    ),
+)
+KINDS: Final = (AGENT, MODEL_CONFIG, TOOL_SERVER)
 
 
 def schema(kind: Kind) -> JsonSchema:

@@ -29,6 +29,9 @@ AGENT_NAME_LENGTH: Final = 52
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _THREAD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
+SECRETS_DIR: Final = "/run/horos/secrets"
+"""In an agent's pod: a file `<Secret>/<key>` for each key that its tool servers need and that exists."""
+
 DEFAULT_MODEL_CONFIG: Final = "default"
 """The ModelConfig of all agents of its namespace that name none."""
 DEFAULT_THREAD: Final = "main"
@@ -50,6 +53,7 @@ class Env:
     PREFIX: Final = "HOROS_PREFIX"
     MODEL_API_KEY: Final = "HOROS_MODEL_API_KEY"
     HEALTH_PORT: Final = "HOROS_HEALTH_PORT"
+    SECRETS_DIR: Final = "HOROS_SECRETS_DIR"
 
     @staticmethod
     def model_api_key(index: int) -> str:

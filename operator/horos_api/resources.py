@@ -31,6 +31,7 @@ from horos_api.pod_fields import (
     SecretKeyRef,
     Toleration,
 )
+from horos_api.tool_servers import ToolServerUse
 
 __all__ = [
     "Agent",
@@ -45,6 +46,7 @@ __all__ = [
     "OperatingMode",
     "Price",
     "SecretKeyRef",
+    "ToolServerUse",
     "ToolsSpec",
     "Usage",
 ]
@@ -78,6 +80,12 @@ class ToolsSpec(ApiModel):
         max_length=32,
         description="The tools of horos itself that the model may call; an empty list means none.",
         json_schema_extra=SET_LIST,
+    )
+    servers: Annotated[tuple[ToolServerUse, ...], AfterValidator(unique_by_name)] = Field(
+        (),
+        max_length=64,
+        description="MCP servers whose tools the model may call. Edits take effect in the next turn.",
+        json_schema_extra=NAMED_LIST,
     )
 
 

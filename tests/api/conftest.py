@@ -80,7 +80,8 @@ def _definition(kind: Kind, group: str) -> dict[str, Any]:
 
 def _wait_until_served(server: ApiServer, kind: Kind, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    spec = {"name": "m", "baseUrl": "http://m/v1"} if kind.name == "ModelConfig" else {}
+    required = {"ModelConfig": {"name": "m", "baseUrl": "http://m/v1"}, "ToolServer": {"url": "http://s/mcp"}}
+    spec = required.get(kind.name, {})
     while True:
         try:
             server.created({"kind": kind.name, "metadata": {"name": "ada"}, "spec": spec})

@@ -98,6 +98,42 @@ RESOURCES: st.SearchStrategy[Json] = st.fixed_dictionaries(
         ),
     },
 )
+SECRETS: st.SearchStrategy[Json] = st.fixed_dictionaries({"name": NAMES})
+URLS = st.sampled_from(["http://docs-mcp.tools/mcp", "https://mcp.example:8443/a?b=c"])
+REMOTE: dict[str, st.SearchStrategy[Json]] = {"headersSecretRef": SECRETS, "oauthSecretRef": SECRETS}
+WILDCARDS = st.lists(st.sampled_from(["*", "get_*", "a?", "[x]", "write file", "ä"]), max_size=3, unique=True)
+ARGUMENTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+SERVER_ENV: st.SearchStrategy[Json] = st.one_of(
+    st.fixed_dictionaries({"name": ENV_NAMES}, optional={"value": ARGUMENTS}),
+    st.fixed_dictionaries({"name": ENV_NAMES, "valueFrom": st.fixed_dictionaries({"secretKeyRef": REFS})}),
+)
+PLACES: st.SearchStrategy[Json] = st.one_of(
+    st.fixed_dictionaries({"url": URLS}, optional=REMOTE),
+    st.fixed_dictionaries({"serverName": NAMES}),
+    st.fixed_dictionaries(
+        {"command": st.builds(lambda rest: ["mcp-server-time", *rest], st.lists(ARGUMENTS, max_size=3))},
+        optional={"env": st.lists(SERVER_ENV, max_size=3, unique_by=by_name)},
+    ),
+)
+APPROVALS: st.SearchStrategy[Json] = st.one_of(
+    st.fixed_dictionaries({}, optional={"approval": st.sampled_from(["Never", "Always"])}),
+    st.fixed_dictionaries({"approval": st.just("Matching"), "approvalFor": WILDCARDS.filter(bool)}),
+)
+SERVER_RULES: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {"name": NAMES},
+    optional={
+        "allow": WILDCARDS,
+        "timeoutSeconds": st.integers(1, 86_400),
+        "approvalTimeoutSeconds": st.integers(1, 2_592_000),
+    },
+)
+SERVERS: st.SearchStrategy[Json] = st.builds(
+    lambda *parts: {key: value for part in parts for key, value in part.items()},
+    PLACES,
+    APPROVALS,
+    SERVER_RULES,
+)
+TOOL_SERVERS: st.SearchStrategy[Json] = st.fixed_dictionaries({"url": URLS}, optional=REMOTE)
 SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
     {},
     optional={
@@ -108,7 +144,8 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
             optional={
                 "builtin": st.lists(
                     st.sampled_from(["send", "ask", "reply", "list_agents", "history"]), unique=True
-                )
+                ),
+                "servers": st.lists(SERVERS, max_size=3, unique_by=by_name),
             },
         ),
         "operatingMode": st.sampled_from(["Running", "Suspended", "Terminated"]),
@@ -171,6 +208,37 @@ def paths(document: Json, here: tuple[str | int, ...] = ()) -> list[tuple[str | 
     return found
 
 
+EVERY_SERVER_FIELD: Json = [
+    {
+        "name": "time",
+        "command": ["mcp-server-time", "--local-timezone", ""],
+        "env": [
+            {"name": "A", "value": "1"},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        ],
+        "allow": ["get_*"],
+        "timeoutSeconds": 30,
+        "approval": "Never",
+    },
+    {
+        "name": "docs",
+        "url": "http://docs-mcp.tools/mcp",
+        "headersSecretRef": {"name": "docs-headers"},
+        "oauthSecretRef": {"name": "docs-client"},
+    },
+    {
+        "name": "tickets",
+        "serverName": "tickets",
+        "approval": "Matching",
+        "approvalFor": ["write_*"],
+        "approvalTimeoutSeconds": 600,
+    },
+]
+EVERY_TOOL_SERVER_FIELD: Json = {
+    "url": "http://tickets-mcp.tools/mcp",
+    "headersSecretRef": {"name": "tickets-headers"},
+    "oauthSecretRef": {"name": "tickets-client"},
+}
 EVERY_FIELD: Json = {
     "instructions": "You are Ada.",
     "model": {
@@ -194,7 +262,7 @@ EVERY_FIELD: Json = {
             }
         ],
     },
-    "tools": {"builtin": ["send"]},
+    "tools": {"builtin": ["send"], "servers": EVERY_SERVER_FIELD},
     "operatingMode": "Suspended",
     "image": "registry.example/agent:1",
     "imagePullSecrets": [{"name": "pull"}],

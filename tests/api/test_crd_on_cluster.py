@@ -10,17 +10,20 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from horos_api.crd import AGENT, MODEL_CONFIG, schema
+from horos_api.crd import AGENT, KINDS, MODEL_CONFIG, TOOL_SERVER, schema
 from horos_api.model_config import ModelConfig, ModelConfigSpec
 from horos_api.resources import Agent, AgentSpec
+from horos_api.tool_servers import ToolServer, ToolServerSpec
 from horos_operator.kube.connection import KubeError
 from tests.api.conftest import ApiServer, as_json
 from tests.api.specs import (
     EVERY_CONFIG_FIELD,
     EVERY_FIELD,
+    EVERY_TOOL_SERVER_FIELD,
     MODEL_CONFIGS,
     NAMES,
     SPECS,
+    TOOL_SERVERS,
     WRONG_NAMES,
     changed_specs,
     every_field_changed,
@@ -45,10 +48,14 @@ def model_config(spec: Any, name: str = "default") -> dict[str, Any]:
     return manifest(spec, name) | {"kind": "ModelConfig"}
 
 
+def tool_server(spec: Any, name: str = "docs") -> dict[str, Any]:
+    return manifest(spec, name) | {"kind": "ToolServer"}
+
+
 def refusal_by_model(document: dict[str, Any]) -> str | None:
-    kind = ModelConfig if document["kind"] == "ModelConfig" else Agent
+    models = {kind.name: kind.model for kind in KINDS}
     try:
-        kind.from_manifest(document)
+        models[document["kind"]].from_manifest(document)
     except ValidationError as error:
         return str(error)
     return None
@@ -74,6 +81,14 @@ def test_every_field_of_a_model_config_gets_the_same_verdict_from_both(api_serve
     assert set(EVERY_CONFIG_FIELD) == described, "specs.EVERY_CONFIG_FIELD lacks a field"
     changed = [*every_field_changed(EVERY_CONFIG_FIELD), *every_object_extended(EVERY_CONFIG_FIELD)]
     documents = [model_config(spec) for spec in [EVERY_CONFIG_FIELD, *changed]]
+    assert_same_verdicts(api_server, documents)
+
+
+def test_every_field_of_a_tool_server_gets_the_same_verdict_from_both(api_server: ApiServer) -> None:
+    described = set(schema(TOOL_SERVER)["properties"]["spec"]["properties"])
+    assert set(EVERY_TOOL_SERVER_FIELD) == described, "specs.EVERY_TOOL_SERVER_FIELD lacks a field"
+    changed = [*every_field_changed(EVERY_TOOL_SERVER_FIELD), *every_object_extended(EVERY_TOOL_SERVER_FIELD)]
+    documents = [tool_server(spec) for spec in [EVERY_TOOL_SERVER_FIELD, *changed]]
     assert_same_verdicts(api_server, documents)
 
 
@@ -107,6 +122,16 @@ def test_a_valid_model_config_is_stored_as_the_model_reads_it(
 
 
 @ON_THE_CLUSTER
+@given(spec=TOOL_SERVERS, name=NAMES)
+def test_a_valid_tool_server_is_stored_as_the_model_reads_it(
+    api_server: ApiServer, spec: dict[str, Any], name: str
+) -> None:
+    document = tool_server(spec, name)
+    stored = api_server.created(document)
+    assert ToolServerSpec.model_validate(stored["spec"]) == ToolServer.from_manifest(document).spec
+
+
+@ON_THE_CLUSTER
 @given(spec=changed_specs(MODEL_CONFIGS))
 @example(spec={"name": "m"})
 @example(spec={"name": "m", "baseUrl": "http://m", "pricePerMillionTokens": {"prompt": "1."}})
@@ -121,6 +146,14 @@ def test_a_change_in_a_model_config_gets_the_same_verdict_from_both(api_server: 
 @example(spec={"model": {"responseSchema": {str(number): {} for number in range(257)}}})
 @example(spec={"model": {"fallbacks": [{}, {}]}})
 @example(spec={"budget": {"toolRounds": None, "turnSeconds": 5.0}})
+@example(spec={"tools": {"servers": [{"name": "a"}]}})
+@example(spec={"tools": {"servers": [{"name": "a", "url": "http://a", "command": ["a"]}]}})
+@example(spec={"tools": {"servers": [{"name": "a", "command": ["a"], "env": [], "approvalFor": []}]}})
+@example(spec={"tools": {"servers": [{"name": "a", "command": ["", "a"]}]}})
+@example(spec={"tools": {"servers": [{"name": "a", "url": "http://a", "env": [{"name": "A"}]}]}})
+@example(spec={"tools": {"servers": [{"name": "a", "serverName": "a", "oauthSecretRef": {"name": "a"}}]}})
+@example(spec={"tools": {"servers": [{"name": "a", "serverName": "a", "approval": "Matching"}]}})
+@example(spec={"tools": {"servers": [{"name": "a", "serverName": "a", "approvalFor": ["x"]}]}})
 def test_a_change_anywhere_gets_the_same_verdict_from_both(api_server: ApiServer, spec: Any) -> None:
     assert_same_verdict(manifest(spec), api_server.refusal(manifest(spec)))
 
@@ -145,6 +178,11 @@ def test_names_get_the_same_verdict_from_both(api_server: ApiServer, name: str) 
         ({"model": {"responseSchema": "{}"}}, "spec.model.responseSchema"),
         ({"model": {"fallbacks": [{"maxOutputTokens": 600, "contextWindowTokens": 600}]}}, "below context"),
         ({"budget": {"costPerDay": 5}}, "spec.budget.costPerDay"),
+        ({"tools": {"servers": [{"name": "a"}]}}, "exactly one of url, command and serverName"),
+        (
+            {"tools": {"servers": [{"name": "a", "url": "http://a", "approval": "Matching"}]}},
+            "need each other",
+        ),
     ],
 )
 def test_a_refusal_names_what_is_wrong(api_server: ApiServer, spec: dict[str, Any], said: str) -> None:

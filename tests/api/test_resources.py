@@ -25,7 +25,7 @@ def nested(levels: int) -> object:
 def test_an_empty_spec_is_filled_with_defaults() -> None:
     assert agent({}).to_manifest()["spec"] == {
         "instructions": "",
-        "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"]},
+        "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"], "servers": []},
         "operatingMode": "Running",
         "imagePullSecrets": [],
         "env": [],
@@ -50,7 +50,7 @@ def test_a_manifest_survives_reading_and_writing() -> None:
             "responseSchema": {"type": "object", "properties": {"city": {"default": None}}},
             "fallbacks": [{"name": "spare", "configName": "other"}, {}],
         },
-        "tools": {"builtin": []},
+        "tools": {"builtin": [], "servers": []},
         "operatingMode": "Suspended",
         "image": "registry.example/agent:1",
         "imagePullSecrets": [{"name": "pull"}],

@@ -278,7 +278,7 @@ def test_the_configuration_has_the_spec_as_said_the_models_complete_and_nothing_
                 "responseSchema": {"type": "object", "default": None},
                 "fallbacks": [{"configName": "spare"}, {"configName": "missing"}],
             },
-            "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"]},
+            "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"], "servers": []},
             "operatingMode": "Running",
             "budget": {"requestSeconds": 3600, "toolRounds": 25, "turnSeconds": 600},
         },
