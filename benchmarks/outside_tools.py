@@ -66,7 +66,7 @@ def places(scenario: Scenario, tools: Tools) -> Iterator[list[Place]]:
             yield [Place("echo", command=(tools.own_python, str(FOLDER / "echo.py")))]
             return
         # Without `site`: fifty interpreters start at once, and it is not they that are measured.
-        slow = (sys.executable, "-IS", str(FOLDER / "slow.py"))
+        slow = (sys.executable, "-IS", str(FOLDER / "slow_stdio.py"))
         counted = str(TOOLS_OF_EACH)
         yield [
             Place(name, command=(*slow, str(delay), counted))

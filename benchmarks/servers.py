@@ -84,7 +84,7 @@ def echo(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
 
 
 def slow_tool_servers(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
-    command = [tools.own_python, "-m", "benchmarks.tool_servers.slow", "http", str(port), "20"]
+    command = [tools.own_python, "-m", "benchmarks.tool_servers.slow_http", str(port), "20"]
     return command, f"http://127.0.0.1:{port}"
 
 

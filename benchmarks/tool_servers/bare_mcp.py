@@ -2,10 +2,10 @@
 
 from contextlib import AsyncExitStack
 
-from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 
 from benchmarks.tool_servers.parts import Job, Place, main
+from mcp import Client, StdioServerParameters
 
 
 class BareMcp:

@@ -1,7 +1,6 @@
-"""MCP servers that need a while to start, without an SDK, so that fifty of them fit on a small machine.
+"""An MCP server over stdio that needs a while to start: `slow_stdio.py SECONDS TOOLS`.
 
-Over stdio one a process: `slow.py SECONDS TOOLS`; over HTTP all in one: `slow.py http PORT TOOLS`, each at a path
-that says its delay: `/1.5/mcp`.
+Without an SDK, so that fifty of them fit on a small machine.
 """
 
 import json
@@ -39,29 +38,5 @@ def stdio(seconds: float, tools: int) -> None:
             print(json.dumps(answer(request, tools)), flush=True)
 
 
-def http(port: int, tools: int) -> None:
-    import asyncio
-
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response
-    from starlette.routing import Route
-
-    async def serve(request: Request) -> Response:
-        message = await request.json()
-        if "id" not in message:
-            return Response(status_code=202)
-        if message["method"] == "server/discover":
-            await asyncio.sleep(request.path_params["seconds"])
-        return JSONResponse(answer(message, tools))
-
-    app = Starlette(routes=[Route("/{seconds:float}/mcp", serve, methods=["POST"])])
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "http":
-        http(int(sys.argv[2]), int(sys.argv[3]))
-    else:
-        stdio(float(sys.argv[1]), int(sys.argv[2]))
+    stdio(float(sys.argv[1]), int(sys.argv[2]))
