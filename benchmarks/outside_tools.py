@@ -1,4 +1,4 @@
-"""The part `tools`: what the manager of MCP servers adds to a call and to the start of many; what it weighs."""
+"""The part `tools`: what the manager of MCP servers adds to a call and to a start; its weight."""
 
 import json
 import sys
@@ -58,7 +58,7 @@ def once(contender: Contender, scenario: Scenario, extent: Extent, tools: Tools)
 
 @contextmanager
 def places(scenario: Scenario, tools: Tools) -> Iterator[list[Place]]:
-    """Where the servers of a scenario are, the slowest last; those over stdio are started by who uses them."""
+    """Where the servers of a scenario are, the slowest last; who uses those over stdio starts them."""
     delays = [round(SLOWEST_SECONDS * number / (SERVERS - 1), 2) for number in range(SERVERS)]
     names = [f"server-{number:02}" for number in range(SERVERS)]
     if scenario.transport == "stdio":

@@ -1,4 +1,4 @@
-"""A small authorisation server (RFC 6749 client credentials, RFC 8414, RFC 9728) and the resource it guards."""
+"""A small authorisation server (client credentials of RFC 6749, RFC 8414, RFC 9728) and what it guards."""
 
 import base64
 import secrets

@@ -17,9 +17,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.mcp.raw_stdio import (
+    COMPLETE,
     ELICITED,
     METHOD_NOT_FOUND,
     MODERN,
+    UNCACHED,
     Message,
     Told,
     discovery,
@@ -51,7 +53,7 @@ class Heard:
 class RawHttp:
     """The server; the test reads and writes its fields while it runs."""
 
-    told: Told = field(default_factory=lambda: Told())
+    told: Told = field(default_factory=Told)
     heard: list[Heard] = field(default_factory=list)
     refuse: dict[str, list[Response]] = field(default_factory=dict)
     """By method of JSON-RPC: answers to the next such requests instead of the right ones."""
@@ -139,22 +141,24 @@ class RawHttp:
             return Response(status_code=202)
         if "id" not in message:
             return Response(status_code=202)
-        method, params = message["method"], message.get("params", {})
-        if method == "initialize":
+        if message["method"] == "initialize":
             session = uuid.uuid4().hex
             self._sessions[session] = asyncio.Queue()
             return result(message, introduction(self.told), {SESSION: session})
-        if method == "server/discover" and self.told.get("era") == MODERN:
-            return result(message, discovery(self.told))
-        if method == "tools/call":
-            deed = DEEDS.get(params["name"], plain)
-            return await deed(self, message, request)
-        if (found := listed(method, self.told, self.tools)) is not None:
-            if self.told.get("era") == MODERN:
-                found |= {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+        if message["method"] == "tools/call":
+            return await DEEDS.get(message["params"]["name"], plain)(self, message, request)
+        if (found := self._known(message["method"])) is not None:
             return result(message, found)
         refused = {"code": METHOD_NOT_FOUND, "message": "Method not found"}
         return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "error": refused})
+
+    def _known(self, method: str) -> Message | None:
+        if self.told.get("era") != MODERN:
+            return listed(method, self.told, self.tools)
+        if method == "server/discover":
+            return discovery(self.told)
+        found = listed(method, self.told, self.tools)
+        return None if found is None else {**COMPLETE, **UNCACHED, **found}
 
     def keep(self, message: Message, words: str) -> str:
         """Keep the answer of a call for whoever comes back; returns the id of the event before it."""

@@ -1,7 +1,8 @@
-"""An MCP server without any SDK: JSON-RPC by the line, which misbehaves as it is told and writes down what it hears.
+"""An MCP server without any SDK, which misbehaves as it is told and writes down what it hears.
 
-Started as `python raw_stdio.py FOLDER`. `FOLDER/told.json` is a list of Told, one for each life of the process, the
-last for all further ones; `FOLDER/heard.jsonl` gets a line when a life begins and one for each message.
+Started as `python raw_stdio.py FOLDER`, it speaks JSON-RPC by the line. `FOLDER/told.json` is a list of
+Told, one for each life of the process, the last for all further ones; `FOLDER/heard.jsonl` gets a line when
+a life begins and one for each message.
 """
 
 import contextlib
