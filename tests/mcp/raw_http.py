@@ -84,6 +84,10 @@ class RawHttp:
         """What a restart does: whoever has a session is answered 404."""
         self._on_loop(self._forget)
 
+    def end_streams(self) -> None:
+        """End the stream of each session; the sessions stay."""
+        self._on_loop(lambda: [queue.put_nowait(END) for queue in self._sessions.values()])
+
     def change_tools(self, *tools: str) -> None:
         """Offer other tools, and say so in each session's own stream."""
         self.tools = list(tools)

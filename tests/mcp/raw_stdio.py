@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
@@ -49,8 +50,14 @@ class Told(TypedDict, total=False):
     schemas: dict[str, Message]
     on: dict[str, str]
     """By method: die, hang, garbage, error, wrong."""
+    on_later: dict[str, str]
+    """The same, but only from the second such request of this life on."""
+    plain: bool
+    """Tools named after what they do do nothing of the kind."""
     changes_seconds: float
     """How often the list of tools changes."""
+    page: int
+    """How many tools a page of the list has."""
     resources: dict[str, str]
     prompts: dict[str, str]
     idempotent: list[str]
@@ -109,6 +116,13 @@ def listed(method: str, told: Told, tools: list[str]) -> Message | None:
     return None
 
 
+def paged(start: int, told: Told, tools: list[str]) -> Message:
+    """One page of the tools."""
+    end = start + told.get("page", len(tools) or 1)
+    more = {"nextCursor": str(end)} if end < len(tools) else {}
+    return {"tools": [described(name, told) for name in tools[start:end]], **more}
+
+
 class Server:
     """One life: reads until stdin ends."""
 
@@ -124,6 +138,7 @@ class Server:
         self._arrived = threading.Condition()
         self._cancelled: set[Any] = set()
         self._listening: Any = None
+        self._counts: Counter[str] = Counter()
         self.write_down({"life": past + 1, "pid": os.getpid()})
 
     def write_down(self, what: Message) -> None:
@@ -142,6 +157,7 @@ class Server:
             message = json.loads(line)
             self.write_down(message)
             self._take(message)
+        self.write_down({"end": "stdin was closed"})
 
     def _take(self, message: Message) -> None:
         if "method" not in message:
@@ -159,6 +175,9 @@ class Server:
         method = request["method"]
         params = request.get("params", {})
         fault = self.told.get("on", {}).get(method)
+        self._counts[method] += 1
+        if self._counts[method] > 1:
+            fault = self.told.get("on_later", {}).get(method, fault)
         if fault is not None:
             self.misbehave(fault, request)
         elif method == "initialize":
@@ -172,7 +191,8 @@ class Server:
             if params["name"] not in self._tools:
                 self.error(request, -32602, f"Unknown tool: {params['name']}")
             else:
-                DEEDS.get(params["name"], plain)(self, request, params.get("arguments") or {})
+                deed = plain if self.told.get("plain") else DEEDS.get(params["name"], plain)
+                deed(self, request, params.get("arguments") or {})
         elif method == "resources/read":
             text = self.told.get("resources", {}).get(params["uri"], "")
             self.result(request, {"contents": [{"uri": params["uri"], "text": text}]})
@@ -180,6 +200,8 @@ class Server:
             text = self.told.get("prompts", {}).get(params["name"], "")
             content = {"type": "text", "text": text}
             self.result(request, {"messages": [{"role": "user", "content": content}]})
+        elif method == "tools/list":
+            self.result(request, paged(int(params.get("cursor", 0)), self.told, self._tools))
         elif (found := listed(method, self.told, self._tools)) is not None:
             self.result(request, found)
         else:
