@@ -1,0 +1,240 @@
+"""Tools of MCP servers in whole turns: the real runtime, a real Redis, a scripted model, real processes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from horos_api.resources import ToolsSpec
+from horos_api.server_report import ServerReport, ServerState, read_report
+from horos_api.tool_servers import ToolServerUse, resolved_alone
+from horos_bus.control import Control
+from horos_runtime.agent_config import StoredConfig
+from horos_runtime.records import OUTCOME_UNKNOWN
+from tests.mcp.conftest import MakeRaw
+from tests.mcp.recording import RawStdio, eventually, is_there
+from tests.runtime.stage import Stage, custom, until
+
+
+def use(raw: RawStdio, name: str = "raw", **settings: Any) -> ToolServerUse:
+    return ToolServerUse(name=name, command=raw.command, **settings)
+
+
+async def configured(stage: Stage, generation: int, *servers: ToolServerUse) -> None:
+    """Project a spec with these servers, as the operator does."""
+    spec = stage.spec().model_copy(update={"tools": ToolsSpec(builtin=(), servers=servers)})
+    resolved = tuple(resolved_alone(server) for server in servers)
+    text = StoredConfig(generation=generation, spec=spec, servers=resolved).encoded()
+    assert await Control(stage.bus).configure("ada", "uid-ada", generation, text) == "OK"
+
+
+async def agent(stage: Stage, *servers: ToolServerUse) -> None:
+    assert await Control(stage.bus).create("ada", "uid-ada") == "OK"
+    await configured(stage, 1, *servers)
+
+
+async def reported(stage: Stage, name: str = "raw") -> ServerReport | None:
+    report = read_report(await Control(stage.bus).servers("ada"))
+    found = report.servers if report else ()
+    return next((server for server in found if server.name == name), None)
+
+
+async def becomes(stage: Stage, state: ServerState, name: str = "raw") -> ServerReport:
+    """Wait until the agent reports the server so."""
+
+    async def there() -> bool:
+        server = await reported(stage, name)
+        return server is not None and server.state is state
+
+    await until(there)
+    server = await reported(stage, name)
+    assert server is not None
+    return server
+
+
+async def results(stage: Stage) -> list[str]:
+    return [record["content"] for record in await stage.records() if record["role"] == "tool"]
+
+
+async def offered(stage: Stage) -> list[list[str]]:
+    """The names of the tools in each request that the model got."""
+    return [
+        [each["function"]["name"] for each in request["body"].get("tools", ())]
+        for request in await stage.model.requests()
+    ]
+
+
+def calls(*steps: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Script one call in each step, and then an answer."""
+    return [
+        *({"toolCalls": [{"name": name, "arguments": arguments}]} for name, arguments in steps),
+        {"text": "done"},
+    ]
+
+
+async def play(stage: Stage, *steps: tuple[str, dict[str, Any]]) -> Sequence[str]:
+    """One turn with these calls; returns their results."""
+    before = len(await results(stage))
+    await stage.model.load(*calls(*steps))
+    assert await stage.ask("go") == "done"
+    return (await results(stage))[before:]
+
+
+async def test_a_call_goes_to_the_server_with_the_key_that_names_it_for_good(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    server = raw()
+    await agent(stage, use(server))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        assert await play(stage, ("raw__echo", {"text": "hello"})) == ["hello"]
+    (call,) = server.calls("echo")
+    step = next(index for index, record in enumerate(await stage.records()) if record.get("tool_calls"))
+    (turn,) = {record["run"] for record in await stage.records()}
+    assert f"ada/{turn}/{step}.0" in call["params"]["_meta"].values()
+
+
+async def test_a_server_that_dies_in_the_middle_of_a_call_leaves_a_result_and_the_next_call_works(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    server = raw({"tools": ["echo", "die"]})
+    await agent(stage, use(server))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        died, after = await play(stage, ("raw__die", {}), ("raw__echo", {"text": "still here"}))
+        report = await becomes(stage, ServerState.CONNECTED)
+    assert OUTCOME_UNKNOWN in died or "may have taken effect" in died
+    assert after == "still here"
+    assert len(server.calls("die")) == 1, "what may have taken effect is not done again"
+    assert len(server.pids) == 2
+    assert report.error_at > 0
+    assert "9" in report.error
+
+
+async def test_a_server_added_by_an_edit_is_used_in_the_next_turn_by_the_same_life(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    server = raw()
+    await agent(stage)
+    async with stage.running():
+        assert await play(stage) == []
+        epoch = (await stage.view()).epoch
+        await configured(stage, 2, use(server))
+        assert await play(stage, ("raw__echo", {"text": "new"})) == ["new"]
+        assert (await stage.view()).epoch == epoch
+
+
+async def test_a_server_removed_by_an_edit_is_gone_in_the_next_turn_with_its_process(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    server, other = raw(), raw()
+    await agent(stage, use(server), use(other, "other"))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        await becomes(stage, ServerState.CONNECTED, "other")
+        await configured(stage, 2, use(other, "other"))
+        await play(stage)
+        assert (await offered(stage))[-1] == ["other__echo"]
+        await eventually(lambda: not is_there(server.pids[0]), "the process of the removed server ends")
+        assert await reported(stage) is None
+    assert len(other.pids) == 1, "a server that stays keeps its process"
+
+
+async def test_the_agent_works_while_a_server_starts_and_has_its_tools_when_it_is_there(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    late, prompt = raw(), raw()
+    gate = late.folder / "gate"
+    late = RawStdio.told(late.folder, {"waits_for": str(gate)})
+    await agent(stage, use(late, "late"), use(prompt, "prompt"))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED, "prompt")
+        assert await play(stage, ("prompt__echo", {"text": "meanwhile"})) == ["meanwhile"]
+        assert (await offered(stage))[-1] == ["prompt__echo"]
+        gate.touch()
+        await becomes(stage, ServerState.CONNECTED, "late")
+        assert await play(stage, ("late__echo", {"text": "at last"})) == ["at last"]
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+async def test_a_tool_that_comes_during_a_turn_is_offered_in_its_next_round(
+    stage: Stage, raw: MakeRaw, era: str
+) -> None:
+    server = raw({"era": era, "tools": ["grow"]})
+    await agent(stage, use(server))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        grown, used = await play(stage, ("raw__grow", {"name": "fresh"}), ("raw__fresh", {"a": 1}))
+    assert (grown, used) == ("grown", 'fresh {"a": 1}')
+    first, second, _ = await offered(stage)
+    assert (first, second) == (["raw__grow"], ["raw__fresh", "raw__grow"])
+
+
+async def test_progress_of_a_server_is_seen_by_watchers(stage: Stage, raw: MakeRaw) -> None:
+    server = raw({"tools": ["progress"]})
+    await agent(stage, use(server))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        await play(stage, ("raw__progress", {}))
+        event = await stage.shows(custom("progress"))
+    assert event["value"]["toolCallName"] == "raw__progress"
+    assert event["value"]["text"].startswith("step ")
+
+
+async def test_a_turn_that_is_cancelled_takes_its_call_back_from_the_server(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    server = raw({"tools": ["hang", "echo"]})
+    await agent(stage, use(server))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        await stage.model.load(*calls(("raw__hang", {})))
+        await stage.say("go")
+        await eventually(lambda: server.calls("hang"), "the call comes to the server")
+        begun = await stage.shows(lambda event: event["type"] == "RUN_STARTED")
+        await Control(stage.bus).cancel("ada", begun["runId"])
+        await eventually(lambda: server.said("notifications/cancelled"), "the server is told")
+        assert await play(stage, ("raw__echo", {"text": "next"})) == ["next"]
+    (cancelled,) = server.said("notifications/cancelled")
+    assert cancelled["params"]["requestId"] == server.calls("hang")[0]["id"]
+
+
+async def test_ten_megabytes_reach_the_model_shortened_and_the_rest_is_kept(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    server = raw({"tools": ["big"]})
+    await agent(stage, use(server))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        (result,) = await play(stage, ("raw__big", {"size": 10_000_000}))
+        assert (await offered(stage))[-1] == ["raw__big", "read_result"]
+    assert result.startswith("xxxx")
+    assert len(result) < 100_000
+
+
+async def test_a_thousand_tools_are_offered_in_one_order_that_stays(stage: Stage, raw: MakeRaw) -> None:
+    names = [f"tool-{number:04}" for number in range(1000)]
+    server = raw({"tools": names}, {"tools": names[::-1]})
+    await agent(stage, use(server))
+    async with stage.running():
+        report = await becomes(stage, ServerState.CONNECTED)
+        assert len(report.tools) == 1000
+        assert await play(stage, ("raw__tool-0999", {"x": 1})) == ['tool-0999 {"x": 1}']
+        server.kill()
+        await eventually(lambda: len(server.pids) == 2, "it is started again")
+        await becomes(stage, ServerState.CONNECTED)
+        await play(stage)
+    first, _, last = await offered(stage)
+    assert first == [f"raw__{name}" for name in names]
+    assert last == first
+
+
+async def test_a_runtime_that_ends_leaves_no_process_of_a_server(stage: Stage, raw: MakeRaw) -> None:
+    server = raw({"tools": ["child"]})
+    await agent(stage, use(server))
+    async with stage.running():
+        await becomes(stage, ServerState.CONNECTED)
+        (grandchild,) = await play(stage, ("raw__child", {}))
+        assert is_there(int(grandchild))
+    assert not is_there(server.pids[0])
+    await eventually(lambda: not is_there(int(grandchild)), "what the server started ends with it")
