@@ -174,11 +174,7 @@ class Server:
     def _answer(self, request: Message) -> None:
         method = request["method"]
         params = request.get("params", {})
-        fault = self.told.get("on", {}).get(method)
-        self._counts[method] += 1
-        if self._counts[method] > 1:
-            fault = self.told.get("on_later", {}).get(method, fault)
-        if fault is not None:
+        if (fault := self._fault(method)) is not None:
             self.misbehave(fault, request)
         elif method == "initialize":
             self.result(request, introduction(self.told))
@@ -188,11 +184,7 @@ class Server:
             self._listening = request["id"]
             self._notify("notifications/subscriptions/acknowledged", notifications=params["notifications"])
         elif method == "tools/call":
-            if params["name"] not in self._tools:
-                self.error(request, -32602, f"Unknown tool: {params['name']}")
-            else:
-                deed = plain if self.told.get("plain") else DEEDS.get(params["name"], plain)
-                deed(self, request, params.get("arguments") or {})
+            self._call(request, params["name"], params.get("arguments") or {})
         elif method == "resources/read":
             text = self.told.get("resources", {}).get(params["uri"], "")
             self.result(request, {"contents": [{"uri": params["uri"], "text": text}]})
@@ -206,6 +198,18 @@ class Server:
             self.result(request, found)
         else:
             self.error(request, METHOD_NOT_FOUND, f"Method not found: {method}")
+
+    def _fault(self, method: str) -> str | None:
+        self._counts[method] += 1
+        first = self.told.get("on", {}).get(method)
+        return first if self._counts[method] == 1 else self.told.get("on_later", {}).get(method, first)
+
+    def _call(self, request: Message, tool: str, arguments: Message) -> None:
+        if tool not in self._tools:
+            self.error(request, -32602, f"Unknown tool: {tool}")
+            return
+        deed = plain if self.told.get("plain") else DEEDS.get(tool, plain)
+        deed(self, request, arguments)
 
     def misbehave(self, fault: str, request: Message) -> None:
         match fault:

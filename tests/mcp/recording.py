@@ -51,6 +51,12 @@ class RawStdio:
         """The calls of one tool."""
         return [message for message in self.said("tools/call") if message["params"]["name"] == tool]
 
+    @property
+    def cancelled(self) -> list[Message]:
+        """The calls that were taken back; what listens for changes is taken back at the end, too."""
+        ids = [message["params"]["requestId"] for message in self.said("notifications/cancelled")]
+        return [call for call in self.said("tools/call") if call["id"] in ids]
+
     def kill(self) -> None:
         """End the life of now, as the kernel does when memory is short."""
         os.kill(self.pids[-1], signal.SIGKILL)

@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-from horos_runtime.mcp_questions import Verdict
 
 from horos_api.server_report import ServerState
+from horos_runtime.mcp_questions import Verdict
 from tests.mcp.conftest import MakeRaw
 from tests.mcp.hands import hands
 from tests.mcp.raw_stdio import LEGACY, MODERN, Message, Told
@@ -112,20 +112,19 @@ async def test_a_call_whose_time_is_over_is_cancelled_and_a_late_answer_is_passe
     raw: MakeRaw, era: str
 ) -> None:
     server = raw({"era": era, "tools": ["late", "echo"]})
-    async with hands(timeout=1, raw=server.command) as agent:
+    async with hands(settings={"timeout": 1}, raw=server.command) as agent:
         result = await agent.call("raw__late")
         assert "did not finish within 1 s" in result
         assert "may have taken effect" in result
-        await eventually(lambda: server.said("notifications/cancelled"), "the server is told")
+        await eventually(lambda: server.cancelled, "the server is told")
         assert await agent.call("raw__echo", text="next") == "next"
-    (cancelled,) = server.said("notifications/cancelled")
-    assert cancelled["params"]["requestId"] == server.calls("late")[0]["id"]
+    assert server.cancelled == server.calls("late")
     assert len(server.pids) == 1, "the connection is as good as before"
 
 
 async def test_the_introduction_is_never_cancelled(raw: MakeRaw) -> None:
     server = raw({"on": {"server/discover": "hang", "initialize": "hang"}})
-    async with hands(timeout=1, wait=False, raw=server.command) as agent:
+    async with hands(settings={"timeout": 1}, wait=False, raw=server.command) as agent:
         await agent.becomes(ServerState.FAILED)
         assert "did not answer within 1 s" in agent.report().error
     assert not server.said("notifications/cancelled")
@@ -176,9 +175,9 @@ async def test_a_question_that_nobody_decides_is_taken_back_before_the_call_is_o
     raw: MakeRaw, era: str
 ) -> None:
     server = raw({"era": era, "tools": ["elicit"]})
-    async with hands(timeout=1, verdict=None, raw=server.command) as agent:
+    async with hands(settings={"timeout": 1}, verdict=None, raw=server.command) as agent:
         assert json.loads(await agent.call("raw__elicit")) == {"action": "cancel"}
-    assert not server.said("notifications/cancelled")
+    assert not server.cancelled
 
 
 async def test_the_server_is_let_go_by_the_end_of_its_input(raw: MakeRaw) -> None:

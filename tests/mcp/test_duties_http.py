@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from horos_runtime.mcp_questions import Verdict
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from horos_api.server_report import ServerState
+from horos_runtime.mcp_questions import Verdict
 from tests.mcp.authorisation import Authorisation, guarded
 from tests.mcp.hands import hands, secret
 from tests.mcp.raw_http import SESSION, RawHttp
@@ -48,7 +48,7 @@ async def test_each_post_takes_json_and_event_streams() -> None:
     server = RawHttp()
     with served(server.app()) as address:
         async with hands(raw=f"{address}/mcp") as agent:
-            await agent.call("raw__echo")
+            await agent.call("raw__echo", text="hi")
     for each in server.heard:
         accepted = each.headers["accept"]
         assert "text/event-stream" in accepted
@@ -68,9 +68,9 @@ async def test_a_server_that_forgot_the_session_gets_a_new_introduction_and_the_
     server = RawHttp()
     with served(server.app()) as address:
         async with hands(raw=f"{address}/mcp") as agent:
-            await agent.call("raw__echo", n=1)
+            await agent.call("raw__echo", text="1")
             server.forget_sessions()
-            assert await agent.call("raw__echo", n=2) == 'echo {"n": 2}'
+            assert await agent.call("raw__echo", text="2") == 'echo {"text": "2"}'
     first, second = server.said("initialize")
     assert SESSION not in second.headers
     used = [each.headers[SESSION] for each in server.said("tools/call")]
@@ -84,7 +84,7 @@ async def test_a_server_without_a_stream_of_its_own_works_and_is_not_asked_for_i
     with served(server.app()) as address:
         async with hands(raw=f"{address}/mcp") as agent:
             for number in range(5):
-                assert await agent.call("raw__echo", n=number) == f'echo {{"n": {number}}}'
+                assert await agent.call("raw__echo", text=str(number)) == f'echo {{"text": "{number}"}}'
     assert sum(each.verb == "GET" for each in server.heard) <= 3
 
 
@@ -136,10 +136,10 @@ async def test_a_server_of_2026_gets_method_and_name_as_headers_and_no_session()
 async def test_a_call_whose_time_is_over_is_cancelled_by_a_message_before_2026() -> None:
     server = RawHttp({"tools": ["hang", "echo"]})
     with served(server.app()) as address:
-        async with hands(timeout=1, raw=f"{address}/mcp") as agent:
+        async with hands(settings={"timeout": 1}, raw=f"{address}/mcp") as agent:
             assert "did not finish within 1 s" in await agent.call("raw__hang")
             await eventually(lambda: server.said("notifications/cancelled"), "the server is told")
-            assert await agent.call("raw__echo", n=1) == 'echo {"n": 1}'
+            assert await agent.call("raw__echo", text="1") == 'echo {"text": "1"}'
     (call, _) = server.said("tools/call")
     (cancelled,) = server.said("notifications/cancelled")
     assert call.message and cancelled.message
@@ -149,10 +149,10 @@ async def test_a_call_whose_time_is_over_is_cancelled_by_a_message_before_2026()
 async def test_a_call_whose_time_is_over_is_cancelled_by_hanging_up_since_2026() -> None:
     server = RawHttp({"era": MODERN, "tools": ["hang", "echo"]})
     with served(server.app()) as address:
-        async with hands(timeout=1, raw=f"{address}/mcp") as agent:
+        async with hands(settings={"timeout": 1}, raw=f"{address}/mcp") as agent:
             assert "did not finish within 1 s" in await agent.call("raw__hang")
             await eventually(lambda: server.abandoned, "the call is hung up")
-            assert await agent.call("raw__echo", n=1) == 'echo {"n": 1}'
+            assert await agent.call("raw__echo", text="1") == 'echo {"text": "1"}'
     assert not server.said("notifications/cancelled")
 
 
@@ -174,11 +174,11 @@ async def test_a_pod_that_nobody_logs_in_to_gets_its_token_with_the_clients_own_
         tmp_path, "docs", clientId=authorisation.client_id, clientSecret=authorisation.client_secret
     )
     with behind_oauth(authorisation, server) as url:
-        async with hands(secrets=tmp_path, oauth=oauth, raw=url) as agent:
-            assert await agent.call("raw__echo", n=1) == 'echo {"n": 1}'
+        async with hands(settings={"oauth": oauth}, secrets=tmp_path, raw=url) as agent:
+            assert await agent.call("raw__echo", text="1") == 'echo {"text": "1"}'
             (asked,) = authorisation.asked
             authorisation.revoke()
-            assert await agent.call("raw__echo", n=2) == 'echo {"n": 2}', "a new token is fetched"
+            assert await agent.call("raw__echo", text="2") == 'echo {"text": "2"}', "a new token is fetched"
             assert len(authorisation.asked) == 2
     assert asked["grant_type"] == "client_credentials"
     assert asked["resource"] == url
@@ -192,22 +192,22 @@ async def test_credentials_that_are_refused_are_told_and_the_right_ones_are_read
     authorisation, server = Authorisation(), RawHttp()
     oauth = secret(tmp_path, "docs", clientId=authorisation.client_id, clientSecret="wrong")
     with behind_oauth(authorisation, server) as url:
-        async with hands(secrets=tmp_path, oauth=oauth, wait=False, raw=url) as agent:
+        async with hands(settings={"oauth": oauth}, secrets=tmp_path, wait=False, raw=url) as agent:
             await agent.becomes(ServerState.FAILED)
             error = agent.report().error
             assert "invalid_client" in error or "401" in error
             assert "wrong" not in error, "a secret is never shown"
             secret(tmp_path, "docs", clientSecret=authorisation.client_secret)
             await agent.becomes(ServerState.CONNECTED)
-            assert await agent.call("raw__echo", n=1) == 'echo {"n": 1}'
+            assert await agent.call("raw__echo", text="1") == 'echo {"text": "1"}'
 
 
 async def test_headers_from_a_secret_go_with_every_request(tmp_path: Path) -> None:
     server = RawHttp()
     headers = secret(tmp_path, "docs", **{"X-Api-Key": "k3y\n", "Authorization": "Bearer abc"})
     with served(server.app()) as address:
-        async with hands(secrets=tmp_path, headers=headers, raw=f"{address}/mcp") as agent:
-            await agent.call("raw__echo")
+        async with hands(settings={"headers": headers}, secrets=tmp_path, raw=f"{address}/mcp") as agent:
+            await agent.call("raw__echo", text="hi")
     assert {each.headers.get("x-api-key") for each in server.heard} == {"k3y"}
     assert {each.headers.get("authorization") for each in server.heard} == {"Bearer abc"}
 
@@ -226,7 +226,9 @@ async def test_a_redirect_to_another_place_is_not_followed_and_shows_it_no_secre
             return RedirectResponse(f"{other}/mcp")
 
         with served(Starlette(routes=[Route("/mcp", moved, methods=["POST"])])) as address:
-            async with hands(secrets=tmp_path, headers=headers, wait=False, raw=f"{address}/mcp") as agent:
+            async with hands(
+                settings={"headers": headers}, secrets=tmp_path, wait=False, raw=f"{address}/mcp"
+            ) as agent:
                 await agent.becomes(ServerState.FAILED)
                 assert "redirect" in agent.report().error.lower()
     assert met == []
