@@ -155,9 +155,13 @@ class AgentRuntime:
         yield self._publisher.run()
         yield self._wakes.run()
         yield self._watch.run()
-        yield self._servers.report()
+        yield self._keep_servers()
         if self._settings.health_port is not None:
             yield HealthServer(self._pulse).serve(self._settings.health_host, self._settings.health_port)
+
+    async def _keep_servers(self) -> None:
+        await self._awake.wait()
+        await self._servers.run(self._config.newest)
 
     async def _start(self) -> Next:
         settings = self._settings

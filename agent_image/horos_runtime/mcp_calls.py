@@ -125,7 +125,9 @@ class Calls:
         self._tell(cut)
         if repeatable:
             raise ServerLostError(cut)
-        return f"error: {cut}. Whether it took effect is unknown: check before you call it again."
+        return (
+            f"error: {cut}. The outcome is unknown, it may have taken effect: check before you call it again."
+        )
 
     async def _drift(self, name: str, known: object) -> str:
         """Say what the model must know when the tool is not what it was when the model read of it."""

@@ -3,10 +3,10 @@
 from enum import Enum
 from typing import Final
 
-from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, REQUEST_TIMEOUT
 
 from horos_runtime.mcp_http import BROKEN_OFF, NOT_REACHED, REFUSED
+from mcp import MCPError
 
 REASON_CHARACTERS: Final = 500
 _CLOSED: Final = ("Connection closed", "SSE stream")
@@ -41,10 +41,16 @@ def fate(error: MCPError) -> Fate:
     return Fate.ANSWERED
 
 
-def why(error: BaseException) -> str:
-    """Say in one line what went wrong, for people."""
+def first(error: BaseException) -> BaseException:
+    """Take an error out of the groups that task groups wrap it in."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def why(error: BaseException) -> str:
+    """Say in one line what went wrong, for people."""
+    error = first(error)
     if isinstance(error, MCPError) and error.message == _GONE:
         return "it does not know this session any more"
     text = " ".join(str(error).split())[:REASON_CHARACTERS]

@@ -58,14 +58,14 @@ class HttpPlace:
 @contextlib.asynccontextmanager
 async def http_transport(place: HttpPlace, missed: Callable[[], None]) -> AsyncIterator[TransportStreams]:
     """Talk to a server during the block; `missed` hears when notifications may have been lost."""
-    wire = _Wire(httpx2.AsyncHTTPTransport(socket_options=KEEPALIVE))
+    wire = _Wire(httpx2.AsyncHTTPTransport(socket_options=KEEPALIVE), missed)
     async with httpx2.AsyncClient(
         transport=wire,
         headers=place.headers,
         timeout=httpx2.Timeout(CONNECT_SECONDS, read=None),  # each call has its own time
         auth=oauth_of(place.url, place.client) if place.client is not None else None,
     ) as client:
-        transport = _Transport(place.url, wire, missed)
+        transport = _Transport(place.url, wire)
         to_session, from_server = create_context_streams[SessionMessage | Exception](0)
         to_server, from_session = create_context_streams[SessionMessage](0)
         async with to_session, from_server, to_server, from_session, anyio.create_task_group() as tasks:
@@ -86,10 +86,9 @@ async def http_transport(place: HttpPlace, missed: Callable[[], None]) -> AsyncI
 
 
 class _Transport(StreamableHTTPTransport):
-    def __init__(self, url: str, wire: "_Wire", missed: Callable[[], None]) -> None:
+    def __init__(self, url: str, wire: "_Wire") -> None:
         super().__init__(url, max_sse_event_size=EVENT_BYTES)
         self._wire = wire
-        self._missed = missed
 
     async def handle_get_stream(self, client: httpx2.AsyncClient, read_stream_writer: StreamWriter) -> None:
         """Keep the stream of notifications open, if the server has one."""
@@ -102,7 +101,6 @@ class _Transport(StreamableHTTPTransport):
             elif not self._wire.listens:
                 return
             await anyio.sleep(next(waits))
-            self._missed()
 
 
 class _Wire(httpx2.AsyncBaseTransport):
@@ -111,8 +109,9 @@ class _Wire(httpx2.AsyncBaseTransport):
     `listens` is True once the server has opened a stream of notifications, `listened` since it was cleared.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, missed: Callable[[], None]) -> None:
         self._inner = inner
+        self._missed = missed
         self.listens = self.listened = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -120,6 +119,8 @@ class _Wire(httpx2.AsyncBaseTransport):
         if request.method != "POST" or EVENTS not in request.headers.get("accept", ""):  # OAuth posts, too
             response = await self._inner.handle_async_request(request)
             if request.method == "GET" and EVENTS in response.headers.get("content-type", ""):
+                if self.listens:
+                    self._missed()  # not every server repeats what it told while nobody listened
                 self.listens = self.listened = True
             return response
         try:

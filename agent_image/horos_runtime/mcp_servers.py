@@ -1,7 +1,9 @@
 """The tool servers of one runtime: those that its spec names, their tools, and what is told of them."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -13,6 +15,7 @@ from horos_runtime.agent_config import StoredConfig
 from horos_runtime.desk import Desk
 from horos_runtime.mcp_client import MCPClientManager, log
 from horos_runtime.mcp_people import People
+from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.tools import Tool
 from horos_runtime.wakes import Wakes
 
@@ -28,12 +31,13 @@ REFRESH_SECONDS: Final = 30.0
 
 
 class AgentServers:
-    """Keeps the manager in step with the agent's configuration; `report` is a task of the runtime."""
+    """Keeps the manager in step with the agent's configuration; `run` is a task of the runtime."""
 
     def __init__(self, desk: Desk, wakes: Wakes) -> None:
         self._desk = desk
         self._manager = MCPClientManager(tell=self._tell, elicit=People(desk, wakes).ask)
         self._turn = ""
+        self._using = asyncio.Lock()
         self._used: tuple[ToolServerUse | ResolvedServer, ...] = ()
         self._wait_until = 0.0
 
@@ -53,19 +57,29 @@ class AgentServers:
     async def open(self, turn: str, config: StoredConfig) -> None:
         """Use the servers of a turn's configuration, and give new ones a moment to connect."""
         self._turn = turn
-        servers = config.servers or config.spec.tools.servers
-        if servers != self._used:
-            await self._manager.use(servers)
-            self._used = servers
-            self._wait_until = time.monotonic() + FIRST_SECONDS
+        await self._use(config)
         await self._manager.ready(max(0.0, self._wait_until - time.monotonic()))
 
     def tools(self) -> list[Tool]:
         """List the tools of this moment."""
         return self._manager.tools()
 
-    async def report(self) -> None:
-        """Write to the bus how the servers are, whenever it changes, until cancelled."""
+    async def run(self, config: Callable[[], Awaitable[StoredConfig]]) -> None:
+        """Connect before the first turn comes, then report until cancelled."""
+        with contextlib.suppress(ModelRefusedError):  # the turn says so where people see it
+            await self._use(await config())
+        await self._report()
+
+    async def _use(self, config: StoredConfig) -> None:
+        servers = config.servers or config.spec.tools.servers
+        async with self._using:
+            if servers != self._used:
+                self._used = servers
+                self._wait_until = time.monotonic() + FIRST_SECONDS
+                await self._manager.use(servers)
+
+    async def _report(self) -> None:
+        """Write to the bus how the servers are, whenever it changes."""
         told: tuple[ServerReport, ...] = ()
         while True:
             await self._manager.changes(REFRESH_SECONDS)

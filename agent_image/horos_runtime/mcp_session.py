@@ -15,7 +15,7 @@ from mcp_types import METHOD_NOT_FOUND, Implementation, ToolListChangedNotificat
 
 from horos_runtime.mcp_catalogue import Listing, listing
 from horos_runtime.mcp_elicitation import Questions
-from horos_runtime.mcp_failures import Fate, fate
+from horos_runtime.mcp_failures import Fate, fate, first
 from horos_runtime.pace import Backoff
 from mcp import Client, MCPError
 
@@ -98,9 +98,10 @@ class Session:
                 if not limit.expired():
                     raise
                 raise NoAnswerError(f"it did not answer within {self._seconds:g} s") from None
-            except MCPError as error:
+            except (MCPError, ExceptionGroup) as error:
                 # A process that died says more than that its connection is closed.
-                if fate(error) is Fate.UNKNOWN:
+                cause = first(error)
+                if isinstance(cause, MCPError) and fate(cause) is Fate.UNKNOWN:
                     await self._reason_known()
                 if self._reason is not None:
                     raise ConnectionLostError(self._reason) from error

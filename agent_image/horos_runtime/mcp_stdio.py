@@ -93,7 +93,7 @@ async def _read(
                 await to_session.send(SessionMessage(message))
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return  # the session is gone
-    ended(pipes.ending)
+        ended(pipes.ending)  # before the session learns that there is an end
 
 
 async def _write(pipes: ServerPipes, from_session: MemoryObjectReceiveStream[SessionMessage]) -> None:
