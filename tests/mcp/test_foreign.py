@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from horos_runtime.mcp_questions import Verdict
 
 from horos_api.server_report import ServerState
+from horos_runtime.mcp_questions import Verdict
 from tests.mcp.foreign import ForeignServers
 from tests.mcp.hands import Hands, hands
 from tests.mcp.recording import children, eventually
