@@ -12,6 +12,7 @@ from horos_runtime.mcp_connection import ServerConnection
 from horos_runtime.mcp_content import result_text
 from horos_runtime.mcp_elicitation import RunningCall
 from horos_runtime.mcp_failures import CLOSED, Fate, fate, why
+from horos_runtime.mcp_http import REFUSED
 from horos_runtime.tool_context import ToolContext
 from mcp import Client, MCPError
 
@@ -113,9 +114,9 @@ class Calls:
         if failure.code == REQUEST_TIMEOUT:
             return f"error: the server {self._server} did not answer {name} in time"
         match fate(failure):
-            case Fate.ANSWERED:
+            case Fate.ANSWERED if failure.code != REFUSED:
                 return f"error: the server {self._server} refused {name}: {_refusal(failure)}"
-            case Fate.NOT_DONE:
+            case Fate.ANSWERED | Fate.NOT_DONE:
                 return f"error: {name} was not carried out: the server {self._server}: {said}"
         # Over HTTP one request may be cut off where the others go on; asking for the list shows which it is.
         self._connection.suspect()
@@ -124,9 +125,7 @@ class Calls:
         self._tell(cut)
         if repeatable:
             raise ServerLostError(cut)
-        return (
-            f"error: {cut}. The outcome is unknown, it may have taken effect: check before you call it again."
-        )
+        return f"error: {cut}. Whether it took effect is unknown: check before you call it again."
 
     async def _drift(self, name: str, known: object) -> str:
         """Say what the model must know when the tool is not what it was when the model read of it."""

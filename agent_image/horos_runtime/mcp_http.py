@@ -18,7 +18,7 @@ import anyio
 import httpx2
 import orjson
 from mcp.client._transport import TransportStreams
-from mcp.client.streamable_http import StreamableHTTPTransport, StreamWriter
+from mcp.client.streamable_http import MCP_SESSION_ID, StreamableHTTPTransport, StreamWriter
 from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import SessionMessage
 
@@ -149,7 +149,7 @@ class _Wire(httpx2.AsyncBaseTransport):
             return _answered(502, NOT_REACHED, f"it cannot be reached: {_said(error)}")
         except httpx2.TransportError as error:
             return _answered(502, BROKEN_OFF, f"the connection broke off: {_said(error)}")
-        return await _explained(response) if _is_unexplained(response) else response
+        return await _explained(request, response) if _is_unexplained(response) else response
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -165,10 +165,12 @@ def _is_unexplained(response: httpx2.Response) -> bool:
     return response.status_code >= 400 and response.status_code != 404
 
 
-async def _explained(response: httpx2.Response) -> httpx2.Response:
+async def _explained(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """Say the status of an answer that is no message; one that is a message passes as it is."""
     body = await response.aread()
     await response.aclose()
+    if response.status_code == 400 and MCP_SESSION_ID in request.headers and b"session" in body.lower():
+        return httpx2.Response(404)  # it has forgotten the session; 404 is how the protocol says so
     with contextlib.suppress(orjson.JSONDecodeError):
         if isinstance(said := orjson.loads(body), dict) and "jsonrpc" in said:
             return response
