@@ -78,6 +78,16 @@ def gateway(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
     return [tools.own_python, "-m", "horos_gateway"], f"http://127.0.0.1:{port}"
 
 
+def echo(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    command = [tools.own_python, "-m", "benchmarks.tool_servers.echo", str(port)]
+    return command, f"http://127.0.0.1:{port}"
+
+
+def slow_tool_servers(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    command = [tools.own_python, "-m", "benchmarks.tool_servers.slow_http", str(port), "20"]
+    return command, f"http://127.0.0.1:{port}"
+
+
 SERVERS = {
     "redis": redis,
     "durable redis": durable_redis,
@@ -86,6 +96,8 @@ SERVERS = {
     "model": model,
     "stamping model": stamping_model,
     "gateway": gateway,
+    "echo": echo,
+    "slow tool servers": slow_tool_servers,
 }
 
 

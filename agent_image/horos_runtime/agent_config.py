@@ -53,13 +53,17 @@ class AgentConfig:
         Raises ModelRefusedError when there is none, or none that this runtime understands.
         """
         if version != self._version:
-            text = await self._read()
-            try:
-                self._config = StoredConfig.model_validate_json(text)
-            except ValidationError as error:
-                raise ModelRefusedError(Reason.MODEL_MISCONFIGURED, _explain(text, error)) from error
+            self._config = await self.newest()
             self._version = version
         return self._config
+
+    async def newest(self) -> StoredConfig:
+        """Read the configuration, whatever its version is; raises ModelRefusedError as `of` does."""
+        text = await self._read()
+        try:
+            return StoredConfig.model_validate_json(text)
+        except ValidationError as error:
+            raise ModelRefusedError(Reason.MODEL_MISCONFIGURED, _explain(text, error)) from error
 
 
 def _explain(text: bytes, error: ValidationError) -> str:
