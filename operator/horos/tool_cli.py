@@ -15,6 +15,7 @@ from horos.options import (
     spread,
 )
 from horos.session import exit_codes, run
+from horos_api.messages import Verdict
 
 tool_app = typer.Typer()
 
@@ -75,12 +76,12 @@ def approve(
 
     What a question asks for and you do not set has its default.
     """
-    from horos.tool_commands import approve as approve_it  # noqa: PLC0415
+    from horos.tool_commands import decide  # noqa: PLC0415
 
     with exit_codes():
         checked_approval_id(judgement.id)
         texts = checked_values(given or [])
-    run(place, lambda session: approve_it(session, judgement, texts, output))
+    run(place, lambda session: decide(session, judgement, Verdict.APPROVE, texts, output))
 
 
 @tool_app.command(epilog=EXIT_CODES)
@@ -90,8 +91,8 @@ def deny(judgement: Judgement, place: Place, output: AsListing = Listing.TABLE) 
 
     The agent is told, with the reason, and goes on without.
     """
-    from horos.tool_commands import deny as deny_it  # noqa: PLC0415
+    from horos.tool_commands import decide  # noqa: PLC0415
 
     with exit_codes():
         checked_approval_id(judgement.id)
-    run(place, lambda session: deny_it(session, judgement, output))
+    run(place, lambda session: decide(session, judgement, Verdict.DENY, {}, output))

@@ -47,22 +47,23 @@ async def list_approvals(session: Session, agent: str | None, output: Listing) -
         terminal.note(f"{nobody} for a decision")
 
 
-async def approve(session: Session, judgement: Judgement, texts: Mapping[str, str], output: Listing) -> None:
-    """Let a call happen, or answer a question with values as typed, and say what that means."""
-    wanted: dict[str, Any] = {"verdict": Verdict.APPROVE.value}
-    if texts:
-        wanted["content"] = await _values(session, judgement, texts)
-    _tell(await _decided(session, judgement, wanted), output)
+async def decide(
+    session: Session, judgement: Judgement, verdict: Verdict, texts: Mapping[str, str], output: Listing
+) -> None:
+    """Approve or deny, and say what that means."""
+    terminal = Terminal()
+    done = await decided(session, judgement, verdict, texts)
+    if not _printed(terminal, done, output):
+        terminal.note(decision_line(done))
 
 
-async def deny(session: Session, judgement: Judgement, output: Listing) -> None:
-    """Forbid a call, or decline a question, and say what that means."""
-    _tell(await _decided(session, judgement, {"verdict": Verdict.DENY.value}), output)
-
-
-async def _decided(session: Session, judgement: Judgement, wanted: dict[str, Any]) -> dict[str, Any]:
-    wanted |= {"id": judgement.id}
+async def decided(
+    session: Session, judgement: Judgement, verdict: Verdict, texts: Mapping[str, str]
+) -> dict[str, Any]:
+    """Hand in a verdict, with values as typed for a question, and return what is stored; or a HorosError."""
+    wanted: dict[str, Any] = {"id": judgement.id, "verdict": verdict.value}
     wanted |= {"reason": judgement.reason} if judgement.reason else {}
+    wanted |= {"content": await _values(session, judgement, texts)} if texts else {}
     if who := await who_decides(session, judgement.who):
         wanted["who"] = who
     return await session.client.decide(judgement.agent, wanted)
@@ -74,12 +75,6 @@ async def _values(session: Session, judgement: Judgement, texts: Mapping[str, st
     if asked is not None and not is_question(asked):
         raise UsageError(f"{judgement.id} is a call of {asked['tool']}: it takes no values (--set)")
     return read_texts(form_of(asked["schema"] if asked else ""), texts)
-
-
-def _tell(decided: dict[str, Any], output: Listing) -> None:
-    terminal = Terminal()
-    if not _printed(terminal, decided, output):
-        terminal.note(decision_line(decided))
 
 
 def _printed(terminal: Terminal, value: Any, output: Listing) -> bool:
