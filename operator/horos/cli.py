@@ -26,6 +26,7 @@ from horos.options import (
     text_from,
 )
 from horos.session import exit_codes, run
+from horos.tool_cli import tool_app
 from horos_api.names import DEFAULT_THREAD
 
 app = typer.Typer(
@@ -226,6 +227,9 @@ def history(
     with exit_codes():
         checked_names(part.agent, part.thread)
     run(place, lambda session: print_history(session, part, output))
+
+
+app.add_typer(tool_app)
 
 
 @app.command("model-script", epilog=EXIT_CODES)

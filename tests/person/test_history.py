@@ -121,3 +121,12 @@ def test_messages_of_agents_name_their_request() -> None:
         "#10 eve: note",
         "#11 ada: ",
     ]
+
+
+def test_decisions_of_people_say_whose_they_are() -> None:
+    about = {"role": "user", "kind": "decision", "re": "ada/1-0/1.0", "content": "Approved."}
+    records = {"start": 0, "items": [{**about, "from": "alice"}, {**about, "content": "Denied: too late."}]}
+    assert history_lines("ada", records) == [
+        "#0 alice (decision about ada/1-0/1.0): Approved.",
+        "#1 nobody (decision about ada/1-0/1.0): Denied: too late.",
+    ]
