@@ -1,7 +1,7 @@
 """What the operator projects of an Agent: read from Redis, checked, and kept until its version changes."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,13 +13,11 @@ from horos_runtime.model_errors import ModelRefusedError
 ReadConfig: TypeAlias = Callable[[], Awaitable[bytes]]
 """Reads the text that lies in Redis: `MessageService.config`."""
 
-NEVER_READ: Final = -1
-
 
 class StoredConfig(BaseModel):
     """The JSON that `configure` stores."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     generation: int
     spec: AgentSpec
@@ -41,15 +39,15 @@ class AgentConfig:
 
     def __init__(self, read: ReadConfig) -> None:
         self._read = read
-        self._version = NEVER_READ
-        self._config = StoredConfig(generation=0, spec=AgentSpec())
+        self._version = 0
+        self._config: StoredConfig | None = None
 
     async def of(self, version: int) -> StoredConfig:
         """Return the configuration of this version or a newer one.
 
         Raises ModelRefusedError when there is none, or none that this runtime understands.
         """
-        if version != self._version:
+        if self._config is None or version != self._version:
             text = await self._read()
             try:
                 self._config = StoredConfig.model_validate_json(text)
