@@ -1,4 +1,4 @@
-"""A package of tools in an image of one's own: examples/tools, built as its Dockerfile says, on the cluster."""
+"""A package of tools in an image of one's own: examples/tools on the cluster, as its Dockerfile says."""
 
 import json
 
