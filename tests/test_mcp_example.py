@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from mcp import Client
 
 from horos_api.resources import Agent
 from horos_api.tool_servers import ToolServer
+from mcp import Client
 
 EXAMPLE = Path(__file__).parents[1] / "examples/mcp"
 AGENT = Agent.from_manifest(yaml.safe_load((EXAMPLE / "agent.yaml").read_text()))

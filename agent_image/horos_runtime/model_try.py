@@ -27,7 +27,7 @@ class Question:
     """What a round asks, of which models, and where the answer goes.
 
     `deadline` is a time of the event loop's clock. With `quiet` watchers see nothing of it. The final answer
-    is JSON that satisfies `response_schema`, if there is one.
+    is JSON that satisfies `response_schema`, if there is one. `factor` real tokens are one estimated token.
     """
 
     turn: str
@@ -39,6 +39,7 @@ class Question:
     budget: Budget = field(default_factory=NoBudget)
     response_schema: Schema | None = None
     quiet: bool = False
+    factor: float = 1.0
 
     def to(self, model: ModelChoice) -> ModelRequest:
         """Build what one of the models is asked."""
