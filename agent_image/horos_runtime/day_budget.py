@@ -5,7 +5,7 @@ from horos_api.model_choice import ModelChoice
 from horos_api.money import billionths
 from horos_api.resources import BudgetSpec
 from horos_bus.message_service import MessageService
-from horos_bus.records import Charge, DayUsage, Usage
+from horos_bus.records import Charge, Charged, DayUsage, Usage
 from horos_runtime.meter import Meter
 from horos_runtime.model_errors import BudgetExhaustedError
 from horos_runtime.patience import Patience
@@ -32,24 +32,33 @@ class DayBudget:
 
     async def before(self, model: ModelChoice, prompt_tokens: int) -> None:
         """Charge for a call that is about to be made; raises BudgetExhaustedError."""
-        if not has_day_budget(self._budget):
-            return
-        used = self._meter.pending
         answer_tokens = model.max_output_tokens or 0
+        charged = await self._charge(prompt_tokens + answer_tokens, model.cost(prompt_tokens, answer_tokens))
+        if charged is not None and charged.exhausted:
+            used_up = DayUsage(charged.day, charged.day_tokens, charged.day_cost)
+            reached = exhausted(self._budget, used_up, charged.day * DAY_SECONDS)
+            raise BudgetExhaustedError(reached.message if reached else "the budget of the day is used up")
+
+    async def unused(self) -> None:
+        """Give back what was charged for a call that no model has begun to answer."""
+        await self._charge(0, 0)
+
+    async def _charge(self, tokens: int, cost: int) -> Charged | None:
+        """Put this in the place of what was charged last and is not known to be used yet."""
+        if not has_day_budget(self._budget):
+            return None
+        used = self._meter.pending
         charge = Charge(
             day=self._meter.today,
-            tokens=prompt_tokens + answer_tokens,
-            cost=model.cost(prompt_tokens, answer_tokens),
+            tokens=tokens,
+            cost=cost,
             tokens_limit=self._budget.tokens_per_day,
             cost_limit=self._cost,
             used=used,
         )
         charged = await self._patience(lambda: self._messages.charge(self._turn, charge))
         self._meter.written(used)
-        if charged.exhausted:
-            used_up = DayUsage(charged.day, charged.day_tokens, charged.day_cost)
-            reached = exhausted(self._budget, used_up, charged.day * DAY_SECONDS)
-            raise BudgetExhaustedError(reached.message if reached else "the budget of the day is used up")
+        return charged
 
     def after(self, model: ModelChoice, usage: TokenUsage) -> None:
         """Note what a call has really used; the turn's next step writes it down."""

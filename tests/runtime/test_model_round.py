@@ -74,6 +74,7 @@ async def test_a_refusal_is_not_tried_twice_when_a_fallback_answers(rounds: Roun
     await rounds.model.load(of("own", fault={"status": status}), of("other", text="hi"))
     assert (await rounds.ask("own", "other")).text == "hi"
     assert await models_asked(rounds) == ["own", "other"]
+    assert (rounds.budget.given_back, len(rounds.budget.used)) == (1, 1)
 
 
 async def test_when_all_refuse_the_first_refusal_is_the_error(rounds: Rounds) -> None:
