@@ -67,7 +67,7 @@ class AgentServers:
         return self._manager.tools()
 
     async def run(self, config: Callable[[], Awaitable[StoredConfig | None]]) -> None:
-        """Connect before the first turn comes, then report until cancelled (`config`: None without servers)."""
+        """Connect before the first turn comes, then report until cancelled; `config` may find no servers."""
         with contextlib.suppress(ModelRefusedError):  # the turn says so where people see it
             if (early := await config()) is not None:
                 await self._use(early)

@@ -12,12 +12,23 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/registry.sh"
 
 agent=$1
+certificates=/etc/ssl/certs/ca-certificates.crt
 folder=${2:-$here/../e2e/tools}
 
 # The same bytes for the same content.
 archive() {
   tar -c -C "$folder" --sort=name --mtime=@0 --owner=0 --group=0 --mode=u=rwX,go=rX \
     --exclude=__pycache__ --exclude='*.pyc' .
+}
+
+# The host's certificates reach a builder stage that asks for them, never an image.
+build() {
+  local context
+  context=$(mktemp -d)
+  archive | tar -x -C "$context"
+  [ ! -r $certificates ] || cp $certificates "$context/host-ca.crt"
+  tar -c -C "$context" . | DOCKER_BUILDKIT=0 docker build -q "${arguments[@]}" -t "$image" - >/dev/null
+  rm -rf "$context"
 }
 
 arguments=(--build-arg "AGENT_IMAGE=$agent")
@@ -27,8 +38,7 @@ done
 image=horos/test-tools:$( (echo "$agent" && archive) | sha256sum | cut -c1-16)
 exec 9>"$HOROS_CACHE/images.lock"
 flock 9
-docker image inspect "$image" >/dev/null 2>&1 ||
-  archive | DOCKER_BUILDKIT=0 docker build -q "${arguments[@]}" -t "$image" - >/dev/null
+docker image inspect "$image" >/dev/null 2>&1 || build
 mapfile -t missing < <(missing_on_nodes "$image")
 [ ${#missing[@]} -eq 0 ] || distribute "${missing[@]}" >/dev/null
 echo "$image"

@@ -21,7 +21,7 @@ def weights(namespace: Namespace, model: ScriptedModel) -> HttpToolServer:
 @pytest.fixture(scope="module")
 def clock_image(release: str) -> str:
     """The image of examples/mcp, on top of the agent image of this checkout."""
-    made = run(str(PROJECT / "tests/cluster/test-image.sh"), images()["agent"], "examples/mcp")
+    made = run(str(PROJECT / "tests/cluster/test-image.sh"), images()["agent"], str(PROJECT / "examples/mcp"))
     return made.stdout.split()[-1]
 
 
