@@ -50,7 +50,7 @@ def offered(request: dict[str, Any]) -> set[str]:
 
 def shown_servers(namespace: Namespace, agent: str) -> dict[str, Any]:
     printed = json.loads(horos("tools", agent, "-n", namespace.name, "-o", "json").stdout)
-    return {each["name"]: each for each in printed["servers"]}
+    return {each["name"]: each for each in printed["items"]}
 
 
 def test_an_agent_uses_a_server_of_its_image_and_a_tool_server_over_http(
@@ -143,9 +143,8 @@ def test_the_server_is_killed_in_the_middle_of_a_call_and_the_next_call_works(
 
 def approval_of(namespace: Namespace, agent: str) -> dict[str, Any]:
     def pending() -> list[dict[str, Any]]:
-        printed = horos("approvals", agent, "-n", namespace.name, "-o", "json").stdout
-        found: list[dict[str, Any]] = json.loads(printed)
-        return [each for each in found if each["status"] == "pending"]
+        printed = json.loads(horos("approvals", agent, "-n", namespace.name, "-o", "json").stdout)
+        return [each for each in printed if each["status"] == "pending"]
 
     (approval,) = eventually("somebody is asked", pending)
     return approval
@@ -165,7 +164,7 @@ def test_what_a_person_approves_runs_once_though_the_pod_was_killed(
         PAID,
         {"match": {"text": "Pay 7"}, **call("till__pay", amount=7)},
         {"match": {"text": "Pay 7"}, "text": "I have asked for permission."},
-        {"match": {"pattern": "approved"}, "text": "It is paid now."},
+        {"match": {"text": "Approved by"}, "text": "It is paid now."},
     )
     server = {"name": "till", "url": weights.url, "approval": "Matching", "approvalFor": ["pay"]}
     agent("paul", tools={"servers": [server]})
@@ -201,7 +200,7 @@ def test_what_nobody_approves_in_time_is_denied_and_said_so(
     model.play(
         {"match": {"text": "Pay 7"}, **call("till__pay", amount=7)},
         {"match": {"text": "Pay 7"}, "text": "I have asked for permission."},
-        {"match": {"pattern": "nobody decided in time"}, "text": "Nobody let me pay."},
+        {"match": {"text": "nobody decided in time"}, "text": "Nobody let me pay."},
     )
     server = {"name": "till", "url": weights.url, "approval": "Always", "approvalTimeoutSeconds": 5}
     agent("late", tools={"servers": [server]})
