@@ -40,6 +40,10 @@ EVENT_TYPES: Final[dict[EventType, str]] = {
 }
 
 CUSTOM_EVENTS: Final[dict[str, str]] = {
+    "wake": (
+        "The agent needs a process and has none; it gets one when there is room. `reason` is message (one "
+        "lies in its inbox), turn (its last process left one open) or order (somebody wants it awake)."
+    ),
     "resident": "A process has the agent now; `epoch` counts them. This is the agent waking up.",
     "hibernated": "The process gave the agent back; the next message wakes it.",
     "resumed": (
@@ -51,6 +55,16 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
     "dead": "Messages (`mids`) killed the agent's process again and again and were given up (`reason`).",
     "owes": "The turn `runId` ends without answering these requests (`mids`): the agent waits for others.",
     "reply": "Request `re` has its one answer: `text`, or `error` when there will be none.",
+    "approval": (
+        "A person decides about a call of `tool`: `id`, `status` (pending, approved, denied, expired, or "
+        "withdrawn when the agent ended first). A pending one has `arguments` (JSON text) and `deadline` "
+        "(milliseconds since 1970, then it is denied), a decided one `who` and `reason`."
+    ),
+    "elicitation": (
+        "A tool server asks a person in the middle of a call of `tool`: `id`, `status` (pending, approved, "
+        "denied, or withdrawn when the call ended first). A pending one has `server`, `message`, `schema` "
+        "(of the values, JSON text) and `deadline`, a decided one `who` and `reason`."
+    ),
     "usage": (
         "What the agent used in all its life: `turns`, `promptTokens`, `completionTokens`, `costNano` "
         "(billionths of the prices' currency); `today` has `day` (counted since 1970, UTC), "

@@ -20,6 +20,15 @@ class MessageKind(StrEnum):
     """Answers the request named in `re`."""
     NOTICE = "notice"
     """Wants nothing."""
+    DECISION = "decision"
+    """Says what a person decided about the call of a tool that `re` names; the body is that call."""
+
+
+class Verdict(StrEnum):
+    """What a person decides about a call of a tool."""
+
+    APPROVE = "approve"
+    DENY = "deny"
 
 
 class Message(BaseModel):
@@ -39,6 +48,12 @@ class Message(BaseModel):
     body: str = ""
     error: bool = False
     """Of a reply: there is no answer, and the body says why."""
+    verdict: Verdict | None = None
+    """Of a decision."""
+    who: str = ""
+    """Of a decision: the person; empty when nobody decided in time."""
+    reason: str = ""
+    """Of a decision: why, in the person's words."""
 
     @property
     def from_person(self) -> bool:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from horos_api.messages import Message
+from horos_api.messages import Message, Verdict
 from horos_api.resources import OperatingMode
+from horos_bus.approvals import Approval, Decided, Kind, approval, decided
 from horos_bus.connection import Argument, Bus
 from horos_bus.decoding import dead_letter, inbox_message, order, stretch, text, view
 from horos_bus.records import AgentView, DeadLetter, Order, Stretch
@@ -85,6 +86,37 @@ class Control:
             return bytes(await self._bus.call("expire", [name, uid, mid]))
         return bytes(await self._bus.call("due", [name, entry]))
 
+    async def approvals(self, agent: str) -> list[Approval]:
+        """What people have to decide, or have decided and the agent has not acted on yet; oldest first."""
+        keys = self._bus.keys
+        kinds: tuple[tuple[Kind, str], ...] = (
+            ("call", keys.approvals(agent)),
+            ("elicitation", keys.elicitations(agent)),
+        )
+        found = [
+            approval(text(name), kind, stored)
+            for kind, key in kinds
+            for name, stored in (await self._bus.command("HGETALL", key)).items()
+        ]
+        return sorted(found, key=lambda each: (each.asked, each.id))
+
+    async def decide(  # noqa: PLR0913 - what is behind the star is rare
+        self, agent: str, approval_id: str, verdict: Verdict, who: str, *, reason: str = "", content: str = ""
+    ) -> Decided:
+        """Approve or deny, once; `content` is the JSON text of the values that a tool server asked for.
+
+        Raises ValueError when `who` is empty, which stands for the deadline.
+        """
+        if not who:
+            raise ValueError("who is empty: expected the name of whoever decides")
+        words = (agent, approval_id, verdict, who, reason, content)
+        return decided(approval_id, await self._bus.call("decide", words))
+
+    async def servers(self, agent: str) -> bytes | None:
+        """Read how the agent's tool servers are, as its process reported last; None = it did not."""
+        found = await self._bus.command("GET", self._bus.keys.servers(agent))
+        return None if found is None else bytes(found)
+
     async def dead_letters(self, agent: str, count: int = 100) -> list[DeadLetter]:
         """Read what was given up, the newest first."""
         found = await self._bus.command("XREVRANGE", self._bus.keys.dead(agent), "+", "-", "COUNT", count)
@@ -129,14 +161,10 @@ class Control:
         """Threads that the agent has taken a turn in, by name."""
         return sorted(text(name) for name in await self._bus.command("HKEYS", self._bus.keys.threads(agent)))
 
-    async def context(self, agent: str, thread: str, start: int = 0) -> list[bytes]:
-        """Read the records of a thread from an absolute index on; none when there is no such thread."""
-        return list((await self.stretch(agent, thread, start)).records)
-
     async def stretch(self, agent: str, thread: str, start: int = 0, count: int | None = None) -> Stretch:
-        """Read so many of them (None = all) with the absolute index of the first.
+        """Read so many records of a thread (None = all) from an absolute index on.
 
-        It is a later one than was asked for when the older records are no longer kept.
+        They begin later when the older ones are no longer kept; none when there is no such thread.
         """
         if count is not None and count < 1:
             return Stretch(start, ())

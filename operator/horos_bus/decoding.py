@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from horos_api.agent_state import AgentState
-from horos_api.messages import Message, MessageKind
+from horos_api.messages import Message, MessageKind, Verdict
 from horos_api.resources import OperatingMode
 from horos_bus.connection import BusError
 from horos_bus.records import (
@@ -69,6 +69,9 @@ def message(entry: Sequence[Any]) -> Message:
         re=values["re"],
         body=values["body"],
         error="error" in values,
+        verdict=Verdict(values["verdict"]) if "verdict" in values else None,
+        who=values.get("who", ""),
+        reason=values.get("reason", "") if "verdict" in values else "",
     )
 
 
@@ -138,15 +141,19 @@ def standing(values: Sequence[bytes | None], agent: str, token: str) -> Standing
 
 def effect_words(effect: Effect) -> list[str | bytes | int]:
     """Encode an effect as `append` reads it."""
-    words: list[str | bytes | int] = (
-        ["reply", effect.re, "", "", effect.body]
-        if effect.kind == "reply"
-        else ["send", effect.to, effect.thread, effect.message_kind, effect.body]
-    )
-    words.append(len(effect.results))
+    words: list[str | bytes | int] = [*_effect(effect), effect.body, len(effect.results)]
     for outcome, result in effect.results.items():
         words += [outcome, result]
     return words
+
+
+def _effect(effect: Effect) -> tuple[str | int, ...]:
+    if effect.approve is not None:
+        asked = effect.approve
+        return "approve", asked.tool, asked.seconds * 1000, asked.arguments
+    if effect.kind == "reply":
+        return "reply", effect.re, "", ""
+    return "send", effect.to, effect.thread, effect.message_kind
 
 
 def charge_words(charge: Charge) -> list[str | bytes | int]:
@@ -192,6 +199,7 @@ def view(name: str, answer: Sequence[Any]) -> AgentView | None:
         owed=answer[3],
         waits=answer[4],
         dead=answer[5],
+        approvals=answer[6],
         attempt=int(state["attempt"]),
         cancelling=bool(state["turn"]) and state["cancel"] == state["turn"],
         usage=_usage(state),

@@ -41,6 +41,18 @@ class Keys:
         """Hash: requests taken and not answered yet."""
         return self._of_agent(agent, "owed")
 
+    def approvals(self, agent: str) -> str:
+        """Hash: calls that wait for a person, until the turn that acts on the decision is committed."""
+        return self._of_agent(agent, "approvals")
+
+    def elicitations(self, agent: str) -> str:
+        """Hash: what tool servers ask a person for in calls that run."""
+        return self._of_agent(agent, "elicitations")
+
+    def servers(self, agent: str) -> str:
+        """String: how the agent's tool servers are, as its process reported."""
+        return self._of_agent(agent, "servers")
+
     def dead(self, agent: str) -> str:
         """Stream: dead letters, the newest thousand."""
         return self._of_agent(agent, "dead")
@@ -64,6 +76,10 @@ class Keys:
     def reply(self, mid: str) -> str:
         """String and channel: the answer to one person's request."""
         return f"{self.prefix}r:{mid}"
+
+    def decision(self, approval_id: str) -> str:
+        """String: how an approval was decided, for an hour."""
+        return f"{self.prefix}d:{approval_id}"
 
     def _of_agent(self, agent: str, part: str) -> str:
         return f"{self.prefix}a:{agent}:{part}"

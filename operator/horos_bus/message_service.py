@@ -14,6 +14,7 @@ from horos_api.agent_state import AgentState
 from horos_api.budgets import day_of
 from horos_api.events import Event
 from horos_api.names import INBOX_CAP
+from horos_bus.approvals import Approval, Elicitation, approval
 from horos_bus.connection import Argument, Bus, BusUnavailableError
 from horos_bus.decoding import (
     charge_words,
@@ -182,6 +183,26 @@ class MessageService:
         answer = await self._call("commit", self._identity.token, turn, ix, *words)
         return next_of(answer, self._agent)
 
+    async def elicit(self, turn: str, asked: Elicitation) -> bool:
+        """Ask a person in the middle of a call; False = too many questions of the agent are open."""
+        what = (asked.tool, asked.server, asked.message, asked.schema, int(asked.seconds * 1000))
+        answer = await self._call("elicit", self._identity.token, turn, asked.id, *what)
+        return bool(answer[0] == b"OK")
+
+    async def answer(self, elicitation_id: str) -> Approval | None:
+        """Read what a person decided; None = nobody has. A decision comes with a wake (`c`)."""
+        stored = (await self._call("answer", self._identity.token, elicitation_id))[1]
+        found = approval(elicitation_id, "elicitation", stored) if stored else None
+        return found if found and found.verdict else None
+
+    async def withdraw(self, elicitation_id: str) -> None:
+        """Take back what nobody has answered, or forget it: its call is over."""
+        await self._call("withdraw", self._identity.token, elicitation_id)
+
+    async def report_servers(self, report: bytes) -> None:
+        """Tell how the agent's tool servers are; the same report again changes nothing."""
+        await self._call("report", self._identity.token, report)
+
     async def standing(self) -> Standing:
         """Look at what may have changed during a turn, or while the agent is in state error."""
         names = ("state", "turn", "cancel", "version", "evict", "holder")
@@ -232,12 +253,11 @@ class MessageService:
         stored = await self._bus.command("GET", self._bus.keys.config(self._agent))
         return bytes(stored or b"")
 
-    async def context(self, thread: str, start: int = 0) -> list[bytes]:
-        """Read the records of a thread from an absolute index on, or from the oldest that is kept."""
-        return list((await self.stretch(thread, start)).records)
-
     async def stretch(self, thread: str, start: int = 0, count: int | None = None) -> Stretch:
-        """Read so many of the same records (None = all) with the absolute index of the first."""
+        """Read so many records of a thread (None = all) from an absolute index on.
+
+        They begin later when the older ones are no longer kept.
+        """
         most = () if count is None else (count,)
         return stretch(await self._call("context", thread, start, 1, *most))
 
@@ -245,10 +265,6 @@ class MessageService:
         """Read a long result of a tool, by the absolute index of its record; None = not kept (any more)."""
         found = await self._bus.command("HGET", self._bus.keys.results(self._agent, thread), ref)
         return None if found is None else bytes(found)
-
-    async def length(self, thread: str) -> int:
-        """Absolute length of a thread's context: the index of the next record."""
-        return int((await self._call("context", thread, 0, 0))[0])
 
     async def agents(self) -> list[str]:
         """Names of the agents of the namespace, in order."""

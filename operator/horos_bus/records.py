@@ -9,6 +9,7 @@ from horos_api.agent_state import AgentState
 from horos_api.events import Event
 from horos_api.messages import Message, MessageKind
 from horos_api.resources import OperatingMode
+from horos_bus.approvals import CallToApprove
 from horos_bus.connection import BusError
 
 CONTEXT_RECORDS: Final = 10_000
@@ -100,15 +101,18 @@ class Effect:
 
     A `send` brings a message to agent `to`: OK, FULL, NOAGENT, and LIMIT for a request when too many of the
     agent's own are open. A `reply` answers the owed request `re` before the turn ends: OK or NOREQUEST.
+    An `approve` asks people about `approve`; its body is the call, which comes back with the decision: OK,
+    or LIMIT when too many calls of the agent wait.
     """
 
     body: str
     results: dict[str, bytes]
-    kind: Literal["send", "reply"] = "send"
+    kind: Literal["send", "reply", "approve"] = "send"
     to: str = ""
     thread: str = ""
     message_kind: MessageKind = MessageKind.NOTICE
     re: str = ""
+    approve: CallToApprove | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +258,9 @@ class AgentView:
 
     `holder` is the token of the process that has it ('' = hibernated), `waiting` counts the messages in its
     inbox, those of the open turn included; `in_work` says that it needs a process. `owed` counts the requests
-    taken and not answered, `waits` its own ones, `dead` the dead letters; `attempt` the incarnations that had
-    the open turn; `cancelling`: a person ended it and its process has not obeyed yet.
+    taken and not answered, `waits` its own ones, `dead` the dead letters, `approvals` what people still have
+    to decide; `attempt` the incarnations that had the open turn; `cancelling`: a person ended it and its
+    process has not obeyed yet.
     """
 
     name: str
@@ -274,6 +279,7 @@ class AgentView:
     owed: int = 0
     waits: int = 0
     dead: int = 0
+    approvals: int = 0
     attempt: int = 0
     cancelling: bool = False
     usage: TotalUsage = field(default_factory=TotalUsage)

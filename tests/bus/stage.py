@@ -11,6 +11,7 @@ import orjson
 
 from horos_api.events import Event
 from horos_api.messages import Message, MessageKind, NewMessage, SendOutcome
+from horos_bus.approvals import CallToApprove
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
@@ -50,6 +51,26 @@ def replying(mid: str, body: str = "early") -> Effect:
     """Build the effect of a `reply`."""
     results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "NOREQUEST")}
     return Effect(kind="reply", re=mid, body=body, results=results)
+
+
+async def kept(runtime: MessageService, thread: str = "main", start: int = 0) -> list[bytes]:
+    """The records of a thread from an absolute index on."""
+    return list((await runtime.stretch(thread, start)).records)
+
+
+async def length(runtime: MessageService, thread: str = "main") -> int:
+    """The absolute index of a thread's next record."""
+    found = await runtime.stretch(thread)
+    return found.start + len(found.records)
+
+
+def calling(tool: str = "pay", seconds: int = 60, arguments: str = '{"to": []}') -> Effect:
+    """Build the effect of a call that needs approval."""
+    results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "LIMIT")}
+    called = orjson.dumps({"id": "call-1", "function": {"name": tool, "arguments": arguments}}).decode()
+    return Effect(
+        kind="approve", body=called, results=results, approve=CallToApprove(tool, arguments, seconds)
+    )
 
 
 def turn_of(found: Next) -> Turn:

@@ -5,12 +5,14 @@ from urllib.parse import quote
 
 import pytest
 
+from horos_api.messages import Verdict
 from horos_api.names import key_prefix
 from horos_bus.acl import AclOutcome, ensure_namespace_user, namespace_user_name
+from horos_bus.approvals import Elicitation
 from horos_bus.connection import Bus, BusError, BusUnavailableError, NotPermittedError
 from horos_bus.records import Charge, Ending, Usage
 from tests.bus.conftest import OpenBus
-from tests.bus.stage import Stage, asking, record, replying, sending, turn_of, user
+from tests.bus.stage import Stage, asking, calling, kept, record, replying, sending, turn_of, user
 from tests.redis_fixtures import RedisProcess
 
 INSTALL = "acl"
@@ -65,7 +67,7 @@ async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) ->
     joined = (await runtime.append(turn.id, 3, [record("assistant", "")], [asking("bob")])).joined
     await runtime.append(turn.id, 5, [user(joined[0])], [replying("m1")])
     await runtime.emit(turn.id, [{"type": "X"}])
-    assert len(await runtime.context("main")) == 7
+    assert len(await kept(runtime)) == 7
     assert (await runtime.standing()).held
     await runtime.fail(turn.id, "Reason", "message")
     await runtime.all_unread()
@@ -86,6 +88,28 @@ async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) ->
     await runtime.retire()
 
 
+async def test_a_runtime_asks_people_with_them(admin: Bus, red: Bus) -> None:
+    stage = Stage(admin)
+    await stage.agent()
+    runtime = stage.runtime(bus=red)
+    await runtime.claim(0)
+    await runtime.report_servers(b"{}")
+    assert await stage.control.servers("ada") == b"{}"
+    await stage.say("m1")
+    turn = turn_of(await runtime.all_unread())
+    await runtime.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [calling()])
+    for number in range(3):
+        await runtime.elicit(turn.id, Elicitation(f"ada/{number}", "pay", "bank", "PIN?", "{}", 9))
+    assert await runtime.answer("ada/0") is None
+    await runtime.withdraw("ada/0")
+    await runtime.commit(turn.id, 3, [record("assistant", "")], Ending())
+    assert len(await stage.control.approvals("ada")) == 1
+    await stage.control.decide("ada", f"ada/{turn.id}/0.0", Verdict.APPROVE, "bob")
+    turn = turn_of(await runtime.all_unread())
+    await runtime.commit(turn.id, 4, [user(turn.inputs[0])], Ending())
+    assert await stage.control.approvals("ada") == []
+
+
 async def test_another_namespace_is_out_of_reach(admin: Bus, blue: Bus) -> None:
     await Stage(admin).resident("ada", token="t")
     keys = admin.keys
@@ -102,7 +126,7 @@ async def test_another_namespace_is_out_of_reach(admin: Bus, blue: Bus) -> None:
             await blue.command(*command)
     intruder = Stage(blue.at(admin.prefix))
     spy = intruder.runtime(token="t")
-    for attempt in (spy.subscribe(), spy.all_unread(), spy.context("main"), intruder.say("m1")):
+    for attempt in (spy.subscribe(), spy.all_unread(), kept(spy), intruder.say("m1")):
         with pytest.raises(BusError):
             await attempt
 

@@ -6,7 +6,7 @@ from horos_api.messages import Message, MessageKind, NewMessage, SendOutcome
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending, Idle, LostError, Next, Turn, Usage
 from horos_bus.sender import reply, send
-from tests.bus.stage import Stage, answer, asking, record, replying, sending, turn_of, until, user
+from tests.bus.stage import Stage, answer, asking, length, record, replying, sending, turn_of, until, user
 
 
 async def asks(runtime: MessageService, turn: Turn, *others: str, text: str = "wait") -> Next:
@@ -177,7 +177,7 @@ async def test_nothing_is_answered_that_the_model_did_not_hear(stage: Stage) -> 
     turn = turn_of(await ada.all_unread())
     with pytest.raises(LostError):
         await ada.commit(turn.id, 0, [record("assistant", "what?")], Ending(text="what?"), Usage())
-    assert await ada.length("main") == 0
+    assert await length(ada) == 0
 
 
 async def test_an_error_ends_the_turns_own_requests_and_no_others(stage: Stage) -> None:

@@ -63,6 +63,7 @@ async def test_a_failure_a_new_incarnation_and_a_pause_are_told(stage: Stage) ->
         {"type": "STATE_SNAPSHOT", "snapshot": failed},
         {"type": "RUN_ERROR", "message": "no such key", "code": "ModelKeyRefused"},
         {"type": "CUSTOM", "name": "hibernated", "value": {"epoch": 1}},
+        {"type": "CUSTOM", "name": "wake", "value": {"reason": "turn"}},
         {"type": "CUSTOM", "name": "resident", "value": {"epoch": 2}},
         {"type": "CUSTOM", "name": "resumed", "value": {"runId": turn.id, "attempt": 1}},
         {"type": "STATE_SNAPSHOT", "snapshot": {"state": "paused", "runId": turn.id}},

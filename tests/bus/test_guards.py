@@ -7,7 +7,7 @@ from horos_api.messages import MessageKind, SendOutcome
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending, LostError, Turn, Usage
 from horos_bus.sender import reply
-from tests.bus.stage import Stage, answer, asking, record, turn_of, user
+from tests.bus.stage import Stage, answer, asking, length, record, turn_of, user
 
 
 async def killed(stage: Stage, times: int) -> MessageService:
@@ -43,7 +43,7 @@ async def test_a_commit_that_is_not_of_this_turn_or_place_answers_nobody(
     with pytest.raises(LostError):
         await runtime.commit(turn_id or turn.id, ahead, closing(turn), Ending(text="no"), Usage())
     assert await reply(stage.bus, "m1") is None
-    assert await runtime.length("main") == 0
+    assert await length(runtime) == 0
 
 
 async def test_a_message_that_was_answered_is_not_taken_again_by_a_later_life(stage: Stage) -> None:

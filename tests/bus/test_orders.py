@@ -44,7 +44,7 @@ async def test_termination_ends_everything_but_what_was_thought(stage: Stage) ->
     assert view is not None
     assert (view.state, view.waiting, view.owed, view.waits) == (AgentState.TERMINATED, 0, 0, 0)
     assert await stage.control.work() == ["bob"]
-    assert len(await stage.control.context("ada", "main")) == 5
+    assert len(list((await stage.control.stretch("ada", "main")).records)) == 5
     await stage.control.delete("ada", "uid-ada")
     await stage.control.delete("bob", "uid-bob")
     left = [name for name in await stage.key_names() if ":r:" not in name]

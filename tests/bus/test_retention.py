@@ -6,7 +6,7 @@ import pytest
 
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending, LostError, Stretch, Turn
-from tests.bus.stage import Stage, record, sending, tool_result, turn_of, user
+from tests.bus.stage import Stage, kept, length, record, sending, tool_result, turn_of, user
 
 MEBIBYTE = 1024 * 1024
 
@@ -39,16 +39,16 @@ async def talked(stage: Stage, turns: int = 3) -> MessageService:
 
 async def test_records_before_an_index_go_and_the_others_keep_theirs(stage: Stage) -> None:
     runtime = await talked(stage)
-    everything = await runtime.context("main")
+    everything = await kept(runtime)
     turn = await turn_in(stage, runtime, "last")
     await close(runtime, turn, keep_from=3)
     everything += records_of(turn)
     assert await stage.bus.command("LLEN", stage.bus.keys.context("ada", "main")) == 5
-    assert await runtime.length("main") == 8
-    assert await runtime.context("main") == everything[3:]
-    assert await runtime.context("main", start=1) == everything[3:]
-    assert await runtime.context("main", start=5) == everything[5:]
-    assert await stage.control.context("ada", "main", 7) == everything[7:]
+    assert await length(runtime) == 8
+    assert await kept(runtime) == everything[3:]
+    assert await kept(runtime, "main", 1) == everything[3:]
+    assert await kept(runtime, "main", 5) == everything[5:]
+    assert list((await stage.control.stretch("ada", "main", 7)).records) == everything[7:]
     assert await runtime.stretch("main") == await runtime.stretch("main", 2)
     assert await runtime.stretch("main") == Stretch(3, tuple(everything[3:]))
     assert await stage.control.stretch("ada", "main", 6) == Stretch(6, tuple(everything[6:]))
@@ -79,7 +79,7 @@ async def test_a_turn_of_a_trimmed_thread_is_written_and_read_by_absolute_indexe
         with pytest.raises(LostError):
             await heir.commit(turn.id, wrong, [], Ending())
     await heir.commit(turn.id, 11, [record("assistant", "done")], Ending(text="done"), keep_from=6)
-    assert await heir.length("main") == 12
+    assert await length(heir) == 12
     assert (await heir.stretch("main")).start == 6
     view = await stage.control.view("ada")
     assert view is not None
@@ -122,8 +122,8 @@ async def test_other_threads_are_left_alone(stage: Stage) -> None:
     runtime = await talked(stage)
     await close(runtime, await turn_in(stage, runtime, "o1", "other"))
     await close(runtime, await turn_in(stage, runtime, "o2", "other"), keep_from=1)
-    assert ((await runtime.stretch("main")).start, await runtime.length("main")) == (0, 6)
-    assert ((await runtime.stretch("other")).start, await runtime.length("other")) == (1, 4)
+    assert ((await runtime.stretch("main")).start, await length(runtime)) == (0, 6)
+    assert ((await runtime.stretch("other")).start, await length(runtime, "other")) == (1, 4)
 
 
 async def test_a_summary_is_a_record_like_any_other(stage: Stage) -> None:
@@ -180,7 +180,7 @@ async def test_a_name_that_is_no_index_is_refused(stage: Stage, ref: str) -> Non
     turn = await turn_in(stage, runtime, "m1")
     with pytest.raises(ValueError, match=r"offloaded: name .*expected the absolute index"):
         await runtime.append(turn.id, 0, records_of(turn), offloaded={ref: b"text"})
-    assert await runtime.length("main") == 0
+    assert await length(runtime) == 0
 
 
 async def test_the_oldest_results_go_when_a_thread_has_too_many_bytes(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from horos_api.agent_state import AgentState
 from horos_api.messages import MessageKind
 from horos_bus.records import Charge, Ending, FencedError, Idle, LostError, Usage
 from horos_bus.sender import reply
-from tests.bus.stage import Stage, answer, record, sending, tool_result, turn_of, user
+from tests.bus.stage import Stage, answer, kept, length, record, sending, tool_result, turn_of, user
 
 
 async def test_without_messages_the_runtime_is_idle(stage: Stage) -> None:
@@ -42,12 +42,12 @@ async def test_threads_do_not_share_a_context(stage: Stage) -> None:
     await stage.say("m2", thread="b", body="two")
     turn = turn_of(await answer(runtime, turn_of(await runtime.all_unread())))
     await answer(runtime, turn)
-    assert [b"one" in line for line in await runtime.context("a")] == [True, False]
-    assert [b"two" in line for line in await runtime.context("b")] == [True, False]
-    assert await runtime.context("a", start=1) == [record("assistant", "answer")]
-    assert await stage.control.context("ada", "a") == await runtime.context("a")
-    assert await runtime.length("a") == 2
-    assert await runtime.length("never") == 0
+    assert [b"one" in line for line in await kept(runtime, "a")] == [True, False]
+    assert [b"two" in line for line in await kept(runtime, "b")] == [True, False]
+    assert await kept(runtime, "a", 1) == [record("assistant", "answer")]
+    assert list((await stage.control.stretch("ada", "a")).records) == await kept(runtime, "a")
+    assert await length(runtime, "a") == 2
+    assert await length(runtime, "never") == 0
     assert await stage.control.threads("ada") == ["a", "b"]
 
 
@@ -102,7 +102,7 @@ async def test_an_index_ahead_of_or_before_the_journal_is_lost(stage: Stage) -> 
             await runtime.append(turn.id, wrong, [record("assistant", "")])
         with pytest.raises(LostError):
             await runtime.commit(turn.id, wrong, [], Ending(), Usage())
-    assert await runtime.length("main") == turn.base == 2
+    assert await length(runtime) == turn.base == 2
 
 
 async def test_another_turn_is_lost(stage: Stage) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from horos_api.events import text_delta
-from horos_api.messages import MessageKind
+from horos_api.events import Event, text_delta
+from horos_api.messages import MessageKind, Verdict
+from horos_bus.approvals import Elicitation
 from horos_bus.connection import Argument, Bus, BusUnavailableError
 from horos_bus.records import Charge, Charged, DayUsage, Ending, Idle, TotalUsage, Usage
 from horos_bus.sender import reply
-from tests.bus.stage import Stage, record, sending, tool_result, turn_of, user
+from tests.bus.stage import Stage, calling, record, sending, tool_result, turn_of, user
 from tests.redis_fixtures import RedisProcess, fresh_prefix
 
 
@@ -98,6 +99,53 @@ async def test_two_lives_with_every_script_sent_twice(twice: LosesReplies) -> No
     assert len(events) == 1
     every = "create configure claim send next append emit charge fail commit retire ctl reap delete"
     assert set(every.split()) <= twice.repeated
+
+
+async def test_people_are_asked_with_every_script_sent_twice(twice: LosesReplies) -> None:
+    stage = Stage(twice)
+    await stage.control.create("ada", "uid-ada")
+    ada = stage.runtime()
+    await ada.claim(0)
+    await ada.report_servers(b"{}")
+    await stage.say("m1")
+    turn = turn_of(await ada.all_unread())
+    await ada.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [calling(), calling()])
+    for number in range(2):
+        assert await ada.elicit(turn.id, Elicitation(f"ada/{number}", "pay", "bank", "PIN?", "{}", 9))
+    values = await stage.control.decide("ada", "ada/0", Verdict.APPROVE, "bob", content='{"pin":1}')
+    assert values.outcome == "ALREADY"
+    found = await ada.answer("ada/0")
+    assert found is not None
+    assert (found.who, found.content) == ("bob", '{"pin":1}')
+    for number in range(2):
+        await ada.withdraw(f"ada/{number}")
+    await ada.commit(turn.id, 4, [record("assistant", "")], Ending(text="wait"))
+    decided = await stage.control.decide("ada", f"ada/{turn.id}/0.0", Verdict.DENY, "bob")
+    assert decided.outcome == "ALREADY"
+    assert decided.approval is not None
+    assert (decided.approval.who, decided.approval.verdict) == ("bob", Verdict.DENY)
+    denied = turn_of(await ada.all_unread())
+    await ada.commit(denied.id, 5, [user(denied.inputs[0])], Ending(text="still waiting"))
+    assert await twice.call("expire", ["ada", "uid-ada", f"ada/{turn.id}/0.1"]) == b"NOOP"
+    expired = turn_of(await ada.all_unread())
+    assert [each.reason for each in expired.inputs] == ["nobody decided in time"]
+    await ada.commit(expired.id, 6, [user(expired.inputs[0])], Ending(text="nobody wants it"))
+    assert await reply(twice, "m1") == Ending(text="nobody wants it")
+    shown = [(event["name"], event["value"]["status"]) for event in await stage.events() if told(event)]
+    assert shown == [
+        *[("approval", "pending")] * 2,
+        *[("elicitation", "pending")] * 2,
+        ("elicitation", "approved"),
+        ("elicitation", "withdrawn"),
+        ("approval", "denied"),
+        ("approval", "expired"),
+    ]
+    assert await stage.control.terminate("ada", "uid-ada") == "SAME"
+    assert {"elicit", "decide", "answer", "withdraw", "report", "expire"} <= twice.repeated
+
+
+def told(event: Event) -> bool:
+    return event.get("name") in ("approval", "elicitation")
 
 
 class LosesOneEmit(Bus):

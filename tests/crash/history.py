@@ -101,7 +101,7 @@ async def life_of(bus: Bus, name: str, tokens: list[str]) -> Life:
     """Read one agent before it is deleted."""
     control = Control(bus)
     contexts = {
-        thread: [json.loads(entry) for entry in await control.context(name, thread)]
+        thread: [json.loads(entry) for entry in (await control.stretch(name, thread)).records]
         for thread in await control.threads(name)
     }
     dead: list[Record] = [

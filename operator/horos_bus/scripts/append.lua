@@ -1,10 +1,10 @@
--- NEEDS messages turns usage retention
+-- NEEDS elicitations messages approvals debts turns usage retention
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
 -- ARGV  agent, token, turn, absolute index, cap, day, prompt tokens, completion tokens, cost (units as usage.lua has
 --       them), number of records, number of offloaded results, records.., {ref, text} of each offloaded result..,
---       effects: {send, to, thread, kind, body | reply, mid of the request, '', '', body; number of outcomes,
---       then each outcome with its record}..
---       Outcomes: OK, FULL, NOAGENT, for a request LIMIT too; of a reply OK and NOREQUEST.
+--       effects: {send, to, thread, kind, body | reply, mid of the request, '', '', body | approve, tool, milliseconds
+--       to wait, its arguments, the call; number of outcomes, then each outcome with its record}..
+--       Outcomes: OK, FULL, NOAGENT, for a request LIMIT too; of a reply OK and NOREQUEST; of an approval OK and LIMIT.
 -- Returns {OK, state, cancel, joined inputs, outcomes}; {DUP, state, cancel, joined inputs, records stored since the
 -- index}; {LOST}; {FENCED, holder}. `joined`: every input of the turn that has no user record in the journal yet,
 -- among them the messages that people sent to this thread meanwhile.
@@ -51,6 +51,14 @@ local function answer(mid, body)
   return 'OK'
 end
 
+-- The call waits for a person, the turn does not: the decision comes as a message.
+local function approve(id, tool, milliseconds, arguments, text)
+  if call('HLEN', key(agent, 'approvals')) >= APPROVALS_LIMIT then return 'LIMIT' end
+  ask_approval(agent, s.uid, id, {thread = s.thread, turn = turn, tool = tool, arguments = arguments, call = text,
+    deadline = now() + milliseconds})
+  return 'OK'
+end
+
 local count, offloaded = tonumber(ARGV[10]), tonumber(ARGV[11])
 local records = slice(12, count)
 local told = heard(records)
@@ -63,6 +71,7 @@ while i <= #ARGV do
   local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #outcomes
   local outcome
   if ARGV[i] == 'reply' then outcome = answer(ARGV[i + 1], ARGV[i + 4])
+  elseif ARGV[i] == 'approve' then outcome = approve(mid, unpack(slice(i + 1, 4)))
   else outcome = send(mid, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
   local results = i + 6
   i = results + 2 * tonumber(ARGV[i + 5])

@@ -1,4 +1,4 @@
--- NEEDS messages turns usage
+-- NEEDS elicitations messages approvals debts turns usage
 -- Become the one process that speaks for the agent: a compare-and-set on the epoch. A turn that has used up its
 -- attempts is given up here, before any byte of its messages reaches another process.
 -- ARGV  agent, uid, token, ticket (the epoch that the operator saw; '' = any), attempts allowed
@@ -37,27 +37,36 @@ local function narrow(inputs, kept)
   custom(agent, s.thread, 'returned', {runId = s.turn, mids = mids_of(contents)})
 end
 
+local could_not_be_read = {
+  reply = function(m) return 'The reply of ' .. m.from .. ' to request ' .. m.re .. ' could not be read: ' end,
+  decision = function(m)
+    return 'The decision about approval ' .. m.re .. ' (' .. m.verdict .. ') could not be acted on to the end; whether '
+      .. 'the call took effect is unknown: '
+  end,
+}
+
 -- Dead letters: the turn ends, whoever asked gets an error, and the partial journal stays.
 local function bury(inputs)
   local why = 'agent ' .. agent .. ' died in ' .. ARGV[5] .. ' attempts at this message; it was given up'
   local _, contents = entries_of(agent, inputs)
-  local anyway, answered = {}, nil
+  local anyway, lost = {}, {}
   for _, m in ipairs(contents) do
     call('XADD', key(agent, 'dead'), 'MAXLEN', '~', DEAD_KEPT, '*', 'mid', m.mid, 'from', m.from, 'fuid', m.fuid,
       'thread', m.thread, 'kind', m.kind, 're', m.re, 'body', m.body, 'reason', why, 'turn', s.turn,
       'attempts', ARGV[5])
     anyway[m.mid] = true
-    if m.kind == 'reply' then answered = m end
+    if m.kind == 'reply' or m.kind == 'decision' then lost[#lost + 1] = m end
   end
   acknowledge(agent, inputs, contents)
-  if answered then
-    -- A reply went with them: the agent must hear of it, or what it owes there would never be answered.
+  if #lost > 0 then
+    -- What it waited for went with them: the agent must hear of it, or what it owes there would never be answered.
     for _, debt in ipairs(debts(agent, s.thread)) do
       if anyway[debt.mid] then pay(agent, s.uid, debt, why, true) end
     end
-    deliver(agent, s.uid, {mid = answered.mid .. '!dead', from = agent, fuid = s.uid, thread = s.thread,
-      kind = 'notice', re = '', body = 'The reply of ' .. answered.from .. ' to request ' .. answered.re ..
-      ' could not be read: ' .. why}, 0)
+    for _, m in ipairs(lost) do
+      deliver(agent, s.uid, {mid = m.mid .. '!dead', from = agent, fuid = s.uid, thread = s.thread, kind = 'notice',
+        re = '', body = could_not_be_read[m.kind](m) .. why}, 0)
+    end
   else
     settle(agent, s.uid, s.thread, why, true, anyway)
   end
@@ -70,6 +79,7 @@ local epoch = tonumber(s.epoch) + 1
 call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'wake', '0', 'emitted', 0, 'charged', 0)
 -- What the last call of a dead process used is not known: what was reserved for it stays charged.
 keep_reserved(agent)
+drop_elicitations(agent)
 custom(agent, '', 'resident', {epoch = epoch})
 if s.turn ~= '' then
   -- In state error nobody was at work on the turn: nothing speaks against its messages.

@@ -1,4 +1,4 @@
--- NEEDS messages
+-- NEEDS messages approvals debts
 -- End an agent's life: whoever still waits for its answer gets an error, then every key goes. Operator only.
 -- ARGV  agent, uid
 -- Returns OK, or GONE when this life is over already.
@@ -10,7 +10,8 @@ bounce(agent, uid, 'agent ' .. agent .. ' was deleted')
 for _, thread in ipairs(call('HKEYS', key(agent, 'threads'))) do
   call('UNLINK', context_key(agent, thread), results_key(agent, thread))
 end
-for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'owed', 'dead', 'threads', 'config', 'events'}) do
+for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'owed', 'dead', 'threads', 'config', 'events', 'approvals',
+  'elicitations', 'servers'}) do
   call('UNLINK', key(agent, part))
 end
 call('ZREM', P .. 'work', agent)

@@ -1,5 +1,5 @@
 -- Joined in front of every script: keys, time, events, who needs a process, who holds the agent. Scripts whose first
--- line says `NEEDS messages` or `NEEDS messages turns` get those files behind it.
+-- line says `NEEDS messages` or `NEEDS messages turns` get those files behind it, in this order.
 -- The one key declared is the namespace's prefix; all others begin with it and share its slot. Bodies and records
 -- stay opaque strings, except that a record's `role`, `mid`, `tool_call_id` and `content` are read where an event or
 -- an input needs them.
@@ -80,9 +80,11 @@ end
 
 -- Work: the only place that decides whether an agent needs a process. -------------------------------------------
 
+-- Why: an open turn, an order, a message; nil when there is nothing to do.
 local function wakeable(agent, s)
-  return s.uid and s.state ~= 'paused' and s.state ~= 'terminated'
-    and (s.turn ~= '' or s.wake == '1' or call('XLEN', key(agent, 'inbox')) > 0)
+  if not s.uid or s.state == 'paused' or s.state == 'terminated' then return nil end
+  return s.turn ~= '' and 'turn' or s.wake == '1' and 'order'
+    or call('XLEN', key(agent, 'inbox')) > 0 and 'message' or nil
 end
 
 local function state_of(agent, ...)
@@ -95,10 +97,14 @@ end
 -- Called by every script that may change the answer, except by the holder about itself (see `rest`).
 local function want(agent)
   local s = state_of(agent, 'uid', 'holder', 'state', 'turn', 'wake')
-  if not wakeable(agent, s) then call('ZREM', P .. 'work', agent) return end
+  local reason = wakeable(agent, s)
+  if not reason then call('ZREM', P .. 'work', agent) return end
   local added = call('ZADD', P .. 'work', 'NX', now(), agent)
   if s.holder ~= '' then call('PUBLISH', key(agent, 'wake'), 'm')
-  elseif added == 1 then call('XADD', P .. 'doorbell', 'MAXLEN', '~', DOORBELL_KEPT, '*', 'a', agent) end
+  elseif added == 1 then
+    call('XADD', P .. 'doorbell', 'MAXLEN', '~', DOORBELL_KEPT, '*', 'a', agent)
+    custom(agent, '', 'wake', {reason = reason})
+  end
 end
 
 -- The same for a holder that is looking right now: nobody has to be told.

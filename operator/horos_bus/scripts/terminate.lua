@@ -1,4 +1,4 @@
--- NEEDS messages
+-- NEEDS elicitations messages approvals debts
 -- End an agent for good and keep what it thought: nothing is taken in or done any more. Operator only.
 -- ARGV  agent, uid
 -- Whoever still waits for it gets an error; an open turn is closed, and its process finds LOST, then LEAVE.
@@ -12,7 +12,8 @@ local why = 'agent ' .. agent .. ' was terminated'
 call('HSET', state_key(agent), 'turn', '', 'thread', '', 'inputs', '', 'untold', '', 'attempt', 0, 'cancel', '',
   'alone', '', 'evict', '0', 'wake', '0')
 bounce(agent, uid, why)
-call('UNLINK', key(agent, 'inbox'), key(agent, 'owed'), key(agent, 'waits'))
+drop_elicitations(agent)
+call('UNLINK', key(agent, 'inbox'), key(agent, 'owed'), key(agent, 'waits'), key(agent, 'servers'))
 call('XGROUP', 'CREATE', key(agent, 'inbox'), 'rt', '0', 'MKSTREAM')
 if s.turn ~= '' then event(agent, s.thread, {type = 'RUN_ERROR', message = why, code = 'Terminated'}) end
 enter(agent, 'terminated', '', '', '', '')

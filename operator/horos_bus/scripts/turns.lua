@@ -1,4 +1,4 @@
--- Joined behind messages.lua: what the open turn is made of.
+-- Joined behind debts.lua: what the open turn is made of.
 
 -- Entries after the id `after` ('-' = from the head) that lie in one thread without a break and please `accept`;
 -- their fields; the thread.
@@ -76,10 +76,11 @@ local function journal(agent, turn, thread, ix, records)
   end
 end
 
--- The inputs leave the inbox; the replies among them are no longer waited for.
+-- The inputs leave the inbox; the replies and decisions among them are no longer waited for.
 local function acknowledge(agent, ids, contents)
   for _, m in ipairs(contents) do
     if m.kind == 'reply' then call('HDEL', key(agent, 'waits'), m.re) end
+    if m.kind == 'decision' then call('HDEL', key(agent, 'approvals'), m.re) end
   end
   call('XACK', key(agent, 'inbox'), 'rt', unpack(ids))
   call('XDEL', key(agent, 'inbox'), unpack(ids))
@@ -89,6 +90,7 @@ end
 local function close_turn(agent, state, turn, thread)
   call('HSET', state_key(agent), 'turn', '', 'thread', '', 'inputs', '', 'untold', '', 'last', turn, 'attempt', 0,
     'cancel', '', 'alone', '')
+  drop_elicitations(agent)
   if state == 'running' or state == 'error' then enter(agent, 'idle', '', '', '', thread) else mark_dirty(agent) end
 end
 
