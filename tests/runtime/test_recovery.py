@@ -14,7 +14,7 @@ from horos_runtime.pace import Backoff, Pace
 from horos_runtime.records import OUTCOME_UNKNOWN
 from horos_runtime.tool_registry import ToolRegistry, tool
 from tests.redis_fixtures import RedisProcess
-from tests.runtime.stage import FAST, Stage, custom, shown_text, until
+from tests.runtime.stage import FAST, Stage, shown_text, until
 
 
 def tools(runs: list[str]) -> ToolRegistry:
