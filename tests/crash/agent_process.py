@@ -84,22 +84,21 @@ async def wonder(tag: str, context: ToolContext) -> str:
         answer = await _ask_a_person(MessageService(bus, identity), tag, context)
     finally:
         await bus.aclose()
-    return f"{done}: {answer.status} by {answer.who}"
+    return f"{done}: {answer.status} by {answer.who}" if answer else done
 
 
 TOOLS = (charge, look_up, wipe, wipe_soon, wonder)
 
 
-async def _ask_a_person(messages: MessageService, tag: str, context: ToolContext) -> Approval:
+async def _ask_a_person(messages: MessageService, tag: str, context: ToolContext) -> Approval | None:
     """Report, ask, wait, withdraw: what the manager of tool servers does."""
     asked = Elicitation(f"{context.idempotency_key}!ask1", "wonder", "crash", f"why {tag}?", "{}", 30)
     await _patiently(lambda: messages.report_servers(b'{"at":0,"servers":[]}'))
     await _patiently(lambda: messages.elicit(context.turn, asked))
     while True:
-        answer = await _patiently(lambda: messages.answer(asked.id))
-        if answer is not None:
-            await _patiently(lambda: messages.withdraw(asked.id))
-            return answer
+        seen = await _patiently(lambda: messages.answer(asked.id))
+        if seen is None or seen.verdict:
+            return await _patiently(lambda: messages.withdraw(asked.id))
         await asyncio.sleep(0.02)
 
 

@@ -18,7 +18,7 @@ from horos_bus.control import Control
 from tests.crash.agent_process import CONTROL, say
 from tests.crash.mind import TAG
 
-LOOK_SECONDS: Final = 0.05
+LOOK_SECONDS: Final = 0.1
 
 
 class Judge:

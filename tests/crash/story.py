@@ -119,6 +119,7 @@ async def tell(world: World) -> list[Problem]:
     """Run the whole story; returns what is wrong with it."""
     for name in ("lead", "ann", "bob", "cid", "dan", "gil"):
         world.wish(name)
+    world.judged = ("gil",)
     world.verdicts = {tag: dict(people) for tag, people in VERDICTS.items()}
     world.wish("eve", request_seconds=3)
     world.wish("fay", mode="Suspended")

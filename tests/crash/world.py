@@ -164,6 +164,8 @@ class World:
         self.insist = False
         self.verdicts: dict[str, dict[str, str]] = {}
         """What people decide about the call with a tag, by person; nobody listed: nobody decides."""
+        self.judged: tuple[str, ...] = ()
+        """Agents whose calls people look at."""
         self.decided: list[Verdict] = []
         self.sent: dict[str, str] = {}
         self.all_sent = asyncio.Event()
@@ -370,7 +372,7 @@ class World:
                 self.sent[said["mid"]] = said["outcome"]
             case "verdicts":
                 people = sorted({person for each in self.verdicts.values() for person in each})
-                return {"agents": list(self.wishes), "judges": people, "verdicts": self.verdicts}
+                return {"agents": self.judged, "judges": people, "verdicts": self.verdicts}
             case "decided":
                 self.decided.append(Verdict(**{name: said[name] for name in said if name != "say"}))
             case "all sent":
