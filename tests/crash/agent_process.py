@@ -62,7 +62,7 @@ async def look_up(tag: str) -> str:
     return await _work("look_up", tag)
 
 
-@tool(approval=True, approval_timeout_seconds=60)
+@tool(approval=True, approval_timeout_seconds=600)
 async def wipe(tag: str) -> str:
     """Delete something, if a person allows it; not to be repeated."""
     return await _work("wipe", tag)

@@ -352,7 +352,7 @@ def _waits(life: Life) -> list[_Wait]:
             if value["status"] == "pending":
                 tag = TAG.findall(value["arguments"])[0]
                 found[value["id"]] = _Wait(value["id"], tag)
-            else:
+            elif value["id"] in found:  # else the oldest events are gone
                 found[value["id"]].statuses.append(value["status"])
                 found[value["id"]].who = value["who"]
     for records in life.contexts.values():
@@ -365,12 +365,14 @@ def _waits(life: Life) -> list[_Wait]:
 def _approvals(history: History, said: list[Said]) -> Iterator[Problem]:
     """Each call that waits is asked about once, decided once, and runs once if approved, else never."""
     waits = [wait for life in history.lives for wait in _waits(life)]
+    buried = {letter["mid"] for life in history.lives for letter in life.dead}
     by_tag = {wait.tag: wait for wait in waits}
     for tag, count in Counter(wait.tag for wait in waits).items():
         if count > 1:
             yield Problem("repeated", f"people were asked {count} times about <{tag}>")
     for wait in waits:
-        yield from _decision(history, wait)
+        if f"{wait.id}!decision" not in buried:
+            yield from _decision(history, wait)
     for each in said:
         for tag, statuses in each.waits_for.items():
             status = by_tag[tag].statuses[-1] if tag in by_tag and by_tag[tag].statuses else "never decided"
