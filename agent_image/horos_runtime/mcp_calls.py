@@ -40,6 +40,8 @@ class Calls:
         self._connection = connection
         self._tell = tell
         self._server = connection.server.name
+        # Of a call's own time some is left to say that there was no connection.
+        self._wait_seconds = min(WAIT_SECONDS, connection.server.timeout_seconds / 2)
 
     async def tool(
         self, name: str, arguments: Mapping[str, Any], context: ToolContext, *, repeatable: bool
@@ -76,7 +78,7 @@ class Calls:
         ServerLostError.
         """
         for last in (False, True):
-            client = await self._connection.connected(WAIT_SECONDS)
+            client = await self._connection.connected(self._wait_seconds)
             if client is None:
                 return self._not_connected(name)
             losses = self._connection.losses
