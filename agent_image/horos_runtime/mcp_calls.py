@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import orjson
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT, CallToolResult, RequestParamsMeta
+from mcp_types import REQUEST_TIMEOUT, CallToolResult, RequestParamsMeta
 from pydantic import ValidationError
 
 from horos_runtime.mcp_connection import ServerConnection
@@ -153,7 +153,7 @@ def _meta(context: ToolContext) -> RequestParamsMeta | None:
 
 def _refusal(error: MCPError) -> str:
     said = why(error)
-    if error.code in (INVALID_PARAMS, METHOD_NOT_FOUND) and error.data:
+    if error.data:
         with contextlib.suppress(TypeError):
             return f"{said} {orjson.dumps(error.data).decode()[:500]}"
     return said

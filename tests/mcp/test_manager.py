@@ -21,7 +21,9 @@ from horos_runtime.mcp_secrets import SecretFiles
 from horos_runtime.tool_executor import ToolExecutor
 from horos_runtime.tool_registry import ToolRegistry
 from horos_runtime.tools import Tool
+from tests.mcp.conftest import MakeRaw
 from tests.mcp.hands import secret
+from tests.mcp.raw_stdio import LEGACY
 from tests.mcp.recording import eventually, is_there
 
 WORKSHOP = (sys.executable, str(Path(__file__).parent / "servers/workshop.py"))
@@ -208,3 +210,16 @@ async def test_leaving_ends_the_processes_at_once(tmp_path: Path) -> None:
         pid = int(await call(manager, "shop__pid"))
         assert is_there(pid)
     assert not is_there(pid)
+
+
+async def test_a_server_that_ends_when_it_is_asked_the_newer_way_is_asked_the_older_way(raw: MakeRaw) -> None:
+    lives = [{"era": LEGACY, "on": {"server/discover": "die"}}] * 4
+    server = raw(*lives)
+    async with MCPClientManager([ToolServerUse(name="raw", command=server.command)]) as manager:
+        await connected(manager, ("raw",))
+        assert await call(manager, "raw__echo", text="old") == "old"
+        server.kill()
+        await eventually(lambda: len(server.pids) == 3, "it is started again")
+        await connected(manager, ("raw",))
+        assert await call(manager, "raw__echo", text="again") == "again"
+    assert len(server.said("server/discover")) == 1, "what worked is not tried otherwise again"
