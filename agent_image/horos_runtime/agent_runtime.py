@@ -84,8 +84,7 @@ class AgentRuntime:
             agent=settings.agent,
             token=settings.token,
         )
-        self._servers = AgentServers(self._desk, self._wakes)
-        self._toolbox = Toolbox(self._desk, ToolRegistry() if tools is None else tools, self._servers)
+        self._toolbox = Toolbox(self._desk, tools, AgentServers(self._desk, self._wakes))
         self._awake = asyncio.Event()
         self._retired = self._over = False
         self._look, self._refused_before = 0, ""
@@ -161,7 +160,7 @@ class AgentRuntime:
 
     async def _keep_servers(self) -> None:
         await self._awake.wait()
-        await self._servers.run(self._config.newest)
+        await self._toolbox.servers.run(self._config.newest)
 
     async def _start(self) -> Next:
         settings = self._settings
@@ -257,9 +256,9 @@ class AgentRuntime:
     async def _connections(self) -> AsyncIterator[None]:
         """Close everything at the end; before that hand over what is open when somebody stopped us."""
         try:
-            async with self._servers:
+            async with self._toolbox.servers as servers:
                 yield
-                self._servers.leave()
+                servers.leave()
                 if self._lifetime.stopping.is_set() and not self._retired:
                     await self._say_farewell()
         finally:

@@ -25,6 +25,9 @@ from horos_runtime.turn_log import TurnLog
 
 AT_ONCE: Final = 8
 """How many calls of a step run at the same time."""
+TOOL_SECONDS: Final = 10.0
+"""How long an approved call waits for its tool: the server may still be connecting."""
+TOOL_LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class CallRound:
         calls = self._log.journal.approved
         if not calls:
             return
-        self.offered()
+        await self._tools_of(calls)
         message_id = self._log.journal.next_message_id
         shown = [event for call in calls for event in _shown(call, message_id)]
         self._desk.publisher.publish(self._log.turn.id, shown)
@@ -97,6 +100,8 @@ class CallRound:
         together = last[1].get("together", [])
         begun = next((set(group) for group in together if missing[0]["id"] in group), {missing[0]["id"]})
         asked = _Sorted(approved=last[1].get("approved", False))
+        if asked.approved:
+            await self._tools_of(missing)
         for call in missing:
             checked = self._executor.check(call)
             if call["id"] in begun and not _may_run_again(checked):
@@ -107,6 +112,16 @@ class CallRound:
             await self._log.append(asked.results, asked.effects)
         for group in _at_once(asked.outside):
             await self._run(group)
+
+    async def _tools_of(self, calls: Sequence[ToolCall]) -> None:
+        """Wait for tools that are not there: an approved call must not fail because of a slow server."""
+        names = {call["function"]["name"] for call in calls}
+        end = asyncio.get_running_loop().time() + min(TOOL_SECONDS, self._left())
+        self._desk.pulse.beat(TOOL_SECONDS)
+        self.offered()
+        while names - set(self._executor.registry.names()) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(TOOL_LOOK_SECONDS)
+            self.offered()
 
     def _sort(
         self,

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import orjson
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, CallToolResult, RequestParamsMeta
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT, CallToolResult, RequestParamsMeta
 from pydantic import ValidationError
 
 from horos_runtime.mcp_connection import ServerConnection
 from horos_runtime.mcp_content import result_text
 from horos_runtime.mcp_elicitation import RunningCall
-from horos_runtime.mcp_failures import Fate, fate, why
+from horos_runtime.mcp_failures import CLOSED, Fate, fate, why
+from horos_runtime.mcp_http import REFUSED
 from horos_runtime.tool_context import ToolContext
 from mcp import Client, MCPError
 
@@ -82,23 +83,18 @@ class Calls:
             try:
                 return await send(client)
             except MCPError as error:
-                match fate(error):
-                    case Fate.ANSWERED:
-                        return f"error: the server {self._server} refused {name}: {_refusal(error)}"
-                    case Fate.NOT_DONE:
-                        self._connection.lost(client, why(error))
-                        if last:
-                            return self._not_done(name, why(error))
-                    case Fate.UNKNOWN:
-                        return await self._unknown(name, client, why(error), repeatable=repeatable)
-                await self._connection.gone(losses, REASON_SECONDS)
+                failure = error
             except (RuntimeError, ValidationError) as error:
                 # The answer is not as the protocol, or the tool's own schema, wants it.
                 return (
                     f"error: {name} was carried out, but the answer of the server {self._server} cannot be "
                     f"understood: {why(error)}. Check what it has done before you call it again."
                 )
-        raise AssertionError("unreachable")
+            if last or fate(failure) is not Fate.NOT_DONE:
+                break
+            self._connection.lost(client, why(failure))
+            await self._connection.gone(losses, REASON_SECONDS)
+        return await self._failed(name, failure, losses, repeatable=repeatable)
 
     @contextlib.contextmanager
     def _asking(self, name: str, context: ToolContext) -> Iterator[None]:
@@ -113,27 +109,30 @@ class Calls:
             f"{f' ({reason})' if reason else ''}; it is tried again all the time"
         )
 
-    def _not_done(self, name: str, reason: str) -> str:
-        return f"error: {name} was not carried out: the server {self._server}: {reason}"
-
-    async def _unknown(self, name: str, client: Client, said: str, *, repeatable: bool) -> str:
-        losses = self._connection.losses
-        if self._connection.client is client:
-            self._connection.lost(client, said)
-        reason = await self._connection.gone(losses, REASON_SECONDS) or self._connection.error or said
-        cut = f"the connection to the server {self._server} was lost while {name} ran: {reason}"
+    async def _failed(self, name: str, failure: MCPError, losses: int, *, repeatable: bool) -> str:
+        said = why(failure)
+        if failure.code == REQUEST_TIMEOUT:
+            return f"error: the server {self._server} did not answer {name} in time"
+        match fate(failure):
+            case Fate.ANSWERED if failure.code != REFUSED:
+                return f"error: the server {self._server} refused {name}: {_refusal(failure)}"
+            case Fate.ANSWERED | Fate.NOT_DONE:
+                return f"error: {name} was not carried out: the server {self._server}: {said}"
+        # Over HTTP one request may be cut off where the others go on; asking for the list shows which it is.
+        self._connection.suspect()
+        reason = await self._connection.gone(losses, REASON_SECONDS) if said == CLOSED else said
+        cut = f"the connection to the server {self._server} was lost while {name} ran: {reason or said}"
         self._tell(cut)
         if repeatable:
             raise ServerLostError(cut)
-        return (
-            f"error: {cut}. The outcome is unknown, it may have taken effect: check before you call it again."
-        )
+        return f"error: {cut}. Whether it took effect is unknown: check before you call it again."
 
     async def _drift(self, name: str, known: object) -> str:
         """Say what the model must know when the tool is not what it was when the model read of it."""
         if known is None:
             return ""
-        await self._connection.listed_again(FRESH_SECONDS)
+        self._connection.suspect()
+        await self._connection.fresh(FRESH_SECONDS)
         tools = self._connection.listing.tools
         if not tools or self._connection.client is None:
             return ""

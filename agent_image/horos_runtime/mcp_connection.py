@@ -96,6 +96,9 @@ class ServerConnection:
 
     async def run(self) -> None:
         """Be connected until told to leave."""
+        if self.server.problem:
+            self._failed(self.server.problem)
+            await self._told_to_leave()
         waits = self._waits()
         while not self._leaving:
             reason = await self._one_life()
@@ -150,16 +153,13 @@ class ServerConnection:
         if self._session is not None:
             await self._session.fresh(seconds)
 
-    async def listed_again(self, seconds: float) -> None:
-        """Ask the server for its list, as after a change."""
+    def suspect(self) -> None:
+        """Ask the server for its list, as after a change; if there is no connection any more, it shows."""
         if self._session is not None:
             self._session.stale()
-            await self._session.fresh(seconds)
 
     async def _one_life(self) -> str:
         """Connect once and stay; returns why it ended."""
-        if self.server.problem:
-            return self.server.problem
         life = asyncio.create_task(self._live(), name=f"tool server {self.server.name}")
         leaving = asyncio.create_task(self._told_to_leave())
         try:
@@ -216,8 +216,9 @@ class ServerConnection:
         # One that was connected is tried again before it is called failed.
         was = self.state
         self.losses += 1
+        if reason != self.error or was is not ServerState.FAILED:
+            log.warning("tool server %s: %s", self.server.name, reason)
         self._note(reason)
-        log.warning("tool server %s: %s", self.server.name, reason)
         if was is ServerState.CONNECTED:
             self._around.tell(f"the connection to the tool server {self.server.name} was lost: {reason}")
             self._to(ServerState.CONNECTING)

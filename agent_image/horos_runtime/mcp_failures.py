@@ -5,11 +5,12 @@ from typing import Final
 
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, REQUEST_TIMEOUT
 
-from horos_runtime.mcp_http import BROKEN_OFF, NOT_REACHED, REFUSED
+from horos_runtime.mcp_http import BROKEN_OFF, LOCKED_OUT, NOT_REACHED
 from mcp import MCPError
 
 REASON_CHARACTERS: Final = 500
-_CLOSED: Final = ("Connection closed", "SSE stream")
+CLOSED: Final = "Connection closed"
+_BY_SDK: Final = (CLOSED, "SSE stream")
 """How the SDK begins what it says itself; a server may use the same code for errors of its own."""
 _GONE: Final = "Session terminated"
 
@@ -28,13 +29,13 @@ class Fate(Enum):
 def fate(error: MCPError) -> Fate:
     """Say what became of the request that ended in this error."""
     match error.code:
-        case code if code in (NOT_REACHED, REFUSED):
+        case code if code in (NOT_REACHED, LOCKED_OUT):
             return Fate.NOT_DONE
         case code if code == INVALID_REQUEST and error.message == _GONE:
             return Fate.NOT_DONE
         case code if code == BROKEN_OFF:
             return Fate.UNKNOWN
-        case code if code == CONNECTION_CLOSED and error.message.startswith(_CLOSED):
+        case code if code == CONNECTION_CLOSED and error.message.startswith(_BY_SDK):
             return Fate.UNKNOWN
         case code if code == REQUEST_TIMEOUT and error.message.endswith("timed out"):
             return Fate.UNKNOWN

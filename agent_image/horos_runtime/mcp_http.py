@@ -5,21 +5,23 @@ server's `retry`, twice; the stream of notifications too, and then given up for 
 for as long as the connection lasts, and a request that fails costs this request only, not the connection.
 """
 
+import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import anyio
 import httpx2
 import orjson
 from mcp.client._transport import TransportStreams
-from mcp.client.streamable_http import StreamableHTTPTransport, StreamWriter
+from mcp.client.streamable_http import MCP_SESSION_ID, StreamableHTTPTransport, StreamWriter
 from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import SessionMessage
 
-from horos_runtime.mcp_oauth import oauth_of
 from horos_runtime.pace import Backoff
 
 NOT_REACHED: Final = -32050
@@ -28,6 +30,8 @@ BROKEN_OFF: Final = -32051
 """The request was sent and nobody knows what became of it."""
 REFUSED: Final = -32052
 """The server answered with an HTTP status instead of a message and did not carry the request out."""
+LOCKED_OUT: Final = -32053
+"""The same, since it does not take what we show it; a Secret may have been changed meanwhile."""
 CONNECT_SECONDS: Final = 10.0
 GOODBYE_SECONDS: Final = 1.0
 EVENT_BYTES: Final = 32 * 1024 * 1024
@@ -58,12 +62,13 @@ class HttpPlace:
 @contextlib.asynccontextmanager
 async def http_transport(place: HttpPlace, missed: Callable[[], None]) -> AsyncIterator[TransportStreams]:
     """Talk to a server during the block; `missed` hears when notifications may have been lost."""
-    wire = _Wire(httpx2.AsyncHTTPTransport(socket_options=KEEPALIVE), missed)
+    certificates = await asyncio.to_thread(_certificates)
+    wire = _Wire(httpx2.AsyncHTTPTransport(verify=certificates, socket_options=KEEPALIVE), missed)
     async with httpx2.AsyncClient(
         transport=wire,
         headers=place.headers,
         timeout=httpx2.Timeout(CONNECT_SECONDS, read=None),  # each call has its own time
-        auth=oauth_of(place.url, place.client) if place.client is not None else None,
+        auth=_oauth(place),
     ) as client:
         transport = _Transport(place.url, wire)
         to_session, from_server = create_context_streams[SessionMessage | Exception](0)
@@ -83,6 +88,21 @@ async def http_transport(place: HttpPlace, missed: Callable[[], None]) -> AsyncI
                     if transport.session_id:
                         await transport.terminate_session(client)
                 tasks.cancel_scope.cancel()
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read whom to trust, once: it takes up to 80 ms, and a megabyte each time."""
+    return httpx2.create_ssl_context()
+
+
+def _oauth(place: HttpPlace) -> httpx2.Auth | None:
+    if place.client is None:
+        return None
+    # It brings 8 MiB of cryptography, which servers with plain headers do not need.
+    from horos_runtime.mcp_oauth import oauth_of  # noqa: PLC0415
+
+    return oauth_of(place.url, place.client)
 
 
 class _Transport(StreamableHTTPTransport):
@@ -129,7 +149,7 @@ class _Wire(httpx2.AsyncBaseTransport):
             return _answered(502, NOT_REACHED, f"it cannot be reached: {_said(error)}")
         except httpx2.TransportError as error:
             return _answered(502, BROKEN_OFF, f"the connection broke off: {_said(error)}")
-        return await _explained(response) if _is_unexplained(response) else response
+        return await _explained(request, response) if _is_unexplained(response) else response
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -145,16 +165,18 @@ def _is_unexplained(response: httpx2.Response) -> bool:
     return response.status_code >= 400 and response.status_code != 404
 
 
-async def _explained(response: httpx2.Response) -> httpx2.Response:
+async def _explained(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """Say the status of an answer that is no message; one that is a message passes as it is."""
     body = await response.aread()
     await response.aclose()
+    if response.status_code == 400 and MCP_SESSION_ID in request.headers and b"session" in body.lower():
+        return httpx2.Response(404)  # it has forgotten the session; 404 is how the protocol says so
     with contextlib.suppress(orjson.JSONDecodeError):
         if isinstance(said := orjson.loads(body), dict) and "jsonrpc" in said:
             return response
     status = response.status_code
     text = body.decode(errors="replace").strip()[:SAID_CHARACTERS]
-    code = BROKEN_OFF if status >= 500 else REFUSED
+    code = LOCKED_OUT if status in (401, 403) else BROKEN_OFF if status >= 500 else REFUSED
     answer = _answered(status, code, f"HTTP {status} {response.reason_phrase}{': ' if text else ''}{text}")
     # How to get in is said in a header, which OAuth reads.
     if (way_in := response.headers.get("www-authenticate")) is not None:

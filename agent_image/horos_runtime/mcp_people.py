@@ -5,7 +5,7 @@ from typing import Final
 import orjson
 
 from horos_api.messages import Verdict as Decision
-from horos_bus.approvals import Elicitation
+from horos_bus.approvals import Approval, Elicitation
 from horos_bus.records import LostError
 from horos_runtime.desk import Desk
 from horos_runtime.mcp_questions import Question, Verdict
@@ -35,8 +35,7 @@ class People:
                 while True:
                     count = self._wakes.count
                     if (decided := await patience(lambda: messages.answer(question.id))) is not None:
-                        content = orjson.loads(decided.content or "{}")
-                        return Verdict(decided.verdict is Decision.APPROVE, content)
+                        return _verdict(decided)
                     await self._wakes.after(count, LOOK_SECONDS)
             finally:
                 await messages.withdraw(question.id)
@@ -44,13 +43,18 @@ class People:
             return None  # the turn is over, and with it the call
 
 
+def _verdict(decided: Approval) -> Verdict | None:
+    if decided.status == "expired":
+        return None
+    return Verdict(decided.verdict is Decision.APPROVE, orjson.loads(decided.content or "{}"))
+
+
 def _stored(question: Question, context: ToolContext) -> Elicitation:
-    schema = {"url": question.url} if question.url else dict(question.schema)
     return Elicitation(
         id=question.id,
         tool=context.tool or question.tool,
         server=question.server,
         message=f"{question.message}\n{question.url}" if question.url else question.message,
-        schema=orjson.dumps(schema).decode() if not question.url else "{}",
+        schema=orjson.dumps(dict(question.schema)).decode(),
         seconds=min(LONGEST_SECONDS, context.seconds_left),
     )

@@ -24,8 +24,10 @@ FIRST_SECONDS: Final = 5.0
 
 One that takes longer is waited for no more; its tools come in the round after it is there.
 """
-SETTLE_SECONDS: Final = 0.2
+SETTLE_SECONDS: Final = 0.1
 """Changes of the report come in bursts; so long others are waited for."""
+REPORT_SECONDS: Final = 1.0
+"""The report of a server with a thousand tools is large; it is written this often at most."""
 REFRESH_SECONDS: Final = 30.0
 """How often the report is written anyway if it differs: servers go on writing to their stderr."""
 
@@ -88,6 +90,7 @@ class AgentServers:
             if report.servers != told:
                 await self._desk.patience(partial(self._desk.messages.report_servers, report.encoded()))
                 told = report.servers
+                await asyncio.sleep(REPORT_SECONDS)
 
     def _tell(self, problem: str) -> None:
         log.warning("%s", problem)

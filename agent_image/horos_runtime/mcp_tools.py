@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, Final
 
 import orjson
-from mcp import Client
 from mcp_types import Prompt, Resource, ResourceTemplate
 from mcp_types import Tool as ServerTool
 
@@ -15,7 +14,8 @@ from horos_runtime.mcp_connection import ServerConnection
 from horos_runtime.mcp_content import prompt_text, resource_text
 from horos_runtime.tool_arguments import Arguments, RawSchema
 from horos_runtime.tool_context import ToolContext
-from horos_runtime.tools import Run, Tool
+from horos_runtime.tools import Approval, Run, Tool
+from mcp import Client
 
 LIST_PAGES: Final = 20
 DESCRIPTION_CHARACTERS: Final = 8000
@@ -54,6 +54,7 @@ def _own(connection: ServerConnection, calls: Calls, name: str, listed: ServerTo
         timeout_seconds=connection.server.timeout_seconds,
         parallel=reads,
         origin=f"server {connection.server.name}",
+        approval=_approval(connection, listed.name),
     )
 
 
@@ -68,7 +69,13 @@ def _extra(connection: ServerConnection, name: str, own: str, run: Run) -> Tool:
         timeout_seconds=connection.server.timeout_seconds,
         parallel=True,
         origin=f"server {connection.server.name}",
+        approval=_approval(connection, own),
     )
+
+
+def _approval(connection: ServerConnection, own: str) -> Approval | None:
+    server = connection.server
+    return Approval(server.approval_timeout_seconds) if server.needs_approval(own) else None
 
 
 def _schema(required: list[str], **properties: Any) -> dict[str, Any]:

@@ -30,13 +30,13 @@ class Toolbox:
     def __init__(
         self,
         desk: Desk,
-        own: ToolRegistry,
+        own: ToolRegistry | None,
         servers: AgentServers,
         load: Callable[[], Awaitable[PackagedTools]] = load_packages,
     ) -> None:
         self._desk = desk
-        self._own = own
-        self._servers = servers
+        self.servers = servers
+        self._own = ToolRegistry() if own is None else own
         self._load = load
         self._packaged: PackagedTools | None = None
         self._told: set[str] = set()
@@ -47,7 +47,7 @@ class Toolbox:
             self._packaged = await self._load()
             for problem in self._packaged.problems:
                 self._tell(opened, problem)
-        await self._servers.open(opened.turn.id, config)
+        await self.servers.open(opened.turn.id, config)
         desk, thread = self._desk, opened.turn.thread
         builtin = builtin_tools(
             config.spec.tools.builtin,
@@ -69,7 +69,7 @@ class Toolbox:
                 )
             )
         packaged = self._packaged.tools if self._packaged else ()
-        for foreign in (*packaged, *self._servers.tools()):
+        for foreign in (*packaged, *self.servers.tools()):
             try:
                 offered.register(foreign)
             except ToolNameConflictError as error:

@@ -137,17 +137,9 @@ def tool(  # noqa: PLR0913 - all behind the star, and each with a default
     """
 
     def make(decorated: Callable[..., Any]) -> Tool:
-        called = name or getattr(decorated, "__name__", "")
-        if not called:
-            raise TypeError(f"{decorated!r} has no name; give it one: tool(name=...)")
-        if not timeout_seconds > 0:
-            raise ValueError(f"tool {called}: timeout_seconds {timeout_seconds!r}: expected more than 0")
-        if not approval_timeout_seconds >= 1:
-            raise ValueError(
-                f"tool {called}: approval_timeout_seconds {approval_timeout_seconds!r}: expected at least 1"
-            )
-        if inspect.isgeneratorfunction(decorated) or inspect.isasyncgenfunction(decorated):
-            raise TypeError(f"tool {called}: it yields; expected a function that returns its result")
+        called = _name(decorated, name)
+        _above_zero(called, "timeout_seconds", timeout_seconds)
+        _above_zero(called, "approval_timeout_seconds", approval_timeout_seconds)
         signature = signature_of(decorated, called)
         return Tool(
             name=called,
@@ -163,6 +155,20 @@ def tool(  # noqa: PLR0913 - all behind the star, and each with a default
         )
 
     return make if function is None else make(function)
+
+
+def _name(function: Callable[..., Any], given: str | None) -> str:
+    called = given or getattr(function, "__name__", "")
+    if not called:
+        raise TypeError(f"{function!r} has no name; give it one: tool(name=...)")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"tool {called}: it yields; expected a function that returns its result")
+    return called
+
+
+def _above_zero(called: str, field: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"tool {called}: {field} {value!r}: expected more than 0")
 
 
 def _origin(function: Callable[..., Any]) -> str:

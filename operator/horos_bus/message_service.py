@@ -184,15 +184,15 @@ class MessageService:
         return next_of(answer, self._agent)
 
     async def elicit(self, turn: str, asked: Elicitation) -> bool:
-        """Ask a person in the middle of a call; False = too many questions of the agent are open."""
+        """Ask a person in the middle of a call; False = the turn has asked too often."""
         what = (asked.tool, asked.server, asked.message, asked.schema, int(asked.seconds * 1000))
         answer = await self._call("elicit", self._identity.token, turn, asked.id, *what)
         return bool(answer[0] == b"OK")
 
     async def answer(self, elicitation_id: str) -> Approval | None:
-        """Look at a question; it has a `verdict` when a person has decided, which comes with a wake (`c`).
+        """Read what a person decided; None = nobody has yet. A decision comes with a wake (`c`).
 
-        None = there is no such question (any more): stop waiting.
+        Raises LostError when there is no such question (any more): stop waiting.
         """
         stored = (await self._call("answer", self._identity.token, elicitation_id))[1]
         return approval(elicitation_id, "elicitation", stored) if stored else None

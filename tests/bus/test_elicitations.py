@@ -69,9 +69,7 @@ async def test_a_question_of_a_server_is_listed_beside_the_approvals(stage: Stag
 async def test_the_answer_reaches_the_call_that_waits_for_it(stage: Stage) -> None:
     ada, turn = await asked(stage)
     await ada.subscribe()
-    waits = await ada.answer(PIN.id)
-    assert waits is not None
-    assert waits.verdict is None
+    assert await ada.answer(PIN.id) is None
     woken = asyncio.create_task(ada.wait_for_wake(30))
     decided = await stage.control.decide("ada", PIN.id, Verdict.APPROVE, "bob", content='{"pin":[]}')
     assert decided.outcome == "DECIDED"
@@ -84,7 +82,8 @@ async def test_the_answer_reaches_the_call_that_waits_for_it(stage: Stage) -> No
     assert await pending(stage) == 0
     await commits(stage, ada, turn)
     assert await stage.control.approvals("ada") == []
-    assert await ada.answer(PIN.id) is None
+    with pytest.raises(LostError):
+        await ada.answer(PIN.id)
     assert [each["status"] for each in await told(stage)] == ["pending", "approved"]
 
 

@@ -136,7 +136,11 @@ async def test_a_server_removed_by_an_edit_is_gone_in_the_next_turn_with_its_pro
         await play(stage)
         assert (await offered(stage))[-1] == ["other__echo"]
         await eventually(lambda: not is_there(server.pids[0]), "the process of the removed server ends")
-        assert await reported(stage) is None
+
+        async def forgotten() -> bool:
+            return await reported(stage) is None
+
+        await until(forgotten)
     assert len(other.pids) == 1, "a server that stays keeps its process"
 
 
