@@ -12,11 +12,20 @@ from benchmarks.report import Figures, comparison
 from benchmarks.servers import running
 from benchmarks.tool_scenarios import FULL, QUICK, SCENARIOS, Extent, Scenario
 from benchmarks.tool_servers.parts import Job, Place
+from benchmarks.tool_weight import tool_weight
 from benchmarks.tools import PROJECT, Tools
 
 BARE = Contender("bare mcp client", "tool_servers.bare_mcp", "", own, "nothing")
 CONTENDERS = [
-    Contender("horos", "tool_servers.horos", "", own, "arguments checked, time limits, reconnection, report"),
+    Contender("horos", "tool_servers.horos", "", own, "reconnects, says what is unknown, reports"),
+    Contender(
+        "horos, as in a turn",
+        "tool_servers.horos_in_turn",
+        "",
+        own,
+        "the same; arguments checked, time limited",
+        only=("call_stdio", "call_http"),
+    ),
     BARE,
 ]
 FOLDER = PROJECT / "benchmarks" / "tool_servers"
@@ -39,7 +48,13 @@ def run(asked: Asked, tools: Tools) -> Results:
 
 
 def weight(extent: Extent, tools: Tools) -> dict[str, Any]:
-    return {}
+    """What a runtime of horos weighs with tool servers."""
+    with (
+        running("redis", tools) as redis,
+        running("tool model", tools) as model,
+        running("echo", tools) as echo,
+    ):
+        return {"runtime": tool_weight(redis, model, echo, extent.starts)}
 
 
 def once(contender: Contender, scenario: Scenario, extent: Extent, tools: Tools) -> Figures:

@@ -48,9 +48,9 @@ async def life(python: str, server: Server, model: Server, name: str) -> dict[st
     return found
 
 
-async def ask(bus: Bus, name: str) -> None:
+async def ask(bus: Bus, name: str, body: str = "x" * 200) -> None:
     mid = uuid.uuid4().hex
-    await send(bus, NewMessage(to=name, body="x" * 200, mid=mid))
+    await send(bus, NewMessage(to=name, body=body, mid=mid))
 
     async def answered() -> bool:
         return await reply(bus, mid) is not None

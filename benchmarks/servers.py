@@ -51,15 +51,15 @@ def autogen(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
 
 
 def model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
-    command = [
-        tools.own_python,
-        "-m",
-        "horos",
-        "model-script",
-        str(MINDS / "turns.yaml"),
-        "--port",
-        str(port),
-    ]
+    return scripted(tools, MINDS / "turns.yaml", port)
+
+
+def tool_model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    return scripted(tools, PROJECT / "benchmarks" / "tool_servers" / "turns.yaml", port)
+
+
+def scripted(tools: Tools, script: Path, port: int) -> tuple[list[str], str]:
+    command = [tools.own_python, "-m", "horos", "model-script", str(script), "--port", str(port)]
     return command, f"http://127.0.0.1:{port}/v1"
 
 
@@ -94,6 +94,7 @@ SERVERS = {
     "nats": nats,
     "autogen": autogen,
     "model": model,
+    "tool model": tool_model,
     "stamping model": stamping_model,
     "gateway": gateway,
     "echo": echo,

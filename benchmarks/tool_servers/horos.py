@@ -1,42 +1,35 @@
-"""horos: the manager, and a tool called as a turn calls it, its arguments checked and its time limited."""
-
-import json
+"""horos: the manager of MCP servers, and the tools that it gives."""
 
 from benchmarks.tool_servers.parts import Job, Place, main
 from horos_api.tool_servers import ToolServerUse
 from horos_runtime.mcp_client import MCPClientManager
 from horos_runtime.tool_context import ToolContext
-from horos_runtime.tool_executor import OutsideCall, ToolExecutor
-from horos_runtime.tool_registry import ToolRegistry
 
 PATIENCE_SECONDS = 60.0
+CONTEXT = ToolContext(
+    agent="ada", thread="main", turn="1-0", idempotency_key="ada/1-0/1.0", tool="echo__echo"
+)
 
 
 class Horos:
     def __init__(self) -> None:
-        self._manager = MCPClientManager()
-        self._context = ToolContext(
-            agent="ada", thread="main", turn="1-0", idempotency_key="ada/1-0/1.0", tool="echo__echo"
-        )
+        self.manager = MCPClientManager()
 
     async def open(self, job: Job) -> None:
         await self._connected(job)
-        self._executor = ToolExecutor(ToolRegistry(*self._manager.tools()))
+        (self._tool,) = (tool for tool in self.manager.tools() if tool.name == CONTEXT.tool)
 
     async def call(self, text: str) -> str:
-        function = {"name": "echo__echo", "arguments": json.dumps({"text": text})}
-        checked = self._executor.check({"id": "call", "type": "function", "function": function})
-        assert isinstance(checked, OutsideCall), checked
-        return await self._executor.run(checked, self._context, checked.longest_seconds)
+        return str(await self._tool.run({"text": text}, CONTEXT))
 
     async def start(self, job: Job) -> None:
         await self._connected(job)
-        assert len(self._manager.tools()) == job.tools, self._manager.report()
+        assert len(self.manager.tools()) == job.tools, self.manager.report()
 
     async def _connected(self, job: Job) -> None:
-        await self._manager.__aenter__()
-        await self._manager.use([use(place) for place in job.places])
-        await self._manager.ready(PATIENCE_SECONDS)
+        await self.manager.__aenter__()
+        await self.manager.use([use(place) for place in job.places])
+        await self.manager.ready(PATIENCE_SECONDS)
 
 
 def use(place: Place) -> ToolServerUse:

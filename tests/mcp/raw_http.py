@@ -117,7 +117,8 @@ class RawHttp:
         if session is not None and session not in self._sessions:
             return Response("no such session", status_code=404)
         if request.method == "DELETE":
-            self._sessions.pop(session or "", None)
+            if ended := self._sessions.pop(session or "", None):
+                ended.put_nowait(END)
             return Response(status_code=204)
         if request.method == "GET":
             return self._stream_of(session, request.headers.get("last-event-id"))

@@ -40,6 +40,7 @@ async def test_what_goes_wrong_in_a_call_is_a_result_and_the_next_call_works(
         result = await agent.call(f"raw__{tool}")
         assert result.startswith("error:")
         assert re.search(says, result, re.DOTALL | re.IGNORECASE), result
+        assert "pydantic" not in result, "what our libraries say is nothing for a model"
         assert await agent.call("raw__echo", text="next") == "next"
         assert agent.report().state is ServerState.CONNECTED
     assert len(server.pids) == lives
