@@ -88,12 +88,11 @@ def decision_record(message: Message, run: str) -> Record:
         "role": "user",
         "content": f"{told}{call['function']['name']} {arguments}",
         "mid": message.mid,
-        "from": "",
+        "from": message.who,
         "run": run,
         "kind": message.kind,
         "re": message.re,
         "verdict": message.verdict or Verdict.DENY,
-        "who": message.who,
     }
 
 

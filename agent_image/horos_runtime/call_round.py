@@ -89,6 +89,7 @@ class CallRound:
         message_id = self._log.journal.next_message_id
         shown = [event for call in calls for event in _shown(call, message_id)]
         self._desk.publisher.publish(self._log.turn.id, shown)
+        await self._desk.publisher.flush()
         await self.carry_out(self._log.approved_step(calls))
 
     async def repair(self) -> None:

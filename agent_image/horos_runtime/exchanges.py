@@ -24,7 +24,7 @@ class Exchange:
     """What is shown or left out as a whole: a question, an answer, or a round of tool calls.
 
     `start` is the absolute index of its first record, `run` the turn that it belongs to, `sender` the agent
-    that sent a question, if one did.
+    that sent a question, if one did; `decision` says that a question is none, but what a person decided.
     """
 
     start: int
@@ -32,6 +32,7 @@ class Exchange:
     run: str
     messages: tuple[ChatMessage, ...]
     sender: str = ""
+    decision: bool = False
 
     @cached_property
     def tokens(self) -> int:
@@ -52,7 +53,9 @@ def question(record: Record, start: int) -> Exchange:
     above = heading(record)
     content = f"{above}\n{record['content']}" if above else record["content"]
     message = {"role": "user", "content": content}
-    return Exchange(start, "question", record.get("run", ""), (message,), record.get("from", ""))
+    decision = "verdict" in record
+    sender = "" if decision else record.get("from", "")
+    return Exchange(start, "question", record.get("run", ""), (message,), sender, decision)
 
 
 class ExchangeList:
@@ -117,7 +120,7 @@ def _result(call_id: str, content: str) -> ChatMessage:
 def heading(record: Record) -> str:
     """Say what stands above the message of an agent, so that the model knows who wants what."""
     sender, re = record.get("from", ""), record.get("re", "")
-    if record.get("verdict"):
+    if "verdict" in record:
         return f"[decision about your call, approval {re}]"
     if not sender:
         return ""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import orjson
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT, CallToolResult, RequestParamsMeta
+from mcp_types import REQUEST_TIMEOUT, CallToolResult, RequestParamsMeta
 from pydantic import ValidationError
 
 from horos_runtime.mcp_connection import ServerConnection
@@ -40,6 +40,8 @@ class Calls:
         self._connection = connection
         self._tell = tell
         self._server = connection.server.name
+        # Of a call's own time some is left to say that there was no connection.
+        self._wait_seconds = min(WAIT_SECONDS, connection.server.timeout_seconds / 2)
 
     async def tool(
         self, name: str, arguments: Mapping[str, Any], context: ToolContext, *, repeatable: bool
@@ -76,7 +78,7 @@ class Calls:
         ServerLostError.
         """
         for last in (False, True):
-            client = await self._connection.connected(WAIT_SECONDS)
+            client = await self._connection.connected(self._wait_seconds)
             if client is None:
                 return self._not_connected(name)
             losses = self._connection.losses
@@ -151,7 +153,7 @@ def _meta(context: ToolContext) -> RequestParamsMeta | None:
 
 def _refusal(error: MCPError) -> str:
     said = why(error)
-    if error.code in (INVALID_PARAMS, METHOD_NOT_FOUND) and error.data:
+    if error.data:
         with contextlib.suppress(TypeError):
             return f"{said} {orjson.dumps(error.data).decode()[:500]}"
     return said

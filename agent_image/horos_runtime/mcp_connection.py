@@ -21,7 +21,7 @@ from horos_runtime.mcp_http import HttpPlace, http_transport
 from horos_runtime.mcp_pipes import StderrTail
 from horos_runtime.mcp_questions import Elicit
 from horos_runtime.mcp_secrets import SecretFiles
-from horos_runtime.mcp_session import Session
+from horos_runtime.mcp_session import Session, Terms
 from horos_runtime.mcp_stdio import stdio_transport
 from horos_runtime.pace import Backoff
 from mcp import Client
@@ -58,6 +58,7 @@ class ServerConnection:
             Questions(server.name, surroundings.elicit, surroundings.tell) if surroundings.elicit else None
         )
         self._tail = StderrTail()
+        self._legacy = False
         self._session: Session | None = None
         self._leaving = False
         self._stir = asyncio.Event()
@@ -183,13 +184,12 @@ class ServerConnection:
             await self._stir.wait()
 
     async def _live(self) -> None:
-        session = Session(
+        terms = Terms(
             min(self.server.timeout_seconds, MOST_CONNECT_SECONDS),
-            self.questions,
-            self._changed,
             polls=self.server.command is None,
+            legacy=self._legacy,
         )
-        self._session = session
+        session = self._session = Session(terms, self.questions, self._changed)
         await session.run(self._transport(session))
 
     def _transport(self, session: Session) -> AbstractAsyncContextManager[TransportStreams]:
@@ -216,6 +216,8 @@ class ServerConnection:
         # One that was connected is tried again before it is called failed.
         was = self.state
         self.losses += 1
+        if was is not ServerState.CONNECTED:
+            self._legacy = not self._legacy  # some end at once when they are asked the newer way
         if reason != self.error or was is not ServerState.FAILED:
             log.warning("tool server %s: %s", self.server.name, reason)
         self._note(reason)

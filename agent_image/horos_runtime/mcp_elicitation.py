@@ -88,7 +88,7 @@ class Questions:
         finally:
             asking.cancel()
             over.cancel()
-            await asyncio.wait({asking, over})
+            await asyncio.gather(asking, over, return_exceptions=True)
 
 
 def _question(server: str, call: RunningCall, params: ElicitRequestParams) -> Question:

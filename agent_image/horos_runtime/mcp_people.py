@@ -1,11 +1,13 @@
 """What a server asks in the middle of a call, brought to people over the bus."""
 
+import contextlib
 from typing import Final
 
 import orjson
 
 from horos_api.messages import Verdict as Decision
 from horos_bus.approvals import Approval, Elicitation
+from horos_bus.connection import BusError
 from horos_bus.records import LostError
 from horos_runtime.desk import Desk
 from horos_runtime.mcp_questions import Question, Verdict
@@ -38,7 +40,8 @@ class People:
                         return _verdict(decided)
                     await self._wakes.after(count, LOOK_SECONDS)
             finally:
-                await messages.withdraw(question.id)
+                with contextlib.suppress(BusError):  # the end of the turn takes it back, too
+                    await messages.withdraw(question.id)
         except LostError:
             return None  # the turn is over, and with it the call
 

@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
@@ -37,25 +38,28 @@ class NoAnswerError(Exception):
     """A server did not answer in time; the message says within how many seconds."""
 
 
-class Session:
-    """One connected life. `changed` hears that it is connected, and each time that its list is another.
+@dataclass(frozen=True)
+class Terms:
+    """How a connection is made.
 
     `seconds` is how long connecting, and each request but a call, may take; `polls` says that the list is
-    asked for now and then.
+    asked for now and then; `legacy` that the server is not asked whether it speaks the newer protocol.
     """
 
+    seconds: float
+    polls: bool
+    legacy: bool = False
+
+
+class Session:
+    """One connected life. `changed` hears that it is connected, and each time that its list is another."""
+
     def __init__(
-        self,
-        seconds: float,
-        questions: Questions | None,
-        changed: Callable[["Session"], None],
-        *,
-        polls: bool,
+        self, terms: Terms, questions: Questions | None, changed: Callable[["Session"], None]
     ) -> None:
-        self._seconds = seconds
+        self._terms = terms
         self._questions = questions
         self._changed = changed
-        self._polls = polls
         self._stir = asyncio.Event()
         self._stale = self._leaving = False
         self._reason: str | None = None
@@ -91,13 +95,13 @@ class Session:
         """Connect, follow until told to leave; raises what ends it, ConnectionLostError above all."""
         async with contextlib.AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(self._seconds) as limit:
+                async with asyncio.timeout(self._terms.seconds) as limit:
                     client = await stack.enter_async_context(self._client_over(transport))
                     self.listing = await listing(client)
             except TimeoutError:
                 if not limit.expired():
                     raise
-                raise NoAnswerError(f"it did not answer within {self._seconds:g} s") from None
+                raise NoAnswerError(f"it did not answer within {self._terms.seconds:g} s") from None
             except (MCPError, ExceptionGroup) as error:
                 # A process that died says more than that its connection is closed.
                 cause = first(error)
@@ -126,7 +130,8 @@ class Session:
     def _client_over(self, transport: AbstractAsyncContextManager[TransportStreams]) -> Client:
         return Client(
             transport,
-            read_timeout_seconds=self._seconds,
+            mode="legacy" if self._terms.legacy else "auto",
+            read_timeout_seconds=self._terms.seconds,
             message_handler=self._hear,
             elicitation_callback=self._questions.answer if self._questions else None,
             client_info=Implementation(name="horos", version=version("horos")),
@@ -177,7 +182,7 @@ class Session:
 
     def _next_look(self) -> float | None:
         """Say when to ask for the list though nobody said that it changed."""
-        times = [HEARTBEAT_SECONDS] if self._polls else []
+        times = [HEARTBEAT_SECONDS] if self._terms.polls else []
         if self.listing.ttl is not None:
             times.append(max(SHORTEST_TTL, self.listing.ttl))
         return min(times) * random.uniform(0.8, 1.0) if times else None

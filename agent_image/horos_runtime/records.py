@@ -59,7 +59,6 @@ Record = TypedDict(
         "re": str,
         "error": bool,
         "verdict": Verdict,
-        "who": str,
         "approval": str,
         "approved": bool,
         "usage": TokenUsage,
@@ -76,7 +75,7 @@ Record = TypedDict(
 )
 """`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
 
-`verdict` and `who` of a user record: what a person decided about the approval `re`. `approval` of a tool's
+`verdict` of a user record: what a person, `from`, decided about the approval `re`. `approval` of a tool's
 result: the call waits for that one. `approved` of an assistant's step: people have allowed its calls, which
 have the ids of their approvals.
 `together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content

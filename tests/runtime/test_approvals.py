@@ -17,10 +17,11 @@ from horos_bus.message_service import MessageService
 from horos_bus.records import Ending, Identity
 from horos_bus.sender import reply
 from horos_runtime import call_round
-from horos_runtime.approvals import short_id
-from horos_runtime.records import CANCELLED, OUTCOME_UNKNOWN
+from horos_runtime.approvals import short_id, waiting_for
+from horos_runtime.records import CANCELLED, OUTCOME_UNKNOWN, Record
 from horos_runtime.tool_context import ToolContext
 from horos_runtime.tool_registry import ToolRegistry, tool
+from tests.runtime.histories import assistant, result, user
 from tests.runtime.stage import Stage, custom, until
 from tests.runtime.test_tool_calls import call, results
 
@@ -119,7 +120,7 @@ async def test_an_approved_call_runs_once_in_a_later_life_and_the_person_is_answ
         "Approved by bob, who says: fine with me\nThe call is made now, and its result follows: pay "
         '{"to": "carol", "euros": 5}'
     )
-    assert (decision["kind"], decision["re"], decision["verdict"]) == ("decision", asked.id, "approve")
+    assert (decision["kind"], decision["re"], decision["from"]) == ("decision", asked.id, "bob")
     assert step["approved"] is True
     assert [each["id"] for each in step["tool_calls"]] == [asked.id]
     assert (done["tool_call_id"], done["content"]) == (asked.id, "paid 5 to carol")
@@ -440,6 +441,22 @@ async def test_a_decision_outlives_a_compaction(stage: Stage, bank: Bank) -> Non
     last = [text["content"] for text in await said_to_model(stage)]
     assert any(text.startswith("[decision about your call") for text in last)
     assert "paid 5 to carol" in last
+
+
+def waiting(approval_id: str, call_id: str, arguments: str = "{}") -> list[Record]:
+    """The records of a call that waits for a person."""
+    told: Record = {**result(call_id, "a person is asked"), "approval": approval_id}
+    return [assistant("", call_id, arguments=arguments), told]
+
+
+def test_a_call_waits_until_its_decision_or_the_end_of_it_is_told() -> None:
+    made = assistant("", "new", arguments='{"a":1,"b":2}')["tool_calls"][0]
+    records = [*waiting("p/1", "x", '{"b":2,"a":1}'), *waiting("p/2", "y", '{"a":2}')]
+    assert waiting_for(records, made) == "p/1"
+    assert waiting_for([*records, user("who is next?")], made) == "p/1"
+    for end in ("p/1!decision", "p/1!decision!dead"):
+        assert waiting_for([*records, user("", mid=end)], made) == ""
+    assert waiting_for([*records, user("", mid="p/2!decision")], made) == "p/1"
 
 
 async def _turns(stage: Stage, count: int) -> bool:

@@ -32,6 +32,12 @@ def environment() -> dict[str, str]:
 
 
 @server.tool()
+def pid() -> int:
+    """Say which process this is."""
+    return os.getpid()
+
+
+@server.tool()
 def fail(why: str) -> str:
     """Fail."""
     raise ValueError(why)
