@@ -30,9 +30,8 @@ def result_text(result: CallToolResult) -> str:
 
 def _says(content: Iterable[ContentBlock], value: object) -> bool:
     """Whether a text says the structured value already, as servers give it for older clients."""
-    # The Python SDK wraps what is no object.
-    wrapped = isinstance(value, dict) and list(value) == ["result"]
-    meant = (value, value["result"]) if wrapped and isinstance(value, dict) else (value,)
+    # What is no object is wrapped: as `result` by the Python SDK, under names of their own by others.
+    meant = [value, *(value.values() if isinstance(value, dict) and len(value) == 1 else ())]
     for block in content:
         if isinstance(block, TextContent) and (block.text in meant or _json(block.text) in meant):
             return True

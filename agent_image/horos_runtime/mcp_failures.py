@@ -4,6 +4,7 @@ from enum import Enum
 from typing import Final
 
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, REQUEST_TIMEOUT
+from pydantic import ValidationError
 
 from horos_runtime.mcp_http import BROKEN_OFF, LOCKED_OUT, NOT_REACHED
 from mcp import MCPError
@@ -52,9 +53,18 @@ def first(error: BaseException) -> BaseException:
 def why(error: BaseException) -> str:
     """Say in one line what went wrong, for people."""
     error = first(error)
+    if isinstance(error, ValidationError):
+        return _misfit(error)
     if isinstance(error, MCPError) and error.message == _GONE:
         return "it does not know this session any more"
     text = " ".join(str(error).split())[:REASON_CHARACTERS]
     if type(error).__module__.startswith("horos_runtime") or isinstance(error, MCPError):
         return text or type(error).__name__
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _misfit(error: ValidationError) -> str:
+    """Say where an answer is not as the protocol wants it; the names of our own types say nothing."""
+    found = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in found["loc"] if not str(part)[:1].isupper())
+    return f"{place or 'the answer'}: {found['msg']}"

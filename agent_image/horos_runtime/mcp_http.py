@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import anyio
@@ -62,7 +62,7 @@ class HttpPlace:
 @contextlib.asynccontextmanager
 async def http_transport(place: HttpPlace, missed: Callable[[], None]) -> AsyncIterator[TransportStreams]:
     """Talk to a server during the block; `missed` hears when notifications may have been lost."""
-    certificates = await asyncio.to_thread(_certificates)
+    certificates = await asyncio.to_thread(_CERTIFICATES)
     wire = _Wire(httpx2.AsyncHTTPTransport(verify=certificates, socket_options=KEEPALIVE), missed)
     async with httpx2.AsyncClient(
         transport=wire,
@@ -90,10 +90,20 @@ async def http_transport(place: HttpPlace, missed: Callable[[], None]) -> AsyncI
                 tasks.cancel_scope.cancel()
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read whom to trust, once: it takes up to 80 ms, and a megabyte each time."""
-    return httpx2.create_ssl_context()
+class _Certificates:
+    """Whom to trust, read once for all servers: it takes up to 80 ms, and a megabyte each time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: ssl.SSLContext | None = None
+
+    def __call__(self) -> ssl.SSLContext:
+        with self._lock:  # servers connect at the same time
+            self._read = self._read or httpx2.create_ssl_context()
+            return self._read
+
+
+_CERTIFICATES: Final = _Certificates()
 
 
 def _oauth(place: HttpPlace) -> httpx2.Auth | None:

@@ -20,6 +20,7 @@ DATA = base64.b64encode(b"12345").decode()
         ([{"type": "text", "text": '{ "a": 1 }'}], {"a": 1}, '{ "a": 1 }'),
         ([{"type": "text", "text": "3"}], {"result": 3}, "3"),
         ([{"type": "text", "text": "three"}], {"result": "three"}, "three"),
+        ([{"type": "text", "text": "three\n"}], {"content": "three\n"}, "three\n"),
         ([{"type": "text", "text": "one row"}], {"rows": 1}, 'one row\n{"rows":1}'),
         (
             [{"type": "image", "data": DATA, "mimeType": "image/png"}],
