@@ -160,7 +160,7 @@ class AgentRuntime:
 
     async def _keep_servers(self) -> None:
         await self._awake.wait()
-        await self._toolbox.servers.run(self._config.newest)
+        await self._toolbox.servers.run(self._config.with_servers)
 
     async def _start(self) -> Next:
         settings = self._settings

@@ -66,10 +66,11 @@ class AgentServers:
         """List the tools of this moment."""
         return self._manager.tools()
 
-    async def run(self, config: Callable[[], Awaitable[StoredConfig]]) -> None:
-        """Connect before the first turn comes, then report until cancelled."""
+    async def run(self, config: Callable[[], Awaitable[StoredConfig | None]]) -> None:
+        """Connect before the first turn comes, then report until cancelled; `config` may find no servers."""
         with contextlib.suppress(ModelRefusedError):  # the turn says so where people see it
-            await self._use(await config())
+            if (early := await config()) is not None:
+                await self._use(early)
         await self._report()
 
     async def _use(self, config: StoredConfig) -> None:

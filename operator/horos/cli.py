@@ -26,6 +26,7 @@ from horos.options import (
     text_from,
 )
 from horos.session import exit_codes, run
+from horos.tool_cli import tool_app
 from horos_api.names import DEFAULT_THREAD
 
 app = typer.Typer(
@@ -218,14 +219,17 @@ def history(
 ) -> None:
     """Show what was said in a conversation of an agent.
 
-    Who said what, tools and their results in short, and the summaries that stand for older parts. With
-    `-o json` or `-o yaml` everything as it is stored.
+    Who said what, thoughts, tools and their results in short, and the summaries that stand for older parts.
+    With `-o json` or `-o yaml` everything as it is stored.
     """
     from horos.commands import print_history  # noqa: PLC0415
 
     with exit_codes():
         checked_names(part.agent, part.thread)
     run(place, lambda session: print_history(session, part, output))
+
+
+app.add_typer(tool_app)
 
 
 @app.command("model-script", epilog=EXIT_CODES)

@@ -59,7 +59,8 @@ class GatewayClient:
 
     def __init__(self, transport: Transport, namespace: str) -> None:
         self._transport = transport
-        self._agents = f"/namespaces/{quote(namespace, safe='')}/agents"
+        self._namespace = f"/namespaces/{quote(namespace, safe='')}"
+        self._agents = f"{self._namespace}/agents"
 
     async def agents(self) -> list[dict[str, Any]]:
         """List the agents of the namespace."""
@@ -112,6 +113,31 @@ class GatewayClient:
         listed = await self._transport.request("GET", self._of(name) + "/dead-letters", None, {})
         items: list[dict[str, Any]] = listed["items"]
         return items
+
+    async def servers(self, name: str) -> dict[str, Any]:
+        """Read how the agent's tool servers are: `at`, `resident`, `configured` and `items`."""
+        found: dict[str, Any] = await self._transport.request("GET", self._of(name) + "/servers", None, {})
+        return found
+
+    async def approvals(self, name: str | None) -> list[dict[str, Any]]:
+        """List what waits for people in the namespace, or all that is open of one agent, oldest first."""
+        where = self._of(name) if name else self._namespace
+        listed = await self._transport.request("GET", where + "/approvals", None, {})
+        items: list[dict[str, Any]] = listed["items"]
+        return items
+
+    async def decide(self, name: str, decision: dict[str, Any]) -> dict[str, Any]:
+        """Approve or deny; the same decision again is taken once, so a broken connection is tried again.
+
+        NotFoundError when nothing of this id waits, RefusedError when somebody decided otherwise.
+        """
+        path = self._of(name) + "/approvals/decide"
+        for pause in _PAUSES[:3]:
+            try:
+                return dict(await self._transport.request("POST", path, decision, {}))
+            except CannotReachError:
+                await asyncio.sleep(pause)
+        return dict(await self._transport.request("POST", path, decision, {}))
 
     async def records(self, name: str, thread: str, last: int | None) -> dict[str, Any]:
         """Read the newest records of a thread, `last` of them or all: `start`, `next` and `items`."""

@@ -1,6 +1,7 @@
 """What the commands do once they are connected: ask the gateway and print."""
 
 import asyncio
+import time
 from contextlib import aclosing
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from horos.readiness import known_agent, manifests_of, why_waiting
 from horos.session import Session
 from horos.tables import agents_table, dead_letters_table, description
 from horos.terminal import Terminal
+from horos.tool_tables import approval_rows, server_rows
 
 _EVENTS_DESCRIBED = 10
 _LOOK_SECONDS: Final = 0.3
@@ -81,9 +83,11 @@ async def describe_agent(session: Session, agent: str, output: Output) -> None:
     """Print what is asked for (from the API server, if there is one), what it does, what happened last."""
     terminal = Terminal()
     manifest = await _manifest(session, agent)
-    live, events = None, []
+    live, events, servers, approvals = None, [], None, []
     try:
         live = await session.client.agent(agent)
+        servers = await session.client.servers(agent)
+        approvals = await session.client.approvals(agent)
         async with aclosing(session.client.kept_events(agent)) as stream:
             events = worth_telling([(seen.id, seen.event) async for seen in stream], _EVENTS_DESCRIBED)
     except NotFoundError:
@@ -92,9 +96,14 @@ async def describe_agent(session: Session, agent: str, output: Output) -> None:
             raise
     if output == Output.JSON:
         told = [{**event, "eventId": at} for at, event in events]
-        terminal.json({"agent": manifest, "live": live, "events": told})
+        asked = {"servers": servers, "approvals": approvals}
+        terminal.json({"agent": manifest, "live": live, **asked, "events": told})
         return
-    terminal.table(description(live, manifest, [event_line(at, event) for at, event in events]))
+    more = {
+        "Tool servers": server_rows(servers, time.time()) if servers else [],
+        "Decisions of people": approval_rows(approvals),
+    }
+    terminal.table(description(live, manifest, [event_line(at, event) for at, event in events], more))
 
 
 async def cancel_turn(session: Session, agent: str, run: str | None) -> None:

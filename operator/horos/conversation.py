@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from horos.client import GatewayClient, Interruption, Sent, WatchedEvent
@@ -29,6 +29,17 @@ class Exchange:
     def of(cls, agent: str, sent: Sent) -> Self:
         """Begin with a message that was just sent."""
         return cls(agent, sent, Transcript(sent.id))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its answer is there, or none will come."""
+        return self.transcript.reply is not None or bool(self.transcript.refused)
+
+    def from_here(self, after: str) -> Self:
+        """Go on with a message that a turn has taken, behind event `after`."""
+        return replace(
+            self, sent=replace(self.sent, after=after), transcript=Transcript(self.sent.id, taken=True)
+        )
 
 
 async def follow(

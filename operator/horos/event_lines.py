@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from typing import Any
 
+from horos.decision_words import decided_words, what_is_asked
 from horos_api.events import EventType
 
 _SHOWN = 100
@@ -45,8 +46,23 @@ def event_line(event_id: str, event: dict[str, Any], zone: tzinfo | None = None)
     """Tell one event in one line; `zone` is the person's time zone (None: the machine's)."""
     kind = str(event.get("type", "?"))
     fields = _FIELDS.get(kind, ())
+    if kind == EventType.CUSTOM and (told := _custom_words(event)):
+        return f"{_time(event_id, zone)}  {kind:<20}  {_short(told)}"
     words = " ".join(_word(field, event[field]) for field in fields if event.get(field) not in (None, ""))
     return f"{_time(event_id, zone)}  {kind:<20}  {_short(words)}".rstrip()
+
+
+def _custom_words(event: dict[str, Any]) -> str:
+    """Say what people have to decide, and what is wrong with tools, in the words of the other commands."""
+    name, value = str(event.get("name")), event.get("value") or {}
+    if name in ("approval", "elicitation"):
+        status, who, reason = (str(value.get(part, "")) for part in ("status", "who", "reason"))
+        if status == "pending":
+            return f"{name} {value.get('id')} {what_is_asked(value)}"
+        return f"{name} {value.get('id')} {value.get('tool')}: {decided_words(status, who, reason)}"
+    if name == "toolProblem":
+        return f"{name} {value.get('message', '')}"
+    return ""
 
 
 def worth_telling(

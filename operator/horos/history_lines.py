@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from horos.transcript import short, short_arguments
+from horos.decision_words import short, short_arguments
 
 _SUMMARY_RULE: Final = "───"
 
@@ -24,6 +24,8 @@ def _lines(agent: str, record: dict[str, Any], calls: dict[str, str]) -> Iterato
             yield f"{_who(record)}: {content}"
         case "assistant":
             used = _usage(record)
+            if thoughts := record.get("reasoning"):
+                yield f"{agent} thought: {short(thoughts)}"
             if content or not record.get("tool_calls"):
                 yield f"{agent}: {content}{used}"
                 used = ""
@@ -45,6 +47,8 @@ def _who(record: dict[str, Any]) -> str:
     kind = record.get("kind")
     if record.get("error"):
         return f"{sender} (could not answer {record.get('re')})"
+    if kind == "decision":
+        return f"{sender if record.get('from') else 'nobody'} (decision about {record.get('re')})"
     if kind in ("request", "reply"):
         about = record.get("mid") if kind == "request" else record.get("re")
         return f"{sender} ({kind} {about})"

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import wraps
@@ -26,6 +26,15 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+
+
+class Listing(StrEnum):
+    """How a command prints a list that may be long in both directions."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
 
 
 class Document(StrEnum):
@@ -108,6 +117,23 @@ class Part:
     limit: Annotated[int, typer.Option(min=0, help="Only so many of the newest records; 0: all.")] = 50
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """About what somebody decides, and what is recorded with the verdict."""
+
+    id: Annotated[str, typer.Argument(metavar="ID", help="What `horos approvals` lists.")]
+    reason: Annotated[str, typer.Option(help="Why; the agent's model reads it.")] = ""
+    who: Annotated[
+        str | None,
+        typer.Option(envvar="HOROS_WHO", help="Recorded as who decides; default: your name in the cluster."),
+    ] = None
+
+    @property
+    def agent(self) -> str:
+        """The agent that waits."""
+        return self.id.partition("/")[0]
+
+
 def spread(command: Callable[..., None]) -> Callable[..., None]:
     """Give typer the fields of a command's dataclass parameters as options of the command itself."""
     hints = get_type_hints(command, include_extras=True)
@@ -162,6 +188,27 @@ def checked_key(key: str | None) -> str | None:
     if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
         raise UsageError(f"--id {key!r}: expected 1 to 255 visible ASCII characters")
     return key
+
+
+def checked_approval_id(approval_id: str) -> str:
+    """Refuse an id that no approval can have. Raises UsageError."""
+    agent, _, rest = approval_id.partition("/")
+    if not rest or agent_name_error(agent) or not re.fullmatch(r"[!-~]{1,256}", approval_id):
+        raise UsageError(f"ID {approval_id!r}: expected one that `horos approvals` lists, like ada/1-0/2.0")
+    return approval_id
+
+
+def checked_values(given: Sequence[str]) -> dict[str, str]:
+    """Read NAME=VALUE, each name once. Raises UsageError."""
+    values: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {each!r}: expected NAME=VALUE")
+        if name in values:
+            raise UsageError(f"--set {name}: it is set twice")
+        values[name] = value
+    return values
 
 
 def text_from(stream: TextIO) -> str:

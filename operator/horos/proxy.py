@@ -95,6 +95,16 @@ async def read_agents(kube: KubeConnection, namespace: str) -> list[dict[str, An
     return items
 
 
+async def user_name(kube: KubeConnection) -> str:
+    """Ask the API server who this is; '' when it does not say (it is older than 1.28)."""
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        told = await kube.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+    except KubeError:
+        return ""
+    return str(told["status"]["userInfo"].get("username", ""))
+
+
 def _agents_path(namespace: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/agents"
 

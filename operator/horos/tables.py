@@ -1,6 +1,7 @@
 """What is known about agents as tables and texts: pure functions of what the servers said."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.table import Table
@@ -40,7 +41,7 @@ def agents_table(
             str(usage["promptTokens"] + usage["completionTokens"]),
             usage["cost"],
             share_of_budget(known.get(agent["name"]), usage, date),
-            Text(reason_of(agent) or _told_by_kubernetes(agent, waiting_for) or "-"),
+            Text(_why(agent, _told_by_kubernetes(agent, waiting_for))),
         )
     for name, reason in sorted(why.items()):
         table.add_row(Text(name), "-", "no", "-", "-", "-", "-", "-", Text(reason or "-"))
@@ -70,15 +71,28 @@ def dead_letters_table(letters: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
+def _why(agent: dict[str, Any], told: str) -> str:
+    """Why an agent does not go on: what people have to decide comes first, since they can."""
+    count = agent.get("approvals", 0)
+    waits = f"waits for {_count(count, 'decision')}: see `horos approvals {agent['name']}`" if count else ""
+    return "; ".join(part for part in (waits, reason_of(agent) or told) if part) or "-"
+
+
 def reason_of(agent: dict[str, Any]) -> str:
     """Join a reason with its message, as far as there are any."""
     return ": ".join(part for part in (agent.get("reason"), agent.get("message")) if part)
 
 
-def description(live: dict[str, Any] | None, manifest: dict[str, Any] | None, events: Sequence[str]) -> Text:
+def description(
+    live: dict[str, Any] | None,
+    manifest: dict[str, Any] | None,
+    events: Sequence[str],
+    more: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({}),
+) -> Text:
     """Describe one agent: what is asked for, what holds, what it does now, what happened last.
 
-    `live` is None when the gateway does not know the agent, `manifest` when there is no cluster to ask.
+    `live` is None when the gateway does not know the agent, `manifest` when there is no cluster to ask;
+    `more` are further sections with their rows, left out when they have none.
     """
     text = Text()
     if manifest is not None:
@@ -89,6 +103,9 @@ def description(live: dict[str, Any] | None, manifest: dict[str, Any] | None, ev
         text.append(" takes no messages yet")
         return text
     _section(text, "Now", _now(live))
+    for title, rows in more.items():
+        if rows:
+            _section(text, title, rows)
     _section(text, "Last events", [("", line) for line in events])
     text.rstrip()
     return text

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -12,6 +12,8 @@ from horos.transcript import Piece, PieceKind
 _PLAIN_WIDTH = 1000
 """Wide enough that a table in a pipe or a file is never cut or wrapped."""
 _CONTROLS = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if code not in {0x09, 0x0A}}
+
+_STYLES: Final = {PieceKind.ERROR: "red", PieceKind.ASK: "yellow"}
 
 
 def console(file: TextIO) -> Console:
@@ -45,7 +47,7 @@ class Terminal:
             self._result(piece)
         else:
             self._new_line()
-            self._beside(piece.text, "red" if piece.kind == PieceKind.ERROR else "dim")
+            self._beside(piece.text, _STYLES.get(piece.kind, "dim"))
 
     def note(self, text: str) -> None:
         """Say something beside the answer."""

@@ -1,14 +1,11 @@
 """Events of an agent in, what a person reads out: a pure step between the stream and the terminal."""
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from horos.decision_words import decided_words, how_to_decide, short, short_arguments, span, what_is_asked
 from horos_api.events import EventType
-
-_LINE = 72
-"""The longest summary of a tool call or a result, in characters."""
 
 
 class PieceKind(StrEnum):
@@ -24,6 +21,10 @@ class PieceKind(StrEnum):
     """The tool answered; `key` is the call."""
     NOTE = "note"
     """Something beside the answer."""
+    ASK = "ask"
+    """Something that a person has to decide; `key` is its id."""
+    DECIDED = "decided"
+    """It is decided, or no longer asked for; `key` is its id."""
     ERROR = "error"
     """Something that somebody may have to repair."""
 
@@ -40,10 +41,11 @@ class Piece:
 class Transcript:
     """Follows one message of a person until its reply.
 
-    Events before the message was taken into a turn are not shown: they belong to somebody else's.
+    Events before the message was taken into a turn are not shown: they belong to somebody else's. `taken`
+    says that this has happened already.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, taken: bool = False) -> None:
         self.message = message
         self.reply: str | None = None
         """The text of the reply, once it is there."""
@@ -51,7 +53,7 @@ class Transcript:
         """Why there will be no reply, once that is known."""
         self.run = ""
         """The turn that has the message now, to cancel it."""
-        self._taken = False
+        self._taken = taken
         self._told_busy = False
         self._texts: dict[str, str] = {}
         self._thoughts = ""
@@ -71,7 +73,10 @@ class Transcript:
         if kind == EventType.STATE_SNAPSHOT:
             return self._new(state_pieces(event.get("snapshot") or {}))
         if kind == EventType.CUSTOM:
-            return self._custom(str(event.get("name")), event.get("value") or {})
+            name, value = str(event.get("name")), event.get("value") or {}
+            if name in ("approval", "elicitation"):
+                return [decision_piece(value, value.get("deadline", 0) - event.get("timestamp", 0))]
+            return self._custom(name, value)
         if kind == EventType.RUN_STARTED:
             return self._started(event)
         return self._of_turn(event) if self._taken else []
@@ -89,6 +94,9 @@ class Transcript:
             return self._text(event)
         if kind.startswith("REASONING_"):
             return self._thought(event)
+        if kind == EventType.RUN_FINISHED:
+            self.run = ""  # what is owed now comes in a later turn
+            return []
         if kind == EventType.RUN_ERROR:
             return self._new([Piece(PieceKind.ERROR, _reason(event.get("code"), event.get("message")))])
         return self._tool(event)
@@ -137,6 +145,8 @@ class Transcript:
     def _note(self, name: str, value: dict[str, Any], *, mine: bool) -> str:
         if name == "gap":
             return "some events are gone; the reply will be shown whole"
+        if name == "wake" and not self._taken:
+            return "the agent has no process; it gets one and answers then"
         if mine:
             return {
                 "owes": "the agent waits for others; it answers when they have",
@@ -203,6 +213,17 @@ class _Call:
     arguments: str = ""
 
 
+def decision_piece(asked: dict[str, Any], milliseconds: float) -> Piece:
+    """Say what a person has to decide within that time, and how; or how it was decided."""
+    key = str(asked.get("id"))
+    if asked.get("status") == "pending":
+        how = how_to_decide(key, str(asked.get("schema", "")))
+        left = f"within {span(milliseconds / 1000)}"
+        return Piece(PieceKind.ASK, f"? {what_is_asked(asked)}: {how} {left}", key)
+    said = decided_words(str(asked.get("status")), str(asked.get("who", "")), str(asked.get("reason", "")))
+    return Piece(PieceKind.DECIDED, f"{asked.get('tool')}: {said}", key)
+
+
 def state_pieces(snapshot: dict[str, Any]) -> list[Piece]:
     """Say what a state means for whoever waits; nothing for an agent that is at work or ready for it."""
     state = snapshot.get("state")
@@ -215,24 +236,3 @@ def state_pieces(snapshot: dict[str, Any]) -> list[Piece]:
 
 def _reason(reason: object, message: object) -> str:
     return ": ".join(str(part) for part in (reason, message) if part) or "the agent is in error"
-
-
-def short_arguments(raw: str) -> str:
-    """Say the arguments of a call in one short line."""
-    try:
-        arguments = json.loads(raw or "{}")
-    except ValueError:
-        return short(raw)
-    if not isinstance(arguments, dict):
-        return short(raw)
-    return short(", ".join(f"{name}={_value(value)}" for name, value in arguments.items()))
-
-
-def _value(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def short(text: str) -> str:
-    """Say a text in one short line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LINE else line[: _LINE - 1] + "…"

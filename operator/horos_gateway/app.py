@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import orjson
 from starlette.applications import Starlette
@@ -12,12 +13,16 @@ from starlette.routing import Route
 from horos_bus.connection import Bus
 from horos_gateway.auth import Authority, Verb
 from horos_gateway.backend import Backend
+from horos_gateway.decisions import Decisions
 from horos_gateway.event_hub import EventHub
 from horos_gateway.openapi import openapi_document
 from horos_gateway.problems import HANDLERS
 from horos_gateway.routes import API, OPERATIONS, Operation, Services
 from horos_gateway.settings import Settings
+from horos_gateway.tool_routes import TOOL_OPERATIONS
 from horos_gateway.window import window_routes
+
+ALL: Final = (*OPERATIONS, *TOOL_OPERATIONS)
 
 
 def gateway_app(settings: Settings) -> Starlette:
@@ -25,7 +30,7 @@ def gateway_app(settings: Settings) -> Starlette:
     bus = Bus.open(settings.redis_url, "")
     backend = Backend(bus, settings.install)
     hub = EventHub(backend.event_stream, settings.heartbeat_seconds)
-    services = Services(Authority(settings.token.get_secret_value()), backend, hub)
+    services = Services(Authority(settings.token.get_secret_value()), backend, Decisions(backend), hub)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -40,7 +45,7 @@ def gateway_app(settings: Settings) -> Starlette:
             Route("/healthz", _healthy, methods=["GET"]),
             Route("/readyz", _readiness(services), methods=["GET"]),
             Route(f"{API}/openapi.json", _openapi(services), methods=["GET"]),
-            *(_route(operation, services) for operation in OPERATIONS),
+            *(_route(operation, services) for operation in ALL),
             *window_routes(services.authority),
         ],
         exception_handlers=HANDLERS,
@@ -59,7 +64,7 @@ def _route(operation: Operation, services: Services) -> Route:
 
 
 def _openapi(services: Services) -> Callable[[Request], Awaitable[Response]]:
-    document = orjson.dumps(openapi_document(OPERATIONS))
+    document = orjson.dumps(openapi_document(ALL))
 
     async def openapi(request: Request) -> Response:
         await services.authority.check(request.headers, Verb.WATCH, "", "")

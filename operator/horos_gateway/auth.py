@@ -29,6 +29,7 @@ class Verb(StrEnum):
 
     WATCH = "get"
     TALK = "create agents/messages"
+    DECIDE = "create agents/approvals"
     CONTROL = "patch"
 
 

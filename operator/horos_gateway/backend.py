@@ -10,6 +10,7 @@ from horos_api.agent_state import AgentState
 from horos_api.messages import Message, NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP, key_prefix
 from horos_api.resources import OperatingMode
+from horos_api.server_report import read_report
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
@@ -40,6 +41,7 @@ from horos_gateway.problems import (
     NoTurnError,
     TerminatedError,
 )
+from horos_gateway.server_bodies import ServersBody, servers_body
 
 
 class Backend:
@@ -57,24 +59,26 @@ class Backend:
         """Raise BusUnavailableError unless Redis answers."""
         await self._bus.ping()
 
+    def control(self, namespace: str) -> Control:
+        """What can be read and ordered of a namespace's agents."""
+        return Control(self._at(namespace))
+
     def event_stream(self, namespace: str) -> EventStream:
         """The events of a namespace's agents."""
         return EventStream(self._at(namespace))
 
     async def agents(self, namespace: str) -> AgentListBody:
         """All agents of the namespace by name; none when there is no such namespace."""
-        control = Control(self._at(namespace))
+        control = self.control(namespace)
         views = await control.views(sorted(await control.agents()))
         return AgentListBody(items=[AgentBody(**_fields(view)) for view in views.values()])
 
     async def agent(self, namespace: str, name: str) -> AgentDetailBody:
         """One agent with its threads; raises NotFoundError."""
         newest = await self.event_stream(namespace).last_id(name)
-        view = await self._view(namespace, name)
-        bus = self._at(namespace)
-        threads = await Control(bus).threads(name)
-        spec = await bus.command("GET", bus.keys.config(name))
-        budget = budget_body(spec or b"", view.usage.today, self._clock())
+        view = await self.view(namespace, name)
+        threads = await self.control(namespace).threads(name)
+        budget = budget_body(await self._config(namespace, name), view.usage.today, self._clock())
         return AgentDetailBody(**_fields(view), threads=threads, budget=budget, newest=newest)
 
     async def send(self, namespace: str, name: str, mid: str, message: MessageBody) -> AcceptedBody:
@@ -90,8 +94,8 @@ class Backend:
         )
         outcome = await send(bus, wanted)
         if outcome is SendOutcome.NO_AGENT:
-            _refuse_terminated(await self._view(namespace, name))
-            raise _no_agent(namespace, name)
+            refuse_terminated(await self.view(namespace, name))
+            raise no_agent(namespace, name)
         if outcome is SendOutcome.FULL:
             raise InboxFullError(
                 f"{INBOX_CAP} messages wait for agent {name}; try again with the same Idempotency-Key",
@@ -101,26 +105,26 @@ class Backend:
 
     async def cancel(self, namespace: str, name: str, run_id: str) -> CancelledBody:
         """End a turn now, the open one if none is named; raises NotFoundError and NoTurnError."""
-        view = await self._view(namespace, name)
+        view = await self.view(namespace, name)
         wanted = run_id or view.turn
         if not wanted:
             raise NoTurnError(f"agent {name} has no open turn: there is nothing to cancel")
-        if await Control(self._at(namespace)).cancel(name, wanted) != "OK":
+        if await self.control(namespace).cancel(name, wanted) != "OK":
             raise NoTurnError(f"turn {wanted} of agent {name} is not open (any more)", "runId")
         return CancelledBody(run_id=wanted)
 
     async def order(self, namespace: str, name: str, mode: OperatingMode) -> OrderedBody:
         """Have the operator write the operating mode into the spec; raises NotFoundError, TerminatedError."""
-        view = await self._view(namespace, name)
+        view = await self.view(namespace, name)
         if mode is not OperatingMode.TERMINATED:
-            _refuse_terminated(view)
-        await Control(self._at(namespace)).order(name, view.uid, mode)
+            refuse_terminated(view)
+        await self.control(namespace).order(name, view.uid, mode)
         return OrderedBody(name=name, operating_mode=mode)
 
     async def dead_letters(self, namespace: str, name: str) -> DeadLettersBody:
         """What the agent has given up, the newest first; raises NotFoundError."""
-        await self._view(namespace, name)
-        found = await Control(self._at(namespace)).dead_letters(name)
+        await self.view(namespace, name)
+        found = await self.control(namespace).dead_letters(name)
         return DeadLettersBody(items=[_dead_letter(each) for each in found])
 
     async def reply(self, namespace: str, name: str, mid: str) -> ReplyBody:
@@ -130,7 +134,7 @@ class Backend:
         """
         ending = await reply(self._at(namespace), mid)
         if ending is None:
-            await self._view(namespace, name)
+            await self.view(namespace, name)
             raise NoReplyYetError(f"agent {name} has not answered {mid}, or more than an hour ago")
         if ending.error:
             raise NeverAnsweredError(f"{ending.error}; nobody will answer this message")
@@ -138,16 +142,23 @@ class Backend:
 
     async def inbox(self, namespace: str, name: str) -> InboxBody:
         """What waits for an agent; raises NotFoundError."""
-        await self._view(namespace, name)
-        found = await Control(self._at(namespace)).inbox(name)
+        await self.view(namespace, name)
+        found = await self.control(namespace).inbox(name)
         return InboxBody(items=[_inbox_message(each) for each in found])
+
+    async def servers(self, namespace: str, name: str) -> ServersBody:
+        """How the agent's tool servers are, as its process reported last; raises NotFoundError."""
+        view = await self.view(namespace, name)
+        report = read_report(await self.control(namespace).servers(name))
+        config = await self._config(namespace, name)
+        return servers_body(report, config, resident=bool(view.holder), now=self._clock())
 
     async def records(self, namespace: str, name: str, thread: str, span: Span) -> RecordsBody:
         """Part of a thread's records; raises NotFoundError."""
-        control, stream = Control(self._at(namespace)), self.event_stream(namespace)
+        control, stream = self.control(namespace), self.event_stream(namespace)
         # In this order: a turn that was open at the first look is in the records when the second finds none.
         after = await stream.last_id(name)
-        view = await self._view(namespace, name)
+        view = await self.view(namespace, name)
         if view.turn and view.thread == thread:
             after = await stream.place_before(name, view.turn)
         if thread not in await control.threads(name):
@@ -159,24 +170,31 @@ class Backend:
 
     async def newest_event(self, namespace: str, name: str) -> str:
         """The id of an agent's newest event, '0-0' when there is none yet; raises NotFoundError."""
-        await self._view(namespace, name)
+        await self.view(namespace, name)
         return await self.event_stream(namespace).last_id(name)
 
-    async def _view(self, namespace: str, name: str) -> AgentView:
-        view = await Control(self._at(namespace)).view(name)
+    async def view(self, namespace: str, name: str) -> AgentView:
+        """Look at one agent as the bus knows it; raises NotFoundError."""
+        view = await self.control(namespace).view(name)
         if view is None:
-            raise _no_agent(namespace, name)
+            raise no_agent(namespace, name)
         return view
+
+    async def _config(self, namespace: str, name: str) -> bytes:
+        bus = self._at(namespace)
+        return await bus.command("GET", bus.keys.config(name)) or b""
 
     def _at(self, namespace: str) -> Bus:
         return self._bus.at(key_prefix(self._install, namespace))
 
 
-def _no_agent(namespace: str, name: str) -> NotFoundError:
+def no_agent(namespace: str, name: str) -> NotFoundError:
+    """Build the problem of an agent that the bus does not know."""
     return NotFoundError(f"there is no agent {name} in namespace {namespace}", "name")
 
 
-def _refuse_terminated(view: AgentView) -> None:
+def refuse_terminated(view: AgentView) -> None:
+    """Raise TerminatedError for an agent that is over."""
     if view.state is AgentState.TERMINATED:
         raise TerminatedError(f"agent {view.name} was terminated: it takes no messages and no orders", "name")
 
@@ -218,6 +236,7 @@ def _fields(view: AgentView) -> dict[str, Any]:
         "message": view.message,
         "owed": view.owed,
         "dead_letters": view.dead,
+        "approvals": view.approvals,
         "cancelling": view.cancelling,
         "usage": usage_body(view.usage),
     }

@@ -13,11 +13,13 @@ from horos_api.names import BODY_BYTES, DEFAULT_THREAD
 from horos_api.resources import OperatingMode
 
 
-class _Body(BaseModel):
+class WireBody(BaseModel):
+    """JSON in camelCase, and no field that is not known."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
-class MessageBody(_Body):
+class MessageBody(WireBody):
     """What is said to an agent."""
 
     text: StrictStr = Field(description=f"What to say: not empty, at most {BODY_BYTES} bytes of UTF-8.")
@@ -33,26 +35,26 @@ class MessageBody(_Body):
     )
 
 
-class CancelBody(_Body):
+class CancelBody(WireBody):
     """Which turn to end."""
 
     run_id: StrictStr = Field(default="", description="The turn's run id; empty or left out: the open one.")
 
 
-class CancelledBody(_Body):
+class CancelledBody(WireBody):
     """A turn that will end now; whoever asked gets an error."""
 
     run_id: str = Field(description="The turn's run id.")
 
 
-class OrderedBody(_Body):
+class OrderedBody(WireBody):
     """What the operator will write into the Agent's spec, usually within a second."""
 
     name: str = Field(description="The agent's name.")
     operating_mode: OperatingMode = Field(description="The operating mode that was asked for.")
 
 
-class DeadLetterBody(_Body):
+class DeadLetterBody(WireBody):
     """A message that killed the agent's process again and again, and was given up."""
 
     id: str = Field(description="Its place among the dead letters.")
@@ -66,13 +68,13 @@ class DeadLetterBody(_Body):
     attempts: int = Field(description="How many processes died over it.")
 
 
-class DeadLettersBody(_Body):
+class DeadLettersBody(WireBody):
     """What an agent has given up, the newest first."""
 
     items: list[DeadLetterBody] = Field(description="The dead letters, at most a hundred.")
 
 
-class AcceptedBody(_Body):
+class AcceptedBody(WireBody):
     """A message that will be answered exactly once."""
 
     id: str = Field(description="Names the message in events and in the path of its reply.")
@@ -83,14 +85,14 @@ class AcceptedBody(_Body):
     )
 
 
-class ReplyBody(_Body):
+class ReplyBody(WireBody):
     """The answer to one message."""
 
     id: str = Field(description="The message that is answered.")
     text: str = Field(description="The agent's answer.")
 
 
-class DayUsageBody(_Body):
+class DayUsageBody(WireBody):
     """What an agent used in one day."""
 
     date: str = Field(description="The day (UTC) on which it asked a model last.")
@@ -98,7 +100,7 @@ class DayUsageBody(_Body):
     cost: str = Field(description="What that cost, a decimal number in the currency of the prices.")
 
 
-class BudgetBody(_Body):
+class BudgetBody(WireBody):
     """What an agent may use in one day (UTC), and whether it has."""
 
     tokens_per_day: int | None = Field(description="Tokens that models may read and write, if limited.")
@@ -109,7 +111,7 @@ class BudgetBody(_Body):
     resets_at: str = Field(description="When the count begins anew (RFC 3339, UTC).")
 
 
-class UsageBody(_Body):
+class UsageBody(WireBody):
     """What an agent used in all its life."""
 
     turns: int = Field(description="Turns committed.")
@@ -119,7 +121,7 @@ class UsageBody(_Body):
     today: DayUsageBody | None = Field(description="What counts for the day's budget, once there is any.")
 
 
-class AgentBody(_Body):
+class AgentBody(WireBody):
     """What an agent is doing at this moment."""
 
     name: str = Field(description="The agent's name.")
@@ -132,6 +134,9 @@ class AgentBody(_Body):
     message: str = Field(description="The same for a person, or empty.")
     owed: int = Field(description="Requests that it has taken and not answered yet.")
     dead_letters: int = Field(description="Messages that were given up because they killed its process.")
+    approvals: int = Field(
+        description="What waits for a person: calls to approve, questions of tool servers."
+    )
     cancelling: bool = Field(description="Whether a person has just ended the open turn.")
     usage: UsageBody = Field(description="What it used so far.")
 
@@ -144,13 +149,13 @@ class AgentDetailBody(AgentBody):
     newest: str = Field(description="Id of its newest event before this was told: watch from here on.")
 
 
-class AgentListBody(_Body):
+class AgentListBody(WireBody):
     """All agents of a namespace."""
 
     items: list[AgentBody] = Field(description="The agents by name.")
 
 
-class InboxMessageBody(_Body):
+class InboxMessageBody(WireBody):
     """A message that is in the agent's inbox: it waits for its turn, or the open turn has it."""
 
     id: str = Field(description="Names the message in events.")
@@ -160,13 +165,13 @@ class InboxMessageBody(_Body):
     text: str = Field(description="What it says.")
 
 
-class InboxBody(_Body):
+class InboxBody(WireBody):
     """What waits for an agent, the oldest first."""
 
     items: list[InboxMessageBody] = Field(description="The messages, at most a hundred.")
 
 
-class RecordsBody(_Body):
+class RecordsBody(WireBody):
     """Part of a thread's context, as the model will see it again."""
 
     start: int = Field(
@@ -184,7 +189,7 @@ class RecordsBody(_Body):
     )
 
 
-class EventBody(_Body):
+class EventBody(WireBody):
     """One AG-UI event, the `data` of one server-sent event whose `id` resumes the stream behind it."""
 
     model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra={"description": event_table()})
@@ -199,7 +204,7 @@ class EventBody(_Body):
     )
 
 
-class ProblemBody(_Body):
+class ProblemBody(WireBody):
     """A refusal, RFC 9457."""
 
     type: str = Field(description="Names the kind of problem: urn:horos:problem:...")

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
 from horos_gateway.bodies import CancelBody, MessageBody
+from horos_gateway.decision_bodies import REASON_BYTES, WHO_LENGTH, DecisionBody
 from horos_gateway.problems import MediaTypeError, ProblemError, TooLargeError
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -21,6 +22,8 @@ RAW_LIMIT: Final = 6 * BODY_BYTES + 4096
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EVENT_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+_APPROVAL_ID = re.compile(r"[!-~]{1,256}")
+_NAME_OF_A_PERSON = re.compile(rf"\S(.{{0,{WHO_LENGTH - 2}}}\S)?")
 _LARGEST = 2**64 - 1
 
 
@@ -140,6 +143,20 @@ async def cancel_of(request: Request) -> CancelBody:
     wanted = _checked(CancelBody, await _json(request))
     if wanted.run_id and not _EVENT_ID.fullmatch(wanted.run_id):
         raise ProblemError(f"run id {wanted.run_id[:80]!r}: expected the runId of an event", "runId")
+    return wanted
+
+
+async def decision_of(request: Request, agent: str) -> DecisionBody:
+    """What a person decides of this agent's."""
+    wanted = _checked(DecisionBody, await _json(request))
+    if not _APPROVAL_ID.fullmatch(wanted.id) or wanted.id.partition("/")[0] != agent:
+        said = repr(wanted.id[:80])
+        raise ProblemError(f"id {said}: expected what waits for a decision of {agent}: {agent}/...", "id")
+    if (size := len(wanted.reason.encode())) > REASON_BYTES:
+        raise TooLargeError(f"reason has {size} bytes; expected at most {REASON_BYTES}", "reason")
+    if not _NAME_OF_A_PERSON.fullmatch(wanted.who) or not wanted.who.isprintable():
+        expected = f"expected 1 to {WHO_LENGTH} printable characters, no space at either end"
+        raise ProblemError(f"who {wanted.who[:80]!r}: {expected}", "who")
     return wanted
 
 

@@ -73,6 +73,12 @@ class NoTurnError(ProblemError):
     status, kind, title = 409, "no-turn", "No such turn is open"
 
 
+class DecidedError(ProblemError):
+    """Somebody, or the deadline, was first and decided otherwise."""
+
+    status, kind, title = 409, "already-decided", "It was decided already"
+
+
 class TooLargeError(ProblemError):
     """The text is longer than a message may be."""
 

@@ -27,11 +27,13 @@ from horos_gateway.bodies import (
     RecordsBody,
     ReplyBody,
 )
+from horos_gateway.decisions import Decisions
 from horos_gateway.event_hub import EventHub
 from horos_gateway.sse import Watch, event_response
 
 API: Final = "/api/v1"
-AGENTS: Final = API + "/namespaces/{namespace}/agents"
+NAMESPACE: Final = API + "/namespaces/{namespace}"
+AGENTS: Final = NAMESPACE + "/agents"
 AGENT: Final = AGENTS + "/{name}"
 
 
@@ -41,6 +43,7 @@ class Services:
 
     authority: Authority
     backend: Backend
+    decisions: Decisions
     hub: EventHub
 
 

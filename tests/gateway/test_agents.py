@@ -29,6 +29,7 @@ async def test_agents_are_listed_by_name_with_what_they_do(space):
         "message": "",
         "owed": 1,
         "deadLetters": 0,
+        "approvals": 0,
         "cancelling": False,
         "usage": {"turns": 0, "promptTokens": 0, "completionTokens": 0, "cost": "0", "today": None},
     }

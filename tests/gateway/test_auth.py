@@ -8,7 +8,17 @@ BASE = "/api/v1/namespaces/x/agents"
 
 
 @pytest.mark.parametrize(
-    "path", [BASE, f"{BASE}/ada", f"{BASE}/ada/events", f"{BASE}/Bad", "/api/v1/openapi.json"]
+    "path",
+    [
+        BASE,
+        f"{BASE}/ada",
+        f"{BASE}/ada/events",
+        f"{BASE}/Bad",
+        f"{BASE}/ada/approvals",
+        f"{BASE}/ada/servers",
+        "/api/v1/namespaces/x/approvals",
+        "/api/v1/openapi.json",
+    ],
 )
 @pytest.mark.parametrize(
     ("headers", "said"),

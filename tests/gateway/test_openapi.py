@@ -3,9 +3,11 @@ import re
 import httpx2
 import pytest
 
+from horos_api.server_report import ServerReport, ServersReport, ServerState
 from horos_bus.records import Ending, Usage
 from horos_gateway.app import gateway_app
 from horos_gateway.settings import Settings
+from tests.asking_people import call_to_approve
 from tests.gateway.conftest import TOKEN, heard
 
 OUTSIDE = {"/healthz", "/readyz", "/api/v1/openapi.json", "/", "/console", "/api/v1/session"}
@@ -53,9 +55,18 @@ async def test_what_is_answered_has_the_described_fields(space, document):
     runtime = await space.agent()
     accepted = await space.say("hi")
     turn = await runtime.all_unread()
+    approval_id = await call_to_approve(runtime, turn)
+    approvals = (await space.http.get("/ada/approvals")).json()
+    report = ServersReport(at=1, servers=(ServerReport(name="clock", state=ServerState.CONNECTED),))
+    await runtime.report_servers(report.encoded())
+    servers = (await space.http.get("/ada/servers")).json()
     await space.control.cancel("ada", turn.id)
     cancelled = (await space.http.post("/ada/cancel")).json()
-    await runtime.commit(turn.id, turn.base, heard(turn), Ending(text="yes"), Usage())
+    await runtime.commit(turn.id, turn.base + 3, [], Ending(text="yes"), Usage())
+    decision = {"id": approval_id, "verdict": "deny"}
+    assert (await space.http.post("/ada/approvals/decide", json=decision)).status_code == 200
+    acting = await runtime.all_unread()
+    await runtime.commit(acting.id, acting.base, heard(acting), Ending(text="yes"), Usage())
     agents = (await space.http.get(space.agents_url)).json()
     answers = {
         "AgentListBody": agents,
@@ -68,6 +79,10 @@ async def test_what_is_answered_has_the_described_fields(space, document):
         "InboxBody": (await space.http.get("/ada/messages")).json(),
         "ReplyBody": (await space.http.get(f"/ada/messages/{accepted['id']}/reply")).json(),
         "RecordsBody": (await space.http.get("/ada/threads/main/records")).json(),
+        "ApprovalsBody": approvals,
+        "ApprovalBody": approvals["items"][0],
+        "ServersBody": servers,
+        "ServerBody": servers["items"][0],
         "ProblemBody": (await space.http.get("/nobody")).json(),
     }
     for name, answer in answers.items():

@@ -23,6 +23,8 @@ SERVICE = {
     "spec": {"ports": [{"name": "http", "port": 80}]},
 }
 
+REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
 
 @dataclass
 class FrontDoor:
@@ -32,6 +34,8 @@ class FrontDoor:
     token: str
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     may_read_agents: bool = True
+    user: str = "alice@example.org"
+    """Whom the API server takes the kubeconfig's user for; '' = it is too old to say."""
 
     def says(self, name: str, **conditions: tuple[str, str, str]) -> None:
         """Let there be an Agent with these conditions, each with status, reason and message."""
@@ -64,6 +68,7 @@ class FrontDoor:
                 Mount(proxy, self.gateway),
                 Route("/api/v1/namespaces/horos-system/services", self._services),
                 Route("/api/v1/namespaces/horos-system/secrets/horos-gateway", self._secret),
+                Route(REVIEWS, self._review, methods=["POST"]),
                 Route(agents, self._list_agents),
                 Route(agents + "/{name}", self._agent),
             ],
@@ -75,6 +80,11 @@ class FrontDoor:
 
     async def _secret(self, request: Request) -> Response:
         return JSONResponse({"data": {"token": base64.b64encode(self.token.encode()).decode()}})
+
+    async def _review(self, request: Request) -> Response:
+        if not self.user:
+            return _status(404, "NotFound", "the server could not find the requested resource")
+        return JSONResponse({"status": {"userInfo": {"username": self.user}}}, 201)
 
     async def _list_agents(self, request: Request) -> Response:
         if not self.may_read_agents:

@@ -34,6 +34,11 @@ class Agent:
         self._uid = f"uid-{name}"
         self._messages = MessageService(bus, Identity(name, self._uid, f"token-{name}"))
 
+    @property
+    def runtime(self) -> MessageService:
+        """The bus as the agent's process uses it."""
+        return self._messages
+
     async def start(self) -> Self:
         """Create the agent and claim it."""
         await self.control.create(self.name, self._uid)

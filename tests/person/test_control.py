@@ -11,6 +11,7 @@ import pytest
 
 from horos_api import events
 from horos_api.resources import OperatingMode
+from tests.asking_people import call_to_approve, end_turn
 from tests.bus.stage import until
 from tests.person.conftest import Here
 from tests.person.stage import HOROS, SECONDS, Agent, Done, environment
@@ -135,8 +136,8 @@ class Typed:
         os.write(self.terminal, text.encode())
 
 
-@pytest.fixture
-async def chat(here: Here, ada: Agent) -> AsyncIterator[Typed]:
+@contextlib.asynccontextmanager
+async def typing(here: Here) -> AsyncIterator[Typed]:
     terminal, side = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(HOROS, "chat", "ada", "-n", here.namespace),
@@ -151,6 +152,12 @@ async def chat(here: Here, ada: Agent) -> AsyncIterator[Typed]:
         process.kill()
         await process.wait()
     os.close(terminal)
+
+
+@pytest.fixture
+async def chat(here: Here, ada: Agent) -> AsyncIterator[Typed]:
+    async with typing(here) as typed:
+        yield typed
 
 
 async def test_ctrl_c_in_a_chat_stops_the_answer_and_the_chat_goes_on(chat: Typed, ada: Agent) -> None:
@@ -184,3 +191,61 @@ async def test_ctrl_c_before_the_agent_has_begun_cancels_nobody_elses_turn(
     chat.process.send_signal(signal.SIGINT)
     await chat.until("left; ada answers it later.")
     assert not (await ada.control.views(["ada"]))["ada"].cancelling
+
+
+async def bought(chat: Typed, ada: Agent, line: str) -> str:
+    """Say something that makes ada ask for approval; the id of that."""
+    await chat.until("main>")
+    chat.type(line)
+    turn = await ada.turn()
+    approval_id = await call_to_approve(ada.runtime, turn, item="pot")
+    await end_turn(ada.runtime, turn)
+    await chat.until("decide here: /approve")
+    return approval_id
+
+
+async def test_what_an_answer_waits_for_is_decided_in_the_chat(chat: Typed, ada: Agent) -> None:
+    approval_id = await bought(chat, ada, "Buy a pot\n")
+    assert f"? shop__buy(item=pot): `horos approve {approval_id}`" in chat.seen
+    chat.type("and hurry\n")
+    await chat.until("said when this is decided")
+    chat.type("/approve please\n")
+    await chat.until("--set 'please': expected NAME=VALUE")
+    chat.type("/deny it is too dear\n")
+    await chat.until("ada may not call shop__buy(")
+    acting = await ada.turn()
+    assert [(each.verdict, each.reason) for each in acting.inputs] == [("deny", "it is too dear")]
+    await ada.answer(acting, "Then I do not buy it.")
+    await chat.until("Then I do not buy it.")
+    assert [each.body for each in (await ada.turn()).inputs] == ["and hurry"]
+
+
+async def test_a_decision_can_be_left_for_later_and_the_answer_comes_then(chat: Typed, ada: Agent) -> None:
+    approval_id = await bought(chat, ada, "Buy a pot\n")
+    chat.process.send_signal(signal.SIGINT)
+    await chat.until("left; ada answers it later.")
+    chat.type("/approve bob/1-0/0.0\n")
+    await chat.until("--set 'bob/1-0/0.0': expected NAME=VALUE")
+    chat.type("/approve ada/1-0/0.0\n")
+    await chat.until("nothing called ada/1-0/0.0 waits")
+    chat.type(f"/approve {approval_id}\n")
+    await chat.until("ada may call shop__buy(")
+    acting = await ada.turn()
+    await ada.say(acting, "Bought.")
+    await ada.answer(acting, "Bought.")
+    await chat.until("Bought.")
+    chat.type("/deny\n")
+    await chat.until("/deny: nothing waits for a decision in this chat")
+
+
+async def test_a_chat_begins_with_what_waits_and_asks_which_one_is_meant(here: Here, ada: Agent) -> None:
+    for item in ("pot", "pan"):
+        await here.horos("send", "ada", f"Buy a {item}")
+        turn = await ada.turn()
+        await call_to_approve(ada.runtime, turn, item=item)
+        await end_turn(ada.runtime, turn)
+    async with typing(here) as chat:
+        await chat.until("? shop__buy(item=pan)")
+        await chat.until("main>")
+        chat.type("/approve\n")
+        await chat.until("/approve: say which: ada/")

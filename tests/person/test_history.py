@@ -78,6 +78,21 @@ async def test_history_as_json_and_yaml_is_what_is_stored(here: Here, ada: Agent
     assert as_json.json["items"] == RECORDS[1:]
 
 
+def test_thoughts_are_one_line_ahead_of_what_the_agent_says_and_does() -> None:
+    records = {
+        "start": 0,
+        "items": [
+            {**RECORDS[0], "reasoning": "A bridge is measured\nthree times. " + "Then once more. " * 20},
+            {**RECORDS[3], "reasoning": "It stands."},
+        ],
+    }
+    lines = history_lines("ada", records)
+    assert lines[0].startswith("#0 ada thought: A bridge is measured three times. Then")
+    assert lines[0].endswith("…")
+    assert lines[1] == "#0 ada ⚙ measure(place=bridge, times=3)  [120 tokens read, 9 written]"
+    assert lines[2:] == ["#1 ada thought: It stands.", "#1 ada: It stands.  [200 tokens read, 3 written]"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
@@ -120,4 +135,13 @@ def test_messages_of_agents_name_their_request() -> None:
         "#9 eve (could not answer m3): gone",
         "#10 eve: note",
         "#11 ada: ",
+    ]
+
+
+def test_decisions_of_people_say_whose_they_are() -> None:
+    about = {"role": "user", "kind": "decision", "re": "ada/1-0/1.0", "content": "Approved."}
+    records = {"start": 0, "items": [{**about, "from": "alice"}, {**about, "content": "Denied: too late."}]}
+    assert history_lines("ada", records) == [
+        "#0 alice (decision about ada/1-0/1.0): Approved.",
+        "#1 nobody (decision about ada/1-0/1.0): Denied: too late.",
     ]
