@@ -54,7 +54,7 @@ def weight(extent: Extent, tools: Tools) -> dict[str, Any]:
         running("tool model", tools) as model,
         running("echo", tools) as echo,
     ):
-        return {"runtime": tool_weight(redis, model, echo, extent.starts)}
+        return {"runtime": tool_weight(redis, model, echo, extent)}
 
 
 def once(contender: Contender, scenario: Scenario, extent: Extent, tools: Tools) -> Figures:

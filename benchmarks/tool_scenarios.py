@@ -14,10 +14,11 @@ class Extent:
     repetitions: int
     calls: int
     starts: int
+    turns: int
 
 
-FULL = Extent(5, calls=1500, starts=3)
-QUICK = Extent(1, calls=100, starts=1)
+FULL = Extent(5, calls=1500, starts=3, turns=20)
+QUICK = Extent(1, calls=100, starts=1, turns=3)
 
 
 @dataclass(frozen=True)
