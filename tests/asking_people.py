@@ -38,7 +38,15 @@ FORM = json.dumps(
 def heard(turn: Turn) -> list[bytes]:
     """The user records of a turn."""
     return [
-        orjson.dumps({"role": "user", "content": each.body, "mid": each.mid, "run": turn.id})
+        orjson.dumps(
+            {
+                "role": "user",
+                "content": f"{each.who} says: {each.verdict}" if each.verdict else each.body,
+                "mid": each.mid,
+                "run": turn.id,
+                **({"kind": each.kind, "re": each.re, "from": each.sender} if each.verdict else {}),
+            }
+        )
         for each in turn.inputs
     ]
 
@@ -71,9 +79,9 @@ async def end_turn(runtime: MessageService, turn: Turn, text: str = "I wait for 
     await runtime.commit(turn.id, written, [record], Ending(text=text), Usage())
 
 
-async def question(runtime: MessageService, turn: Turn, schema: str = FORM, seconds: float = 60) -> str:
+async def question(runtime: MessageService, turn: Turn, schema: str = FORM, number: int = 1) -> str:
     """Let a tool server ask in the middle of a call; returns the question's id."""
-    id_ = f"ada/{turn.id}/1.0!ask1"
-    asked = Elicitation(id_, "shop__buy", "shop", "Where does it go?", schema, seconds)
+    id_ = f"ada/{turn.id}/1.0!ask{number}"
+    asked = Elicitation(id_, "shop__buy", "shop", "Where does it go?", schema, 60)
     assert await runtime.elicit(turn.id, asked)
     return id_
