@@ -8,7 +8,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from horos_api.events import Event, tool_call_args, tool_call_end, tool_call_start
 from horos_bus.records import Effect
+from horos_runtime.approvals import approval_effect, still_waits, waiting_for
 from horos_runtime.desk import Desk
 from horos_runtime.records import OUTCOME_UNKNOWN, Record, ToolCall
 from horos_runtime.repetition import noted, refusal, streak_of
@@ -18,10 +20,14 @@ from horos_runtime.tool_executor import BusCall, OutsideCall, Rejected, ToolExec
 from horos_runtime.tool_registry import EffectCall
 from horos_runtime.tool_results import fitted
 from horos_runtime.toolbox import RoundTools
+from horos_runtime.tools import Approval, Tool
 from horos_runtime.turn_log import TurnLog
 
 AT_ONCE: Final = 8
 """How many calls of a step run at the same time."""
+TOOL_SECONDS: Final = 10.0
+"""How long an approved call waits for its tool: the server may still be connecting."""
+TOOL_LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class _Sorted:
     results: list[Record] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     outside: list[_Call] = field(default_factory=list)
+    approved: bool = False
+    """People have been asked about these calls already."""
 
 
 class CallRound:
@@ -60,9 +68,9 @@ class CallRound:
     async def carry_out(self, step: Record) -> None:
         """Store the step, with what its bus tools do, before any outside tool runs."""
         own = self._log.journal.own
-        asked = _Sorted()
+        asked = _Sorted(approved=step.get("approved", False))
         for call in step.get("tool_calls", []):
-            told = refusal(streak_of(own, call), call["function"]["name"])
+            told = "" if asked.approved else refusal(streak_of(own, call), call["function"]["name"])
             self._sort(call, Rejected(told) if told else self._executor.check(call), asked)
         groups = _at_once(asked.outside)
         together = [[each.call["id"] for each in group] for group in groups if len(group) > 1]
@@ -72,6 +80,18 @@ class CallRound:
         for group in groups:
             await self._run(group)
 
+    async def carry_out_approved(self) -> None:
+        """Make the calls that people have approved, in a step of ours that stands behind their decisions."""
+        calls = self._log.journal.approved
+        if not calls:
+            return
+        await self._tools_of(calls)
+        message_id = self._log.journal.next_message_id
+        shown = [event for call in calls for event in _shown(call, message_id)]
+        self._desk.publisher.publish(self._log.turn.id, shown)
+        await self._desk.publisher.flush()
+        await self.carry_out(self._log.approved_step(calls))
+
     async def repair(self) -> None:
         """PROTOCOL.md section 4: give each call that was interrupted its one result."""
         last = self._log.journal.last_step()
@@ -80,7 +100,9 @@ class CallRound:
             return
         together = last[1].get("together", [])
         begun = next((set(group) for group in together if missing[0]["id"] in group), {missing[0]["id"]})
-        asked = _Sorted()
+        asked = _Sorted(approved=last[1].get("approved", False))
+        if asked.approved:
+            await self._tools_of(missing)
         for call in missing:
             checked = self._executor.check(call)
             if call["id"] in begun and not _may_run_again(checked):
@@ -91,6 +113,16 @@ class CallRound:
             await self._log.append(asked.results, asked.effects)
         for group in _at_once(asked.outside):
             await self._run(group)
+
+    async def _tools_of(self, calls: Sequence[ToolCall]) -> None:
+        """Wait for tools that are not there: an approved call must not fail because of a slow server."""
+        names = {call["function"]["name"] for call in calls}
+        end = asyncio.get_running_loop().time() + min(TOOL_SECONDS, self._left())
+        self._desk.pulse.beat(TOOL_SECONDS)
+        self.offered()
+        while names - set(self._executor.registry.names()) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(TOOL_LOOK_SECONDS)
+            self.offered()
 
     def _sort(
         self,
@@ -105,8 +137,19 @@ class CallRound:
                 asked.results.append(self._log.result(call, text))
             case BusCall(tool, arguments):
                 asked.effects.append(tool.effect(self._effect_call(call, arguments, len(asked.effects))))
+            case OutsideCall(Tool(approval=Approval() as approval)) if not asked.approved:
+                self._ask(call, approval, asked)
             case OutsideCall():
                 asked.outside.append(_Call(call, checked, again))
+
+    def _ask(self, call: ToolCall, approval: Approval, asked: _Sorted) -> None:
+        journal = self._log.journal
+        if waits := waiting_for([*journal.context.records, *journal.unsaved], call):
+            text = still_waits(call["function"]["name"], waits)
+            asked.results.append(self._log.result(call, text))
+        else:
+            mid = self._mid(len(asked.effects))
+            asked.effects.append(approval_effect(call, approval, mid, self._log.result(call, "")))
 
     async def _run(self, group: Sequence[_Call]) -> None:
         """Run calls at once; each result is stored as soon as it is there."""
@@ -130,7 +173,7 @@ class CallRound:
                 agent=self._desk.agent,
                 thread=turn.thread,
                 turn=turn.id,
-                idempotency_key=f"{self._desk.agent}/{turn.id}/{self._place(each.call)}",
+                idempotency_key=self._key(each.call),
                 attempt=2 if each.again else 1,
                 call_id=each.call["id"],
                 tool=each.checked.tool.name,
@@ -155,21 +198,37 @@ class CallRound:
             records.append(record)
         await self._log.append(records, offloaded=offloaded)
 
-    def _place(self, call: ToolCall) -> str:
-        """Absolute index of the step and number of the call in it: what no other call of the thread has."""
+    def _key(self, call: ToolCall) -> str:
+        """What no other call has: index of the step and number of the call in it, or the approval's id."""
         last = self._log.journal.last_step()
         assert last is not None
         index, step = last
-        return f"{index}.{[each['id'] for each in step.get('tool_calls', [])].index(call['id'])}"
+        if step.get("approved"):
+            # With a mark, since approvals are numbered as effects are, and other calls by their places.
+            return f"{call['id']}!approved"
+        place = [each["id"] for each in step.get("tool_calls", [])].index(call["id"])
+        return f"{self._desk.agent}/{self._log.turn.id}/{index}.{place}"
 
     def _left(self) -> float:
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     def _effect_call(self, call: ToolCall, arguments: BaseModel, number: int) -> EffectCall:
-        # As `append` makes it: from the place in the journal and the number of the effect in the step.
         turn = self._log.turn
-        mid = f"{self._desk.agent}/{turn.id}/{self._log.journal.length}.{number}"
-        return EffectCall(arguments, call["id"], turn.thread, turn.id, self._desk.token, mid)
+        return EffectCall(arguments, call["id"], turn.thread, turn.id, self._desk.token, self._mid(number))
+
+    def _mid(self, number: int) -> str:
+        """As `append` makes it: from the place in the journal and the number of the effect in the step."""
+        return f"{self._desk.agent}/{self._log.turn.id}/{self._log.journal.length}.{number}"
+
+
+def _shown(call: ToolCall, message_id: str) -> tuple[Event, ...]:
+    """What watchers see of a call that no model streams."""
+    name, arguments = call["function"]["name"], call["function"]["arguments"]
+    return (
+        tool_call_start(call["id"], name, message_id),
+        tool_call_args(call["id"], arguments),
+        tool_call_end(call["id"]),
+    )
 
 
 def _may_run_again(checked: BusCall | OutsideCall | Rejected) -> bool:

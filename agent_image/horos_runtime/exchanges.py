@@ -11,6 +11,7 @@ from typing import Final, Literal
 import orjson
 
 from horos_api.messages import MessageKind
+from horos_runtime.approvals import short_id
 from horos_runtime.records import Record, ToolCall
 from horos_runtime.shortening import trimmed
 from horos_runtime.token_estimates import ChatMessage, message_tokens
@@ -23,7 +24,7 @@ class Exchange:
     """What is shown or left out as a whole: a question, an answer, or a round of tool calls.
 
     `start` is the absolute index of its first record, `run` the turn that it belongs to, `sender` the agent
-    that sent a question, if one did.
+    that sent a question, if one did; `decision` says that a question is none, but what a person decided.
     """
 
     start: int
@@ -31,6 +32,7 @@ class Exchange:
     run: str
     messages: tuple[ChatMessage, ...]
     sender: str = ""
+    decision: bool = False
 
     @cached_property
     def tokens(self) -> int:
@@ -51,7 +53,9 @@ def question(record: Record, start: int) -> Exchange:
     above = heading(record)
     content = f"{above}\n{record['content']}" if above else record["content"]
     message = {"role": "user", "content": content}
-    return Exchange(start, "question", record.get("run", ""), (message,), record.get("from", ""))
+    decision = "verdict" in record
+    sender = "" if decision else record.get("from", "")
+    return Exchange(start, "question", record.get("run", ""), (message,), sender, decision)
 
 
 class ExchangeList:
@@ -98,12 +102,14 @@ def _exchange(step: Record, results: Sequence[Record], start: int) -> Exchange:
     calls = step.get("tool_calls")
     if not calls:
         return Exchange(start, "answer", step.get("run", ""), (said,))
-    said["tool_calls"] = [_with_json_arguments(call) for call in calls]
+    # The ids of approvals are longer than what servers accept.
+    shown = {call["id"]: short_id(call["id"]) if step.get("approved") else call["id"] for call in calls}
+    said["tool_calls"] = [_with_json_arguments({**call, "id": shown[call["id"]]}) for call in calls]
     missing = [call["id"] for call in calls]
     for result in results:
         missing.remove(result["tool_call_id"])
-    told = [_result(result["tool_call_id"], result["content"]) for result in results]
-    told += [_result(call_id, NO_RESULT) for call_id in missing]
+    told = [_result(shown[result["tool_call_id"]], result["content"]) for result in results]
+    told += [_result(shown[call_id], NO_RESULT) for call_id in missing]
     return Exchange(start, "round", step.get("run", ""), (said, *told))
 
 
@@ -114,6 +120,8 @@ def _result(call_id: str, content: str) -> ChatMessage:
 def heading(record: Record) -> str:
     """Say what stands above the message of an agent, so that the model knows who wants what."""
     sender, re = record.get("from", ""), record.get("re", "")
+    if "verdict" in record:
+        return f"[decision about your call, approval {re}]"
     if not sender:
         return ""
     match record.get("kind"):

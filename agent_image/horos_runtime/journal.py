@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from horos_api.messages import Message
 from horos_bus.records import Appended, Turn
+from horos_runtime.approvals import approved_calls, decision_record
 from horos_runtime.context import Context
 from horos_runtime.records import Record, ToolCall, load, missing_calls, user_record
 
@@ -16,7 +17,7 @@ class Journal:
         self.context = context
         self._inputs = list(turn.inputs)
         noted = {record.get("mid") for record in self.own}
-        self._unsaved = [user_record(message, turn.id) for message in turn.inputs if message.mid not in noted]
+        self._unsaved = [_told(message, turn.id) for message in turn.inputs if message.mid not in noted]
 
     @property
     def unsaved(self) -> list[Record]:
@@ -40,8 +41,14 @@ class Journal:
 
     @property
     def rounds(self) -> int:
-        """How many steps of this turn asked for tools."""
-        return sum(1 for record in self.own if record.get("tool_calls"))
+        """How many steps of this turn asked for tools; what people approved was asked for before it."""
+        return sum(1 for record in self.own if record.get("tool_calls") and not record.get("approved"))
+
+    @property
+    def approved(self) -> list[ToolCall]:
+        """The calls that people have approved, and of which no record tells yet."""
+        unsaved = {record["mid"] for record in self._unsaved}
+        return approved_calls([message for message in self._inputs if message.mid in unsaved])
 
     @property
     def own(self) -> list[Record]:
@@ -65,7 +72,7 @@ class Journal:
         known = {record.get("mid") for record in self._unsaved}
         for message in appended.joined:
             if message.mid not in known:
-                self._unsaved.append(user_record(message, self._turn.id))
+                self._unsaved.append(_told(message, self._turn.id))
         inputs = {message.mid for message in self._inputs}
         self._inputs += [message for message in appended.joined if message.mid not in inputs]
 
@@ -74,3 +81,7 @@ class Journal:
         self.context.extend(records)
         stored = {record.get("mid") for record in records if record["role"] == "user"}
         self._unsaved = [record for record in self._unsaved if record["mid"] not in stored]
+
+
+def _told(message: Message, run: str) -> Record:
+    return decision_record(message, run) if message.verdict else user_record(message, run)

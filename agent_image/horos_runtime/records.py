@@ -4,7 +4,7 @@ from typing import Final, Literal, NotRequired, Required, TypedDict
 
 import orjson
 
-from horos_api.messages import Message, MessageKind
+from horos_api.messages import Message, MessageKind, Verdict
 
 
 class FunctionCall(TypedDict):
@@ -58,6 +58,9 @@ Record = TypedDict(
         "kind": MessageKind,
         "re": str,
         "error": bool,
+        "verdict": Verdict,
+        "approval": str,
+        "approved": bool,
         "usage": TokenUsage,
         "together": list[list[str]],
         "ref": str,
@@ -72,6 +75,9 @@ Record = TypedDict(
 )
 """`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
 
+`verdict` of a user record: what a person, `from`, decided about the approval `re`. `approval` of a tool's
+result: the call waits for that one. `approved` of an assistant's step: people have allowed its calls, which
+have the ids of their approvals.
 `together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
 shows only a part, and the whole is kept under this name.
 `model` is the name of the model that answered, when that is a fallback.

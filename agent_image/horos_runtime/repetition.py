@@ -44,7 +44,7 @@ def streak_of(records: Sequence[Record], call: ToolCall) -> Streak:
         if record["role"] == "user":
             streaks.clear()
         elif record["role"] == "assistant":
-            opened = {each["id"]: _key(each) for each in record.get("tool_calls", [])}
+            opened = {each["id"]: call_key(each) for each in record.get("tool_calls", [])}
         elif (key := opened.get(record.get("tool_call_id", ""))) and not record["content"].startswith(
             _REFUSED
         ):
@@ -54,7 +54,7 @@ def streak_of(records: Sequence[Record], call: ToolCall) -> Streak:
                 seen.add((key, result))
             before = streaks.get(key, Streak())
             streaks[key] = Streak(before.count + 1 if before.result == result else 1, result)
-    return streaks.get(_key(call), Streak())
+    return streaks.get(call_key(call), Streak())
 
 
 def refusal(streak: Streak, name: str) -> str:
@@ -78,7 +78,8 @@ def noted(streak: Streak, text: str) -> str:
     )
 
 
-def _key(call: ToolCall) -> str:
+def call_key(call: ToolCall) -> str:
+    """Name a call by its tool and arguments, however these are written."""
     function = call["function"]
     try:
         arguments = orjson.dumps(

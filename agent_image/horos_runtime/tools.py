@@ -17,9 +17,17 @@ from horos_runtime.tool_context import ToolContext
 from horos_runtime.tool_schema import Signature, signature_of
 
 DEFAULT_TIMEOUT_SECONDS: Final = 60.0
+DEFAULT_APPROVAL_SECONDS: Final = 3600
 
 Run: TypeAlias = Callable[[Arguments, ToolContext], Awaitable[object]]
 """Does a tool's work with validated arguments; what it returns becomes the text that the model reads."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Each call of the tool waits for a person, who has so many `seconds`; then it is denied."""
+
+    seconds: int = DEFAULT_APPROVAL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,8 @@ class Tool:
     `timeout_seconds`, and whatever it raises becomes a result that the model reads. `idempotent` says that
     running it twice does no harm: only then it is tried again when it fails, and runs again after an
     interruption. `parallel` says that it may run beside other calls of the same step. `origin` is where it
-    comes from, for people; `stoppable` is False for plain functions, which end when they end.
+    comes from, for people; `stoppable` is False for plain functions, which end when they end. With an
+    `approval` it only runs when a person has allowed the call.
     """
 
     name: str
@@ -42,6 +51,7 @@ class Tool:
     parallel: bool = False
     origin: str = ""
     stoppable: bool = True
+    approval: Approval | None = None
 
     @property
     def schema(self) -> ChatMessage:
@@ -101,10 +111,12 @@ def tool(
     idempotent: bool = False,
     parallel: bool = False,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    approval: bool = False,
+    approval_timeout_seconds: int = DEFAULT_APPROVAL_SECONDS,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
-def tool(
+def tool(  # noqa: PLR0913 - all behind the star, and each with a default
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -112,23 +124,22 @@ def tool(
     idempotent: bool = False,
     parallel: bool = False,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    approval: bool = False,
+    approval_timeout_seconds: int = DEFAULT_APPROVAL_SECONDS,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a function a Tool: its type hints become the schema, its docstring the description.
 
     A parameter with the hint ToolContext gets the context of the call and is no part of the schema. A plain
-    function runs in a thread, which a timeout abandons but cannot stop; the timeout is for each try. Raises
-    TypeError for parameters without a type hint, `*args`, `**kwargs` and generators, ValueError for a timeout
-    that is not positive.
+    function runs in a thread, which a timeout abandons but cannot stop; the timeout is for each try. With
+    `approval` each call waits for a person, for at most `approval_timeout_seconds`. Raises TypeError for
+    parameters without a type hint, `*args`, `**kwargs` and generators, ValueError for a timeout that is not
+    positive.
     """
 
     def make(decorated: Callable[..., Any]) -> Tool:
-        called = name or getattr(decorated, "__name__", "")
-        if not called:
-            raise TypeError(f"{decorated!r} has no name; give it one: tool(name=...)")
-        if not timeout_seconds > 0:
-            raise ValueError(f"tool {called}: timeout_seconds {timeout_seconds!r}: expected more than 0")
-        if inspect.isgeneratorfunction(decorated) or inspect.isasyncgenfunction(decorated):
-            raise TypeError(f"tool {called}: it yields; expected a function that returns its result")
+        called = _name(decorated, name)
+        _above_zero(called, "timeout_seconds", timeout_seconds)
+        _above_zero(called, "approval_timeout_seconds", approval_timeout_seconds)
         signature = signature_of(decorated, called)
         return Tool(
             name=called,
@@ -140,9 +151,24 @@ def tool(
             parallel=parallel,
             origin=_origin(decorated),
             stoppable=inspect.iscoroutinefunction(decorated),
+            approval=Approval(approval_timeout_seconds) if approval else None,
         )
 
     return make if function is None else make(function)
+
+
+def _name(function: Callable[..., Any], given: str | None) -> str:
+    called = given or getattr(function, "__name__", "")
+    if not called:
+        raise TypeError(f"{function!r} has no name; give it one: tool(name=...)")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"tool {called}: it yields; expected a function that returns its result")
+    return called
+
+
+def _above_zero(called: str, field: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"tool {called}: {field} {value!r}: expected more than 0")
 
 
 def _origin(function: Callable[..., Any]) -> str:

@@ -27,11 +27,14 @@ async def put_away(desk: Desk, turn: Turn) -> Next:
     """End a turn that a person cancelled: every call gets a result, whoever asked is told."""
     await desk.publisher.flush()
     opened = await TurnLog.open(desk, turn)
-    results = tuple(opened.result(call, CANCELLED) for call in opened.journal.missing())
-    closing = opened.spoken("(cancelled by a person)")
-    return await opened.commit(
-        Answer((*results, *opened.journal.unsaved, closing), Ending(error="cancelled by a person"))
-    )
+    journal = opened.journal
+    closing = [opened.result(call, CANCELLED) for call in journal.missing()]
+    closing += journal.unsaved
+    if approved := journal.approved:
+        closing.append(opened.approved_step(approved))
+        closing += [opened.result(call, CANCELLED) for call in approved]
+    closing.append(opened.spoken("(cancelled by a person)"))
+    return await opened.commit(Answer(tuple(closing), Ending(error="cancelled by a person")))
 
 
 class TurnRun:
@@ -56,6 +59,7 @@ class TurnRun:
             # The predecessor may have shown a part of the message that is now made anew.
             self._desk.publisher.publish(turn.id, [events.discard(journal.next_message_id)])
         await self._calls.repair()
+        await self._calls.carry_out_approved()
         while journal.rounds < self._spec.budget.tool_rounds:
             if self._desk.stopping.is_set():
                 raise InterruptedTurnError

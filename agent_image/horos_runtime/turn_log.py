@@ -93,6 +93,10 @@ class TurnLog:
         """Build an assistant's record of ours."""
         return {"role": "assistant", "content": text, "run": self.turn.id, "by": self._desk.token}
 
+    def approved_step(self, calls: Sequence[ToolCall]) -> Record:
+        """Build the step with the calls that people have approved."""
+        return {**self.spoken(""), "tool_calls": list(calls), "approved": True}
+
     def result(self, call: ToolCall, text: str) -> Record:
         """Build the one result of a call."""
         return tool_record(call["id"], text, self.turn.id, self._desk.token)

@@ -19,10 +19,11 @@ OPENING_BYTES: Final = 100
 def shown_questions(questions: Sequence[Exchange], room: int) -> dict[int, Exchange]:
     """Say by the start of each message what is shown in its place; nothing of it when there are no messages.
 
-    Requests of agents keep their heading, since the model needs the id to answer one.
+    Requests of agents keep their heading, since the model needs the id to answer one. What people decided
+    about its calls is always shown.
     """
     shown = {each.start: each for each in questions}
-    middle = questions[FIRST : len(questions) - LAST]
+    middle = [each for each in questions[FIRST : len(questions) - LAST] if not each.decision]
     if len(middle) < 2 or sum(each.tokens for each in questions) <= SHARE * room:
         return shown
     for each in middle:
@@ -37,8 +38,8 @@ def _collapsed(middle: Sequence[Exchange]) -> str:
     counts = ", ".join(f"{count} from {sender}" for sender, count in senders.items())
     lines = [f"- {_opening(each)}" for each in middle]
     return (
-        f"[{len(middle)} messages are collapsed here: {counts}. The tool history shows them whole, they are "
-        f"records {middle[0].start} to {middle[-1].start}. They begin:]\n" + "\n".join(lines)
+        f"[{len(middle)} messages are collapsed here: {counts}. The tool history shows them whole, they lie "
+        f"in records {middle[0].start} to {middle[-1].start}. They begin:]\n" + "\n".join(lines)
     )
 
 

@@ -41,8 +41,8 @@ class Approval:
 
     Of a `call` there are `arguments` (JSON text); it stays open until the turn that acts on the decision is
     committed. Of an `elicitation` there are `server`, `message` and `schema`, and when it is approved
-    `content`, the values as JSON text; it ends with the call that it belongs to. `status` is expired, with
-    `who` empty, when nobody decided before the deadline.
+    `content`, the values as JSON text; it ends with its turn. `status` is expired, with `who` empty, when
+    nobody decided about a call before the deadline, withdrawn when the call no longer waits for its answer.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Approval:
     thread: str
     turn: str
     tool: str
-    status: Literal["pending", "approved", "denied", "expired"]
+    status: Literal["pending", "approved", "denied", "expired", "withdrawn"]
     asked: int
     deadline: int
     arguments: str = ""
@@ -69,8 +69,8 @@ class Approval:
 
     @property
     def verdict(self) -> Verdict | None:
-        """How it was decided; None until it is."""
-        if self.status == "pending":
+        """How it was decided; None when it is not."""
+        if self.status in ("pending", "withdrawn"):
             return None
         return Verdict.APPROVE if self.status == "approved" else Verdict.DENY
 

@@ -98,7 +98,8 @@ class Control:
             for kind, key in kinds
             for name, stored in (await self._bus.command("HGETALL", key)).items()
         ]
-        return sorted(found, key=lambda each: (each.asked, each.id))
+        open_ones = [each for each in found if each.status != "withdrawn"]
+        return sorted(open_ones, key=lambda each: (each.asked, each.id))
 
     async def decide(  # noqa: PLR0913 - what is behind the star is rare
         self, agent: str, approval_id: str, verdict: Verdict, who: str, *, reason: str = "", content: str = ""

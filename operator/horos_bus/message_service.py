@@ -184,20 +184,23 @@ class MessageService:
         return next_of(answer, self._agent)
 
     async def elicit(self, turn: str, asked: Elicitation) -> bool:
-        """Ask a person in the middle of a call; False = too many questions of the agent are open."""
+        """Ask a person in the middle of a call; False = the turn has asked too often."""
         what = (asked.tool, asked.server, asked.message, asked.schema, int(asked.seconds * 1000))
         answer = await self._call("elicit", self._identity.token, turn, asked.id, *what)
         return bool(answer[0] == b"OK")
 
     async def answer(self, elicitation_id: str) -> Approval | None:
-        """Read what a person decided; None = nobody has. A decision comes with a wake (`c`)."""
-        stored = (await self._call("answer", self._identity.token, elicitation_id))[1]
-        found = approval(elicitation_id, "elicitation", stored) if stored else None
-        return found if found and found.verdict else None
+        """Read what a person decided; None = nobody has yet. A decision comes with a wake (`c`).
 
-    async def withdraw(self, elicitation_id: str) -> None:
-        """Take back what nobody has answered, or forget it: its call is over."""
-        await self._call("withdraw", self._identity.token, elicitation_id)
+        Raises LostError when there is no such question (any more): stop waiting.
+        """
+        stored = (await self._call("answer", self._identity.token, elicitation_id))[1]
+        return approval(elicitation_id, "elicitation", stored) if stored else None
+
+    async def withdraw(self, elicitation_id: str) -> Approval | None:
+        """Stop waiting. What a person decided at the last moment is returned, and counts."""
+        stored = (await self._call("withdraw", self._identity.token, elicitation_id))[1]
+        return approval(elicitation_id, "elicitation", stored) if stored else None
 
     async def report_servers(self, report: bytes) -> None:
         """Tell how the agent's tool servers are; the same report again changes nothing."""

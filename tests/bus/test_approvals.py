@@ -196,6 +196,28 @@ async def test_who_decides_again_when_it_is_done_hears_who_decided(stage: Stage)
     assert await stage.waiting() == 0
 
 
+async def test_who_decided_is_known_for_as_long_as_the_agent_has_not_acted_on_it(stage: Stage) -> None:
+    _, approval_id = await waiting(stage)
+    first = await stage.control.decide("ada", approval_id, APPROVE, "bob")
+    await stage.bus.command("DEL", stage.bus.keys.decision(approval_id))
+    again = await stage.control.decide("ada", approval_id, DENY, "carol")
+    assert (again.outcome, again.approval) == ("ALREADY", first.approval)
+
+
+async def test_a_decision_is_waited_for_no_longer_than_the_agent_can_still_answer(stage: Stage) -> None:
+    ada = await stage.resident()
+    await stage.control.configure("ada", "uid-ada", 1, b"{}", request_seconds=10)
+    await stage.say("m1", thread="other")
+    await answer(ada, turn_of(await ada.all_unread()))
+    await stage.say("m2")
+    turn = turn_of(await ada.all_unread())
+    step = [user(turn.inputs[0]), record("assistant", "")]
+    await ada.append(turn.id, 0, step, [calling(seconds=60), calling(seconds=1)])
+    late, soon = sorted(await stage.control.approvals("ada"), key=lambda each: each.id)
+    assert soon.deadline - soon.asked == 1000
+    assert 8000 < late.deadline - late.asked <= 9000
+
+
 async def test_nobody_decides_about_what_is_not_asked(stage: Stage) -> None:
     assert (await stage.control.decide("ada", "ada/1-0/0.0", APPROVE, "bob")).outcome == "NOAGENT"
     await waiting(stage)

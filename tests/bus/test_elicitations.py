@@ -67,7 +67,7 @@ async def test_a_question_of_a_server_is_listed_beside_the_approvals(stage: Stag
 
 
 async def test_the_answer_reaches_the_call_that_waits_for_it(stage: Stage) -> None:
-    ada, _ = await asked(stage)
+    ada, turn = await asked(stage)
     await ada.subscribe()
     assert await ada.answer(PIN.id) is None
     woken = asyncio.create_task(ada.wait_for_wake(30))
@@ -80,9 +80,19 @@ async def test_the_answer_reaches_the_call_that_waits_for_it(stage: Stage) -> No
     assert (found.verdict, found.who, found.content) == (Verdict.APPROVE, "bob", '{"pin":[]}')
     assert await stage.waiting() == 1
     assert await pending(stage) == 0
-    await ada.withdraw(PIN.id)
+    await commits(stage, ada, turn)
     assert await stage.control.approvals("ada") == []
+    with pytest.raises(LostError):
+        await ada.answer(PIN.id)
     assert [each["status"] for each in await told(stage)] == ["pending", "approved"]
+
+
+async def test_an_answer_in_the_last_moment_counts(stage: Stage) -> None:
+    ada, _ = await asked(stage)
+    decided = await stage.control.decide("ada", PIN.id, Verdict.APPROVE, "bob", content="{}")
+    assert decided.approval is not None
+    assert await ada.withdraw(PIN.id) == await ada.withdraw(PIN.id) == decided.approval
+    assert await stage.control.approvals("ada") == [decided.approval]
 
 
 async def test_who_answers_first_answers(stage: Stage) -> None:
@@ -99,14 +109,20 @@ async def test_nobody_answers_when_the_time_is_over(stage: Stage) -> None:
     ada, turn = await asked(stage)
     await ada.elicit(turn.id, replace(PIN, id="late", seconds=0))
     assert (await stage.control.decide("ada", "late", Verdict.APPROVE, "bob")).outcome == "NONE"
-    assert await ada.answer("late") is None
+    assert await ada.withdraw("late") is None
 
 
 async def test_what_the_call_takes_back_cannot_be_answered(stage: Stage) -> None:
-    ada, _ = await asked(stage)
-    await ada.withdraw(PIN.id)
+    ada, turn = await asked(stage)
+    assert await ada.withdraw(PIN.id) is None
+    assert await ada.withdraw(PIN.id) is None
     assert (await stage.control.decide("ada", PIN.id, Verdict.APPROVE, "bob")).outcome == "NONE"
-    assert await ada.answer(PIN.id) is None
+    assert await stage.control.approvals("ada") == []
+    assert await pending(stage) == 0
+    taken_back = await ada.answer(PIN.id)
+    assert taken_back is not None
+    assert (taken_back.status, taken_back.verdict) == ("withdrawn", None)
+    await commits(stage, ada, turn)
     assert [each["status"] for each in await told(stage)] == ["pending", "withdrawn"]
 
 

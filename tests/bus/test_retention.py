@@ -52,7 +52,7 @@ async def test_records_before_an_index_go_and_the_others_keep_theirs(stage: Stag
     assert await runtime.stretch("main") == await runtime.stretch("main", 2)
     assert await runtime.stretch("main") == Stretch(3, tuple(everything[3:]))
     assert await stage.control.stretch("ada", "main", 6) == Stretch(6, tuple(everything[6:]))
-    assert await runtime.stretch("main", 8) == Stretch(8, ())
+    assert await runtime.stretch("main", 8) == await runtime.stretch("main", 99) == Stretch(8, ())
 
 
 async def test_a_turn_of_a_trimmed_thread_is_written_and_read_by_absolute_indexes(stage: Stage) -> None:

@@ -117,8 +117,8 @@ async def test_people_are_asked_with_every_script_sent_twice(twice: LosesReplies
     found = await ada.answer("ada/0")
     assert found is not None
     assert (found.who, found.content) == ("bob", '{"pin":1}')
-    for number in range(2):
-        await ada.withdraw(f"ada/{number}")
+    assert await ada.withdraw("ada/0") == found
+    assert await ada.withdraw("ada/1") is None
     await ada.commit(turn.id, 4, [record("assistant", "")], Ending(text="wait"))
     decided = await stage.control.decide("ada", f"ada/{turn.id}/0.0", Verdict.DENY, "bob")
     assert decided.outcome == "ALREADY"

@@ -50,5 +50,17 @@ async def quick() -> str:
     return "quick"
 
 
-tools = ToolRegistry(charge, look_up, charge_beside, look_beside, quick)
+@tool(approval=True)
+async def pay(context: ToolContext) -> str:
+    """Pay; a person has to allow it, and it is not to be repeated."""
+    return await _work("pay", context.idempotency_key)
+
+
+@tool(approval=True, idempotent=True)
+async def reserve(context: ToolContext) -> str:
+    """Reserve; a person has to allow it, and it may be repeated."""
+    return await _work("reserve", context.idempotency_key)
+
+
+tools = ToolRegistry(charge, look_up, charge_beside, look_beside, quick, pay, reserve)
 sys.exit(asyncio.run(AgentRuntime(RuntimeSettings.from_env(os.environ), tools).run()))

@@ -142,6 +142,7 @@ async def test_the_model_reads_with_the_tool_history_what_the_summary_does_not_t
             {"before": 2, "limit": 2},
             {"limit": 1, "before": 1, "offset": 10},
             {"search": "nowhere to be found"},
+            {"limit": 1},
             {"limit": 99},
         )
     ]
@@ -156,4 +157,5 @@ async def test_the_model_reads_with_the_tool_history_what_the_summary_does_not_t
     assert results[0].startswith("#6 a person: fact 3: word")
     assert results[1].startswith("#0 a person: fact 0: ") and "\n#1 you: yes yes" in results[1]
     assert results[2].startswith("#0 fact 0: ")
+    assert results[4].startswith("#"), "the newest record, whichever it was by then"
     assert results[3] == "no record with 'nowhere to be found' is kept; the oldest kept is 0"

@@ -156,6 +156,17 @@ def test_a_long_unread_run_is_collapsed_but_no_request_disappears() -> None:
     assert messages[-1]["content"].startswith("note 29 ")
 
 
+def test_what_people_decided_is_not_collapsed() -> None:
+    unread = [user(f"note {number} " + "y" * 900, "", OPEN) for number in range(30)]
+    denied = user(
+        "Denied by bob, who says: " + "no " * 99, "", OPEN, kind="decision", re="id", verdict="deny"
+    )
+    messages = project([], 6000, OPEN, (*unread[:15], denied, *unread[15:]))
+    assert f"[decision about your call, approval id]\n{denied['content']}" in contents(messages)
+    assert len(messages) == 2 + 1 + 1 + 4
+    assert "24 messages are collapsed here: 24 from people." in messages[2]["content"]
+
+
 def test_a_short_unread_run_is_shown_whole() -> None:
     unread = tuple(request(f"task {number}", "bob", f"id-{number}") for number in range(30))
     assert len(project([], 6000, OPEN, unread)) == 30

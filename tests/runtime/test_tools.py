@@ -27,6 +27,7 @@ from horos_runtime.tool_registry import (
     ToolRegistry,
     tool,
 )
+from horos_runtime.tools import Approval
 
 CHUR = {"city": "Chur"}
 
@@ -142,10 +143,21 @@ def test_a_function_that_cannot_be_a_tool_is_refused() -> None:
             tool(refused)
     with pytest.raises(ValueError, match="tool weather: timeout_seconds 0: expected more than 0"):
         tool(name="weather", timeout_seconds=0)(echo)
+    with pytest.raises(ValueError, match="tool weather: approval_timeout_seconds -1: expected more than 0"):
+        tool(name="weather", approval_timeout_seconds=-1)(echo)
     with pytest.raises(TypeError, match="tool untyped: parameter 'x' has no type hint"):
         tool(untyped)
     with pytest.raises(TypeError, match=r"tool open_ended: parameter .*words.* cannot be given by name"):
         tool(open_ended)
+
+
+def test_only_a_tool_that_says_so_waits_for_a_person() -> None:
+    def echo(x: int) -> int:
+        return x
+
+    assert tool(name="echo", approval_timeout_seconds=5)(echo).approval is None
+    assert tool(name="echo", approval=True)(echo).approval == Approval(3600)
+    assert tool(name="echo", approval=True, approval_timeout_seconds=5)(echo).approval == Approval(5)
 
 
 def test_two_tools_of_one_name_are_refused_and_both_are_named() -> None:

@@ -21,10 +21,11 @@ if length > ix then
     call('LRANGE', context_key(agent, s.thread), ix - first, -1)}
 end
 
--- When the agent stops waiting for an answer: early enough to still say something to whoever waits for it.
-local function wait_until()
+-- When the agent stops waiting for an answer or a decision: after so long, and early enough to still say something to
+-- whoever waits for it.
+local function wait_until(milliseconds)
   local t = now()
-  local deadline = t + s.request_ms
+  local deadline = t + milliseconds
   for _, debt in ipairs(debts(agent, s.thread)) do deadline = math.min(deadline, t + (debt.deadline - t) * 0.9) end
   return math.floor(deadline)
 end
@@ -35,7 +36,7 @@ local function send(mid, to, thread, kind, body)
   if kind ~= 'request' then return deliver(to, '', message, cap) end
   if to == agent then return 'NOAGENT' end
   if call('HLEN', key(agent, 'waits')) >= WAITS_LIMIT then return 'LIMIT' end
-  message.deadline = wait_until()
+  message.deadline = wait_until(s.request_ms)
   local outcome = deliver(to, '', message, cap)
   if outcome == 'OK' then
     call('HSET', key(agent, 'waits'), mid, s.thread .. ' ' .. stamp() .. ' ' .. to .. ' asked')
@@ -55,7 +56,7 @@ end
 local function approve(id, tool, milliseconds, arguments, text)
   if call('HLEN', key(agent, 'approvals')) >= APPROVALS_LIMIT then return 'LIMIT' end
   ask_approval(agent, s.uid, id, {thread = s.thread, turn = turn, tool = tool, arguments = arguments, call = text,
-    deadline = now() + milliseconds})
+    deadline = wait_until(milliseconds)})
   return 'OK'
 end
 

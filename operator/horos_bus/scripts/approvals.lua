@@ -32,6 +32,12 @@ local function tell_approval(agent, id, asked)
   mark_dirty(agent)
 end
 
+-- As whoever decides is told of it: the call goes to the agent alone.
+local function without_call(asked)
+  asked.call = nil
+  return cjson.encode(asked)
+end
+
 -- The one decision: stored, told, and brought to the agent as a message that never meets the cap. It is remembered for
 -- as long as a reply, since whoever decides may ask again when the agent has acted on it. Returns what is remembered.
 local function conclude(agent, uid, id, asked, status, who, reason)
@@ -41,8 +47,7 @@ local function conclude(agent, uid, id, asked, status, who, reason)
   tell_approval(agent, id, asked)
   deliver(agent, uid, {mid = id .. '!decision', from = who, fuid = uid, thread = asked.thread, kind = 'decision',
     re = id, body = asked.call, verdict = status == 'approved' and 'approve' or 'deny', who = who, reason = reason}, 0)
-  asked.call = nil
-  local remembered = cjson.encode(asked)
+  local remembered = without_call(asked)
   call('SET', P .. 'd:' .. id, remembered, 'EX', REPLY_SECONDS)
   return remembered
 end

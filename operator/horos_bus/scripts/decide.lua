@@ -10,6 +10,7 @@ if not s.uid or s.state == 'terminated' then return {'NOAGENT'} end
 local status = verdict == 'approve' and 'approved' or 'denied'
 
 local function answer(asked)
+  if asked.status == 'withdrawn' then return {'NONE'} end
   if asked.status ~= 'pending' then return {'ALREADY', 'elicitation', cjson.encode(asked)} end
   if now() >= asked.deadline then return {'NONE'} end
   asked.status, asked.who, asked.reason, asked.content, asked.decided = status, who, reason, ARGV[6], now()
@@ -22,11 +23,12 @@ end
 local elicited = elicitation_of(agent, id)
 if elicited then return answer(elicited) end
 local asked = approval_of(agent, id)
-if not asked or asked.status ~= 'pending' then
+if not asked then
   local remembered = call('GET', P .. 'd:' .. id)
   if not remembered then return {'NONE'} end
   return {'ALREADY', 'call', remembered}
 end
+if asked.status ~= 'pending' then return {'ALREADY', 'call', without_call(asked)} end
 if now() >= asked.deadline then
   return {'ALREADY', 'call', conclude(agent, s.uid, id, asked, 'expired', '', UNDECIDED)}
 end

@@ -1,7 +1,7 @@
 -- NEEDS elicitations
 -- A tool server asks a person for something in the middle of a running call.
 -- ARGV  agent, token, turn, id, tool, server, message, schema of the values (JSON text), milliseconds to wait
--- Returns {OK}; {LIMIT} when too many are open; {LOST}; {FENCED, holder}. Repeated: OK, asked once.
+-- Returns {OK}; {LIMIT} when the turn has asked too often; {LOST}; {FENCED, holder}. Repeated: OK, asked once.
 local agent, turn, id = ARGV[1], ARGV[3], ARGV[4]
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end

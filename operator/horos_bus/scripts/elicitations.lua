@@ -1,7 +1,7 @@
 -- Joined behind prelude.lua: what tool servers ask a person for in the middle of a call. It lives no longer than its
 -- turn and the process that has it.
 -- a:<A>:elicitations: id -> JSON: thread, turn, tool, server, message, schema and content (opaque texts), asked and
--- deadline (ms), status (pending, approved, denied), who, reason, decided (ms).
+-- deadline (ms), status (pending, approved, denied, withdrawn), who, reason, decided (ms).
 local ELICITATIONS_LIMIT = 100
 
 local function elicitation_of(agent, id)
@@ -15,16 +15,17 @@ local function tell_elicitation(agent, id, asked)
   mark_dirty(agent)
 end
 
--- The call needs no answer any more.
-local function withdraw(agent, id, asked)
-  call('HDEL', key(agent, 'elicitations'), id)
-  if asked.status == 'pending' then
-    asked.status = 'withdrawn'
-    tell_elicitation(agent, id, asked)
-  end
+-- Nobody has to answer any more.
+local function take_back(agent, id, asked)
+  if asked.status ~= 'pending' then return end
+  asked.status = 'withdrawn'
+  tell_elicitation(agent, id, asked)
 end
 
 local function drop_elicitations(agent)
   local flat = call('HGETALL', key(agent, 'elicitations'))
-  for i = 1, #flat, 2 do withdraw(agent, flat[i], cjson.decode(flat[i + 1])) end
+  for i = 1, #flat, 2 do
+    call('HDEL', key(agent, 'elicitations'), flat[i])
+    take_back(agent, flat[i], cjson.decode(flat[i + 1]))
+  end
 end
