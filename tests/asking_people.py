@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from horos_api.messages import Message
 from horos_bus.approvals import CallToApprove, Elicitation
 from horos_bus.message_service import MessageService
 from horos_bus.records import Effect, Ending, Turn, Usage
@@ -41,14 +42,20 @@ def heard(turn: Turn) -> list[bytes]:
         orjson.dumps(
             {
                 "role": "user",
-                "content": f"{each.who} says: {each.verdict}" if each.verdict else each.body,
+                "content": f"Decided by {each.who}.\nDo so." if each.verdict else each.body,
                 "mid": each.mid,
                 "run": turn.id,
-                **({"kind": each.kind, "re": each.re, "from": each.sender} if each.verdict else {}),
+                **_decision(each),
             }
         )
         for each in turn.inputs
     ]
+
+
+def _decision(message: Message) -> dict[str, str]:
+    if message.verdict is None:
+        return {}
+    return {"kind": message.kind, "re": message.re, "from": message.sender, "verdict": message.verdict}
 
 
 async def call_to_approve(
@@ -63,7 +70,15 @@ async def call_to_approve(
     ]
     outcomes = {"OK": "waiting for approval", "LIMIT": "error: too many calls wait"}
     results = {
-        outcome: orjson.dumps({"role": "tool", "tool_call_id": "call-1", "content": said, "run": turn.id})
+        outcome: orjson.dumps(
+            {
+                "role": "tool",
+                "tool_call_id": "call-1",
+                "content": said,
+                "run": turn.id,
+                "approval": f"ada/{turn.id}/{turn.base}.0",
+            }
+        )
         for outcome, said in outcomes.items()
     }
     asked = CallToApprove(tool, text, seconds)

@@ -11,7 +11,9 @@ from horos_bus.approvals import Approval
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending, Turn, Usage
-from tests.asking_people import FORM, call_to_approve, end_turn, question
+from horos_runtime.tool_registry import ToolRegistry
+from horos_runtime.tool_registry import tool as as_tool
+from tests.asking_people import FORM, call_to_approve, end_turn, heard, question
 from tests.console.browser import ENTER
 from tests.console.conftest import Window
 from tests.console.test_connections import opened, runtime_of
@@ -67,17 +69,44 @@ async def test_a_call_that_waits_is_a_card_and_is_approved_with_name_and_reason(
     await end_turn(runtime, turn)
     acting = await runtime.all_unread()
     assert isinstance(acting, Turn)
-    record = {"role": "user", "content": "Approved.", "kind": "decision", "run": acting.id}
-    told = orjson.dumps({**record, "mid": acting.inputs[0].mid, "re": acting.inputs[0].re, "from": "alice"})
     answer = orjson.dumps({"role": "assistant", "content": "Bought.", "run": acting.id})
-    await runtime.commit(acting.id, acting.base, [told, answer], Ending(text="Bought."), Usage())
+    await runtime.commit(acting.id, acting.base, [*heard(acting), answer], Ending(text="Bought."), Usage())
     await window.browser.shows("Bought.", ".answer")
     assert len(await window.browser.texts(".decision")) == 1
     # Nothing of it was said by anybody.
     assert await window.browser.texts(".said") == ["Buy a pot"]
     await window.browser.reload()
     await window.browser.shows("Bought.", ".answer")
-    assert await window.browser.texts(".decision") == ["Approved."]
+    assert await window.browser.texts(".decision") == ["✓shop__buy: Decided by alice."]
+
+
+@as_tool(approval=True)
+def pay(to: str, euros: int) -> str:
+    """Pay somebody."""
+    return f"paid {euros} to {to}"
+
+
+async def test_a_real_agent_asks_runs_the_call_once_approved_and_answers(window: Window) -> None:
+    await window.stage.agent()
+    call = {"name": "pay", "arguments": {"to": "carol", "euros": 5}}
+    await window.stage.model.load({"toolCalls": [call]}, {"text": "I wait for you."}, {"text": "Paid."})
+    async with window.stage.running(tools=ToolRegistry(pay)):
+        await window.log_in("ada")
+        await window.say("Pay carol")
+        await window.browser.shows("I wait for you.", ".answer")
+        await window.browser.click(".ask .primary")
+        await window.browser.shows("Paid.", ".answer")
+        await window.browser.shows("pay was approved by someone with the gateway's token", ".decision")
+        assert (await window.browser.texts(".call .outcome"))[-1] == "paid 5 to carol"
+        await window.browser.shows("idle", ".state")
+    shown = await window.browser.texts(".said, .decision, .answer, .call .tool")
+    assert shown[0] == "Pay carol"
+    assert shown.count("pay") == 2
+    await window.browser.reload()
+    await window.browser.shows("Paid.", ".answer")
+    again = await window.browser.texts(".said, .decision, .answer, .call .tool")
+    decision = "✓pay: Approved by someone with the gateway's token"
+    assert again == [decision if "✓" in each else each for each in shown]
 
 
 async def test_what_is_asked_while_one_watches_appears_and_stays_after_a_reload(window: Window) -> None:

@@ -12,15 +12,15 @@ export class Asked extends Shown {
   reset() {
     super.reset();
     this.asked = new Map(); // id → item
+    this.toolOf = new Map(); // id → name of the tool, as far as records told it
   }
 
-  /** Take what the gateway lists of this thread: all that is open, and nothing else is. */
-  open(listed) {
+  /** Take what the gateway lists of this thread; what was `known` before it was asked and is not listed is over. */
+  open(listed, known) {
     const ids = new Set(listed.map(({ id }) => id));
-    for (const id of this.asked.keys()) if (!ids.has(id)) this._unask(id);
+    for (const id of known) if (!ids.has(id)) this._unask(id);
     for (const each of listed) {
-      const deadline = Date.now() + each.secondsLeft * 1000;
-      if (each.status === "pending") this._ask({ ...each, deadline });
+      if (each.status === "pending") this._ask(each, each.secondsLeft * 1000);
       else this._decided(each, each.kind === "elicitation");
     }
   }
@@ -30,11 +30,13 @@ export class Asked extends Shown {
     this._change(this.asked.get(id), changes);
   }
 
-  _ask(value) {
-    if (this.asked.has(value.id) || this._decisionOf(value.id)) return;
-    const item = { kind: "ask", busy: false, trouble: "", field: "", ...value, index: null };
-    item.kind = "ask";
-    item.question = Boolean(value.server);
+  /** `left` is how many milliseconds there are to decide; the clocks here and there may differ. */
+  _ask(value, left) {
+    if (this._decisionOf(value.id)) return;
+    const until = performance.now() + left;
+    if (this.asked.has(value.id)) return this._change(this.asked.get(value.id), { until });
+    const fresh = { until, busy: false, trouble: "", field: "", index: null };
+    const item = { ...value, ...fresh, kind: "ask", question: Boolean(value.server) };
     this.asked.set(item.id, item);
     this.view.add(item, null, true);
     this.view.asked?.(item);
@@ -58,17 +60,19 @@ export class Asked extends Shown {
     this._unask(record.re);
     const known = this._decisionOf(record.re);
     if (known) return this._change(known, { index });
-    const status = { approve: "approved", deny: record.from ? "denied" : "expired" }[record.verdict] ?? "";
-    const told = { status, tool: record.tool ?? "", who: record.from ?? "", reason: record.reason ?? "" };
-    return this._insert({ ...decisionOf(record.re), ...told, text: record.content, index });
+    const status = record.verdict === "approve" ? "approved" : "denied";
+    const text = record.content.split("\n", 1)[0]; // the rest tells the model what to do
+    const tool = this.toolOf.get(record.re) ?? "";
+    return this._insert({ ...decisionOf(record.re), status, tool, text, index });
   }
 
   _decisionOf(id) {
     return this.items.find((item) => item.kind === "decision" && item.id === id);
   }
 
-  _heardOf(value, question) {
-    if (value.status === "pending") this._ask(value);
+  _heardOf(value, question, at) {
+    if (value.status === "pending" && this.asked.has(value.id)) return; // the list knew better how long
+    if (value.status === "pending") this._ask(value, value.deadline - at);
     else this._decided(value, question);
   }
 }

@@ -53,7 +53,7 @@ export class AskView {
 
   /** Say how long there is to decide. */
   tick() {
-    this._left.textContent = leftOf(this._item.deadline - Date.now());
+    this._left.textContent = leftOf(this._item.until - performance.now());
   }
 
   _what({ question, tool, arguments: args, message }) {
@@ -90,14 +90,12 @@ export class DecisionView {
 
   update({ status, tool, who, reason, text, question }) {
     this.node.className = `item decision ${status}`;
-    if (!status) return void (this.node.textContent = text);
+    const sign = el("span", { class: "sign", "aria-hidden": "true" }, SIGNS[status] ?? "–");
+    const what = el("span", { class: "tool" }, visible(tool));
+    if (text) return this.node.replaceChildren(sign, ...(tool ? [what, ": "] : []), visible(text));
     const by = who ? ` by ${visible(who)}` : "";
-    this.node.replaceChildren(
-      el("span", { class: "sign", "aria-hidden": "true" }, SIGNS[status] ?? "–"),
-      el("span", { class: "tool" }, visible(tool)),
-      ` ${(question ? ANSWERS : WORDS)[status] ?? status}${by}`,
-      ...(reason ? [": ", el("span", { class: "why" }, `“${visible(reason)}”`)] : []),
-    );
+    const why = reason ? [": ", el("span", { class: "why" }, `“${visible(reason)}”`)] : [];
+    return this.node.replaceChildren(sign, what, ` ${(question ? ANSWERS : WORDS)[status] ?? status}${by}`, ...why);
   }
 }
 

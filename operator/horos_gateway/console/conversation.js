@@ -35,7 +35,7 @@ export class Conversation {
     this._feed = new Feed(this._api, this._thread, {
       status: (text) => this._tell(text),
       agent: (body) => this._found(body),
-      open: (approvals) => this._open(approvals),
+      open: (approvals, known) => this._open(approvals, known),
       servers: (body) => this._head.servers(body),
       gone: () => this._gone(),
       refused: (problem) => told.refused(problem),
@@ -85,11 +85,11 @@ export class Conversation {
     if (approvals !== undefined && this._listed !== undefined && approvals !== this._listed) this._feed.open();
   }
 
-  _open(approvals) {
+  _open(approvals, known) {
     const pending = approvals.filter(({ status }) => status === "pending");
     const mine = ({ thread }) => thread === this.place.thread;
     this._listed = pending.length;
-    this._thread.open(approvals.filter(mine));
+    this._thread.open(approvals.filter(mine), known);
     this._head.elsewhere(pending.filter((each) => !mine(each)).map(({ thread }) => thread));
   }
 

@@ -6,7 +6,7 @@ const PAGE = 80;
 const AGAIN_SECONDS = [1, 2, 4, 8, 15];
 
 export class Feed {
-  /** `told` gets status(text), agent(body), open(approvals), servers(body), gone(), refused(problem). */
+  /** `told` gets status(text), agent(body), open(approvals, known), servers(body), gone(), refused(problem). */
   constructor(api, thread, told) {
     this._api = api;
     this._thread = thread;
@@ -50,7 +50,11 @@ export class Feed {
   inbox = () => this._quietly(async () => this._thread.fill(this._mine(await this._api.inbox())));
 
   /** Read what people have to decide, in all threads of the agent. */
-  open = () => this._quietly(async () => this._told.open((await this._api.approvals()).items));
+  open = () =>
+    this._quietly(async () => {
+      const known = [...this._thread.asked.keys()];
+      this._told.open((await this._api.approvals()).items, known);
+    });
 
   /** Read how the tool servers are: no event tells that. */
   servers = () => this._quietly(async () => this._told.servers(await this._api.servers()));
@@ -78,7 +82,7 @@ export class Feed {
     this._told.agent(agent);
     if (page) this._thread.load(page);
     this._thread.fill(this._mine(inbox));
-    this._told.open(approvals.items);
+    this._told.open(approvals.items, []);
     this.servers();
     return page?.after ?? agent.newest;
   }

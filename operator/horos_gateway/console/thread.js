@@ -47,8 +47,14 @@ export class Thread extends Asked {
     if (record.kind === "decision") this._decisionRecord(record, index);
     else if (record.role === "user" && record.mid) this._heard(record, index);
     else if (record.role === "assistant") this._step(record, index);
-    else if (record.role === "tool") this._answered(`${record.run}/${record.tool_call_id}`, record.content);
+    else if (record.role === "tool") this._resultRecord(record);
     else this._told(`r:${index}`, summaryOf(record), index);
+  }
+
+  _resultRecord({ run, tool_call_id: id, content, approval }) {
+    const name = `${run}/${id}`;
+    if (approval) this.toolOf.set(approval, this._calls.get(name)?.call.name ?? "");
+    this._answered(name, content);
   }
 
   _told(key, text, index) {
@@ -94,7 +100,7 @@ export class Thread extends Asked {
     else if (type === "RUN_ERROR") this.note("error", reasonOf(event.code, event.message));
     else if (type === "STATE_SNAPSHOT") this.view.state?.(event.snapshot ?? {});
     else if (type === "TOOL_CALL_RESULT") this._result(event);
-    else if (type === "CUSTOM") this._custom(event.name, event.value ?? {});
+    else if (type === "CUSTOM") this._custom(event.name, event.value ?? {}, event.timestamp);
     else if (type.startsWith("TOOL_CALL_")) this._call(event);
     else if (type.startsWith("TEXT_") || type.startsWith("REASONING_")) this._stream(event);
   }
@@ -182,7 +188,7 @@ export class Thread extends Asked {
     }
   }
 
-  _custom(name, value) {
+  _custom(name, value, at) {
     if (name === "joined") this._take(value.mids ?? []);
     else if (name === "returned") (value.mids ?? []).forEach((mid) => this._back(mid));
     else if (name === "dead") (value.mids ?? []).forEach((mid) => this._failed(mid, value.reason));
@@ -192,7 +198,7 @@ export class Thread extends Asked {
     else if (name === "usage") this.view.usage?.(value);
     else if (name === "resident" || name === "hibernated") this.view.resident?.(name === "resident");
     else if (name === "wake") this.view.waking?.();
-    else if (name === "approval" || name === "elicitation") this._heardOf(value, name === "elicitation");
+    else if (name === "approval" || name === "elicitation") this._heardOf(value, name === "elicitation", at);
     else if (name === "progress") this._progress(value);
     else if (NOTES[name]) this.note(...NOTES[name](value), name);
   }
