@@ -84,6 +84,16 @@ async def test_a_call_that_needs_approval_is_stored_with_its_result(stage: Stage
         }
     ]
     assert await pending(stage) == 1
+
+
+async def test_the_status_is_looked_at_when_something_is_asked_and_when_it_is_decided(stage: Stage) -> None:
+    ada = await stage.resident()
+    await stage.say("m1")
+    turn = turn_of(await ada.all_unread())
+    await stage.control.dirty()
+    await ada.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [calling()])
+    assert await stage.control.dirty() == ["ada"]
+    await stage.control.decide("ada", f"ada/{turn.id}/0.0", APPROVE, "bob")
     assert await stage.control.dirty() == ["ada"]
 
 

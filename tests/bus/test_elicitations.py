@@ -22,6 +22,7 @@ async def asked(stage: Stage) -> tuple[MessageService, Turn]:
     await stage.say("m1")
     turn = turn_of(await ada.all_unread())
     await ada.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")])
+    await stage.control.dirty()
     assert await ada.elicit(turn.id, PIN)
     return ada, turn
 
@@ -71,8 +72,10 @@ async def test_the_answer_reaches_the_call_that_waits_for_it(stage: Stage) -> No
     await ada.subscribe()
     assert await ada.answer(PIN.id) is None
     woken = asyncio.create_task(ada.wait_for_wake(30))
+    await stage.control.dirty()
     decided = await stage.control.decide("ada", PIN.id, Verdict.APPROVE, "bob", content='{"pin":[]}')
     assert decided.outcome == "DECIDED"
+    assert await stage.control.dirty() == ["ada"]
     assert await asyncio.wait_for(woken, 5)
     found = await ada.answer(PIN.id)
     assert found == decided.approval
