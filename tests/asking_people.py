@@ -59,7 +59,7 @@ def _decision(message: Message) -> dict[str, str]:
 
 
 async def call_to_approve(
-    runtime: MessageService, turn: Turn, tool: str = "shop__buy", seconds: int = 3600, **arguments: Any
+    runtime: MessageService, turn: Turn, tool: str = "shop__buy", seconds: int = 630, **arguments: Any
 ) -> str:
     """Let the model ask for a tool that needs approval, as the turn's first step; returns its id."""
     text = orjson.dumps(arguments).decode()
