@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from horos_api.messages import Message
 from horos_bus.approvals import CallToApprove, Elicitation
 from horos_bus.message_service import MessageService
 from horos_bus.records import Effect, Ending, Turn, Usage
@@ -38,13 +39,27 @@ FORM = json.dumps(
 def heard(turn: Turn) -> list[bytes]:
     """The user records of a turn."""
     return [
-        orjson.dumps({"role": "user", "content": each.body, "mid": each.mid, "run": turn.id})
+        orjson.dumps(
+            {
+                "role": "user",
+                "content": f"Decided by {each.who}.\nDo so." if each.verdict else each.body,
+                "mid": each.mid,
+                "run": turn.id,
+                **_decision(each),
+            }
+        )
         for each in turn.inputs
     ]
 
 
+def _decision(message: Message) -> dict[str, str]:
+    if message.verdict is None:
+        return {}
+    return {"kind": message.kind, "re": message.re, "from": message.sender, "verdict": message.verdict}
+
+
 async def call_to_approve(
-    runtime: MessageService, turn: Turn, tool: str = "shop__buy", seconds: int = 3600, **arguments: Any
+    runtime: MessageService, turn: Turn, tool: str = "shop__buy", seconds: int = 630, **arguments: Any
 ) -> str:
     """Let the model ask for a tool that needs approval, as the turn's first step; returns its id."""
     text = orjson.dumps(arguments).decode()
@@ -55,7 +70,15 @@ async def call_to_approve(
     ]
     outcomes = {"OK": "waiting for approval", "LIMIT": "error: too many calls wait"}
     results = {
-        outcome: orjson.dumps({"role": "tool", "tool_call_id": "call-1", "content": said, "run": turn.id})
+        outcome: orjson.dumps(
+            {
+                "role": "tool",
+                "tool_call_id": "call-1",
+                "content": said,
+                "run": turn.id,
+                "approval": f"ada/{turn.id}/{turn.base}.0",
+            }
+        )
         for outcome, said in outcomes.items()
     }
     asked = CallToApprove(tool, text, seconds)
@@ -71,9 +94,9 @@ async def end_turn(runtime: MessageService, turn: Turn, text: str = "I wait for 
     await runtime.commit(turn.id, written, [record], Ending(text=text), Usage())
 
 
-async def question(runtime: MessageService, turn: Turn, schema: str = FORM, seconds: float = 60) -> str:
+async def question(runtime: MessageService, turn: Turn, schema: str = FORM, number: int = 1) -> str:
     """Let a tool server ask in the middle of a call; returns the question's id."""
-    id_ = f"ada/{turn.id}/1.0!ask1"
-    asked = Elicitation(id_, "shop__buy", "shop", "Where does it go?", schema, seconds)
+    id_ = f"ada/{turn.id}/1.0!ask{number}"
+    asked = Elicitation(id_, "shop__buy", "shop", "Where does it go?", schema, 60)
     assert await runtime.elicit(turn.id, asked)
     return id_

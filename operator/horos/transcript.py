@@ -149,7 +149,7 @@ class Transcript:
             return "the agent has no process; it gets one and answers then"
         if mine:
             return {
-                "owes": "the agent waits for others; it answers when they have",
+                "owes": "the agent waits for others or for a decision; it answers then",
                 "returned": "the agent's process died over an earlier message; yours is next",
             }.get(name, "")
         if not self._taken:

@@ -128,22 +128,22 @@ async def test_the_window_is_legible_and_fits(window: Window, scheme: str, size:
     await browser.looks(*SIZES[size], scheme)
     await browser.open(f"{window.address}/console/")
     await browser.until("document.querySelector('#token').checkVisibility()")
-    await _looked_at(window, f"login-{size}-{scheme}")
+    await looked_at(window, f"login-{size}-{scheme}")
     await window.log_in("ada")
     await browser.shows("check it first", ".answer")
     await browser.shows("9,200 tokens became 3,700", ".note")
     await browser.shows("Waits for its turn.", ".queue")
     await browser.click(".reasoning:not([hidden]) summary")
-    await _looked_at(window, f"thread-{size}-{scheme}")
+    await looked_at(window, f"thread-{size}-{scheme}")
     await browser.run("location.hash = `#/${arguments[0]}/bob`", window.namespace)
     await browser.shows("check Secret llm", ".banner")
-    await _looked_at(window, f"error-{size}-{scheme}")
+    await looked_at(window, f"error-{size}-{scheme}")
     await browser.run("location.hash = '#/empty'")
     await browser.shows("No agents here yet", "#main")
-    await _looked_at(window, f"empty-{size}-{scheme}")
+    await looked_at(window, f"empty-{size}-{scheme}")
 
 
-async def _looked_at(window: Window, name: str) -> None:
+async def looked_at(window: Window, name: str) -> None:
     assert await window.browser.run(CONTRAST) == []
     assert await window.browser.run(WIDER) == []
     if folder := os.environ.get("HOROS_PICTURES"):

@@ -116,7 +116,7 @@ async def test_what_keeps_an_answer_waiting_is_told(here: Here, ada: Agent) -> N
     await ada.answer(await ada.turn(), "ada-2 is gone.")
     done = await waiting.end()
     assert done.out == "ada-2 is gone.\n"
-    assert "the agent waits for others; it answers when they have" in done.err
+    assert "the agent waits for others or for a decision; it answers then" in done.err
 
 
 class Typed:

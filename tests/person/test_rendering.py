@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from horos.decision_words import span
 from horos.event_lines import event_line, worth_telling
 from horos.tables import agents_table, description
 from horos.terminal import Terminal
@@ -297,3 +298,37 @@ def test_a_model_cannot_steer_the_terminal() -> None:
 
 def test_in_a_pipe_the_answer_is_byte_for_byte() -> None:
     assert printed(Piece(PieceKind.TEXT, "a\x1b[31m\tb\r\n"))[0] == "a\x1b[31m\tb\r\n"
+
+
+def custom_line(name: str, **value: Any) -> str:
+    event = {"type": "CUSTOM", "name": name, "value": value}
+    return event_line("1000-0", event, UTC).split(maxsplit=2)[2]
+
+
+def test_events_about_tools_are_told_in_words() -> None:
+    question = {"id": "ada/1-0/1.0!ask1", "server": "shop", "message": "Sure?", "schema": "{}", "tool": "buy"}
+    assert custom_line("elicitation", **question, status="pending") == (
+        "elicitation ada/1-0/1.0!ask1 shop asks: Sure?"
+    )
+    withdrawn = custom_line("elicitation", id="ada/1-0/1.0!ask1", tool="buy", status="withdrawn")
+    assert withdrawn == "elicitation ada/1-0/1.0!ask1 buy: no longer asked for"
+    assert (
+        custom_line("toolProblem", message="docs cannot be reached") == "toolProblem docs cannot be reached"
+    )
+    assert custom_line("wake", reason="message") == "wake reason=message"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0s"),
+        (119.9, "119s"),
+        (120, "2m"),
+        (7199, "119m"),
+        (7200, "2h"),
+        (172_799, "47h"),
+        (172_800, "2d"),
+    ],
+)
+def test_spans_of_time_are_short(seconds: float, said: str) -> None:
+    assert span(seconds) == said

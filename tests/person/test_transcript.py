@@ -6,6 +6,7 @@ import pytest
 
 from horos.transcript import Piece, PieceKind, Transcript, state_pieces
 from horos_api import events
+from tests.asking_people import FORM
 
 MINE = "k-1"
 
@@ -235,3 +236,49 @@ def test_an_error_the_agent_was_found_in_is_told_once_and_again_when_it_comes_ba
 def test_events_of_no_known_kind_are_passed_over() -> None:
     transcript = Transcript(MINE)
     assert told(transcript, started(MINE), {"type": "NEW"}, {}, events.custom("usage", {"turns": 1})) == []
+
+
+def asked(name: str, **value: Any) -> dict[str, Any]:
+    return {**events.custom(name, value), "timestamp": 1_000_000}
+
+
+def test_what_a_person_has_to_decide_is_told_with_the_commands_and_the_time_left() -> None:
+    transcript = Transcript(MINE)
+    call = {"id": "ada/1-0/1.0", "tool": "pay", "arguments": '{"to":"carol"}', "deadline": 1_600_000}
+    (piece,) = transcript.feed(asked("approval", **call, status="pending"))
+    how = "`horos approve ada/1-0/1.0` or `horos deny ada/1-0/1.0` within 10m"
+    assert piece == Piece(PieceKind.ASK, f"? pay(to=carol): {how}", "ada/1-0/1.0")
+    (piece,) = transcript.feed(
+        asked("approval", id="ada/1-0/1.0", tool="pay", status="expired", reason="late")
+    )
+    assert piece == Piece(PieceKind.DECIDED, "pay: denied: late", "ada/1-0/1.0")
+
+
+def test_a_question_is_told_with_what_must_be_set_and_its_id_is_safe_in_a_shell() -> None:
+    question = {"id": "ada/1-0/1.0!ask1", "tool": "shop__buy", "server": "shop", "message": "Where\u202e?"}
+    (piece,) = Transcript(MINE).feed(
+        asked("elicitation", **question, schema=FORM, deadline=1_045_000, status="pending")
+    )
+    assert piece.text.startswith(
+        "? shop asks: Where\\u202e? (city (required): a text of at least 2 characters, "
+    )
+    name = "'ada/1-0/1.0!ask1'"
+    assert piece.text.endswith(f": `horos approve {name} --set city=…` or `horos deny {name}` within 45s")
+
+
+def test_whoever_writes_to_an_agent_without_a_process_is_told() -> None:
+    transcript = Transcript(MINE)
+    wakes = ("note", "the agent has no process; it gets one and answers then")
+    assert told(transcript, events.custom("wake", {"reason": "message"})) == [wakes]
+    # What wakes it in the middle of the conversation is nobody's business.
+    assert told(transcript, started(MINE), events.custom("wake", {"reason": "turn"})) == []
+
+
+def test_a_turn_that_is_over_cannot_be_cancelled() -> None:
+    transcript = Transcript(MINE)
+    told(transcript, started(MINE, run="1-0"))
+    assert transcript.run == "1-0"
+    told(transcript, {"type": "RUN_FINISHED", "runId": "1-0"})
+    assert transcript.run == ""
+    told(transcript, started("ada/1-0/1.0!decision", run="2-0"))
+    assert transcript.run == "2-0"

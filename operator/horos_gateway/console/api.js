@@ -4,10 +4,11 @@ const BASE = new URL("../api/v1/", document.baseURI);
 
 /** A refusal of the gateway, or no answer at all (status 0); the message says what to do. */
 export class Problem extends Error {
-  constructor(status, kind, detail) {
+  constructor(status, kind, detail, field = "") {
     super(detail);
     this.status = status;
     this.kind = kind;
+    this.field = field;
   }
 }
 
@@ -26,7 +27,8 @@ async function ask(path, options = {}) {
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
   const kind = (problem.type ?? "").split(":").pop();
-  throw new Problem(answer.status, kind, problem.detail ?? `The gateway answered ${answer.status}.`);
+  const detail = problem.detail ?? `The gateway answered ${answer.status}.`;
+  throw new Problem(answer.status, kind, detail, problem.field);
 }
 
 const post = (path, body, headers = {}) =>
@@ -60,6 +62,12 @@ export class AgentApi {
   agent = () => ask(this._path);
 
   inbox = () => ask(`${this._path}/messages`);
+
+  servers = () => ask(`${this._path}/servers`);
+
+  approvals = () => ask(`${this._path}/approvals`);
+
+  decide = (decision) => post(`${this._path}/approvals/decide`, decision);
 
   cancel = (runId) => post(`${this._path}/cancel`, { runId });
 

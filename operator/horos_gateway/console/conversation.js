@@ -10,6 +10,7 @@ import { Thread } from "./thread.js";
 
 const KEPT = 240; // items in the page; older ones are read again on demand
 const TOO_MANY = 320;
+const SERVERS_EVERY = 5; // looks at the list of agents
 
 export class Conversation {
   /** `told` gets go(namespace, agent, thread) and refused(problem). */
@@ -22,6 +23,7 @@ export class Conversation {
       again: (mid) => this._composer.again(mid),
       drop: (mid) => this._thread.unsent(mid),
       older: () => this._readOlder(),
+      decide: (decision) => this._decide(decision),
     });
     this._pane.followed = () => this._trim();
     this._status = el("p", { class: "status", role: "status", hidden: true });
@@ -33,6 +35,8 @@ export class Conversation {
     this._feed = new Feed(this._api, this._thread, {
       status: (text) => this._tell(text),
       agent: (body) => this._found(body),
+      open: (approvals, known) => this._open(approvals, known),
+      servers: (body) => this._head.servers(body),
       gone: () => this._gone(),
       refused: (problem) => told.refused(problem),
     });
@@ -50,6 +54,7 @@ export class Conversation {
     if (this._over) return;
     this._agent = { ...this._agent, ...body };
     this._head.agent(this._agent);
+    this._look(body);
     this._composer.allow(this._agent.state !== "terminated");
   }
 
@@ -65,9 +70,42 @@ export class Conversation {
       running: (run) => this._composer.running(run),
       spoken: (text) => say(`${this.place.agent} says: ${text.slice(0, 600)}`),
       state: (snapshot) => this._state(snapshot),
-      resident: (resident) => this.agent({ resident }),
+      asked: ({ tool }) => say(`${this.place.agent} waits for your decision about ${tool}.`),
+      waking: () => this.agent({ waking: true }),
+      resident: (resident) => this.agent({ resident, waking: false }),
       usage: (usage) => this.agent({ usage: { ...this._agent?.usage, ...usage } }),
     };
+  }
+
+  /** What events do not tell is asked for: the servers now and then, what is open when its number is another. */
+  _look({ approvals }) {
+    this._pane.tick();
+    this._looks = (this._looks ?? 0) + 1;
+    if (this._looks % SERVERS_EVERY === 0) this._feed.servers();
+    if (approvals !== undefined && this._listed !== undefined && approvals !== this._listed) this._feed.open();
+  }
+
+  _open(approvals, known) {
+    const pending = approvals.filter(({ status }) => status === "pending");
+    const mine = ({ thread }) => thread === this.place.thread;
+    this._listed = pending.length;
+    this._thread.open(approvals.filter(mine), known);
+    this._head.elsewhere(pending.filter((each) => !mine(each)).map(({ thread }) => thread));
+  }
+
+  async _decide(decision) {
+    const { id } = decision;
+    this._thread.deciding(id, { busy: true, trouble: "", field: "" });
+    try {
+      await this._api.decide(decision);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this._thread.deciding(id, { busy: false, trouble: problem.message, field: problem.field });
+      // Somebody else decided, or nobody can any more: the list says what became of it.
+      if (problem.status !== 404 && problem.status !== 409) return;
+      this._thread.note("warn", problem.message);
+    }
+    await this._feed.open();
   }
 
   _state({ state, reason = "", message = "" }) {

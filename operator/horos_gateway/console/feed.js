@@ -6,7 +6,7 @@ const PAGE = 80;
 const AGAIN_SECONDS = [1, 2, 4, 8, 15];
 
 export class Feed {
-  /** `told` gets status(text), agent(body), gone(), refused(problem). */
+  /** `told` gets status(text), agent(body), open(approvals, known), servers(body), gone(), refused(problem). */
   constructor(api, thread, told) {
     this._api = api;
     this._thread = thread;
@@ -49,6 +49,16 @@ export class Feed {
   /** Read the messages that wait, or that the open turn has taken. */
   inbox = () => this._quietly(async () => this._thread.fill(this._mine(await this._api.inbox())));
 
+  /** Read what people have to decide, in all threads of the agent. */
+  open = () =>
+    this._quietly(async () => {
+      const known = [...this._thread.asked.keys()];
+      this._told.open((await this._api.approvals()).items, known);
+    });
+
+  /** Read how the tool servers are: no event tells that. */
+  servers = () => this._quietly(async () => this._told.servers(await this._api.servers()));
+
   async _quietly(read) {
     try {
       await read();
@@ -66,11 +76,14 @@ export class Feed {
     const agent = await this._api.agent();
     const page = await this._records();
     const inbox = await this._api.inbox();
+    const approvals = await this._api.approvals();
     if (this._ended) return "";
     this._thread.reset();
     this._told.agent(agent);
     if (page) this._thread.load(page);
     this._thread.fill(this._mine(inbox));
+    this._told.open(approvals.items, []);
+    this.servers();
     return page?.after ?? agent.newest;
   }
 

@@ -2,6 +2,7 @@
 
 import { command, el } from "./dom.js";
 import { lookOf } from "./list.js";
+import { Servers } from "./servers.js";
 
 export class Head {
   /** `open(thread)` goes to another thread of the same agent. */
@@ -10,6 +11,8 @@ export class Head {
     this._open = open;
     this._state = el("span", { class: "state", "data-state": "unknown" }, "…");
     this._usage = el("span", { class: "usage" });
+    this._servers = new Servers();
+    this._elsewhere = el("span", { class: "elsewhere" });
     this._threads = el("select", { id: "threads", onchange: ({ target }) => open(target.value) });
     this.threads([]);
     this.node = el(
@@ -18,7 +21,9 @@ export class Head {
       el("a", { class: "back", href: "#/", "aria-label": "All agents" }, "‹"),
       el("h1", {}, place.agent),
       this._state,
+      this._servers.node,
       this._usage,
+      this._elsewhere,
       el(
         "div",
         { class: "threads" },
@@ -35,6 +40,20 @@ export class Head {
     this._look(lookOf(body));
     this._usage.textContent = usageOf(body.usage);
     this._tell(...noticeOf(body, this._place));
+  }
+
+  servers(body) {
+    this._servers.show(body);
+  }
+
+  /** Say which other threads wait for a decision. */
+  elsewhere(threads) {
+    const { namespace, agent } = this._place;
+    const links = [...new Set(threads)].map((thread) => {
+      const href = `#/${[namespace, agent, thread].map(encodeURIComponent).join("/")}`;
+      return el("a", { href }, thread);
+    });
+    this._elsewhere.replaceChildren(...(links.length ? ["To decide in ", ...between(links, ", ")] : []));
   }
 
   threads(names) {
@@ -89,6 +108,8 @@ export class Head {
     return [el("button", { type: "button", class: "quiet", onclick: show }, "New thread"), form];
   }
 }
+
+const between = (parts, word) => parts.flatMap((part, place) => (place ? [word, part] : [part]));
 
 function usageOf(usage) {
   if (!usage?.turns) return "";

@@ -1,5 +1,6 @@
 // One element for each item of a thread, and how it changes.
 
+import { AskView, DecisionView } from "./asks.js";
 import { el } from "./dom.js";
 import { Prose } from "./prose.js";
 
@@ -7,6 +8,8 @@ import { Prose } from "./prose.js";
 export function itemView(item, agent, actions) {
   if (item.kind === "message") return new MessageView(item, actions);
   if (item.kind === "step") return new StepView(item, agent);
+  if (item.kind === "ask") return new AskView(item, agent, actions);
+  if (item.kind === "decision") return new DecisionView(item);
   return new NoteView(item);
 }
 

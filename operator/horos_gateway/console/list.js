@@ -102,20 +102,25 @@ class Row {
     this._about = el("span", { class: "about" });
     const href = `#/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
     const text = el("span", { class: "agent-text" }, el("span", { class: "agent-name" }, name), this._about);
-    this._link = el("a", { href }, this._dot, text);
+    this._badge = el("span", { class: "badge", hidden: true });
+    this._link = el("a", { href }, this._dot, text, this._badge);
     this.row = el("li", {}, this._link);
   }
 
   update(agent, chosen) {
     this._dot.dataset.state = lookOf(agent);
     this._about.textContent = aboutOf(agent);
+    this._badge.hidden = !agent.approvals;
+    this._badge.textContent = agent.approvals || "";
+    this._badge.title = `${agent.approvals} to decide`;
     if (chosen) this._link.setAttribute("aria-current", "page");
     else this._link.removeAttribute("aria-current");
   }
 }
 
-/** How a state looks: the agent's own five, and asleep for an idle one without a process. */
-export const lookOf = ({ state, resident }) => (state === "idle" && !resident ? "asleep" : state);
+/** How a state looks: the agent's own five, and for an idle one without a process asleep, or waking. */
+export const lookOf = ({ state, resident, waking }) =>
+  state === "idle" && !resident ? (waking ? "waking" : "asleep") : state;
 
 function aboutOf(agent) {
   const waiting = agent.waiting > 0 && !agent.turn ? ` · ${agent.waiting} waiting` : "";

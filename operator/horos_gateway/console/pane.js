@@ -6,7 +6,7 @@ import { itemView } from "./items.js";
 const NEAR = 80; // pixels from the end that count as reading along
 
 export class Pane {
-  /** `actions` are what a person can do here: again(mid), drop(mid), older(). */
+  /** `actions` are what a person can do here: again(mid), drop(mid), older(), decide(decision). */
   constructor({ namespace, agent, thread }, actions) {
     this._agent = agent;
     this._actions = actions;
@@ -24,6 +24,7 @@ export class Pane {
     this._down = el("button", { ...button, class: "down", onclick: () => this.follow() }, "New below ↓");
     const label = `Thread ${thread} of ${agent}`;
     this._log = el("div", { class: "log", role: "log", "aria-live": "off", "aria-label": label });
+    this._asks = el("div", { class: "asks" });
     this._queue = el("div", { class: "queue" });
     const where = thread === "main" ? "" : ` --thread ${thread}`;
     this._empty = el(
@@ -33,7 +34,7 @@ export class Pane {
       el("p", {}, "Write below, or from a terminal:"),
       command(`horos send ${agent} "Hello" -n ${namespace}${where}`),
     );
-    const column = el("div", { class: "column" }, this._older, this._empty, this._log, this._queue);
+    const column = el("div", { class: "column" }, this._older, this._empty, this._log, this._asks, this._queue);
     this._pane = el("div", { class: "pane", tabindex: "0", "aria-label": "Conversation" }, column);
     this._pane.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this.node = el("div", { class: "stage" }, this._pane, this._down);
@@ -42,6 +43,7 @@ export class Pane {
   clear() {
     this._views.clear();
     this._log.replaceChildren();
+    this._asks.replaceChildren();
     this._queue.replaceChildren();
     this._older.hidden = true;
   }
@@ -49,7 +51,8 @@ export class Pane {
   add(item, before, waits) {
     const view = itemView(item, this._agent, this._actions);
     this._views.set(item, view);
-    if (waits) this._queue.append(view.node);
+    if (item.kind === "ask") this._asks.append(view.node);
+    else if (waits) this._queue.append(view.node);
     else this._log.insertBefore(view.node, before ? this._views.get(before).node : null);
     this._grown();
   }
@@ -65,8 +68,16 @@ export class Pane {
   }
 
   remove(item) {
-    this._views.get(item)?.node.remove();
+    const node = this._views.get(item)?.node;
+    // Whoever has decided with the keyboard goes on here, and not at the top of the page.
+    if (node?.contains(document.activeElement)) this._pane.focus();
+    node?.remove();
     this._views.delete(item);
+  }
+
+  /** Time has passed: say how long there is to decide. */
+  tick() {
+    for (const view of this._views.values()) view.tick?.();
   }
 
   /** Say whether there is more before what is shown. */

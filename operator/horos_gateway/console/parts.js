@@ -46,7 +46,7 @@ export const NOTES = {
     `Older parts were shortened: ${counted(before)} tokens became ${counted(after)}.`,
   ],
   toolProblem: ({ message }) => ["warn", message],
-  owes: () => ["quiet", "It waits for others and answers when they have."],
+  owes: () => ["quiet", "It waits for others, or for a decision, and answers then."],
   cancel: () => ["quiet", "A person stopped this turn."],
 };
 

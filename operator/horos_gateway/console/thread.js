@@ -2,12 +2,12 @@
 // A step is named `<run>/<index>` in events, and <index> is where its record will lie: so what records have told
 // already is known, and events that tell it again change nothing.
 
+import { Asked, isDecision } from "./asked.js";
 import { NOTES, messageOf, noteOf, reasonOf, stepOf, summaryOf } from "./parts.js";
-import { Shown } from "./shown.js";
 
 const NAMED = /^([^/]+)\/(\d+)/;
 
-export class Thread extends Shown {
+export class Thread extends Asked {
   /** `wishes` are asked for what the events alone do not tell: inbox() and records(). */
   constructor(view, wishes) {
     super(view);
@@ -36,7 +36,7 @@ export class Thread extends Shown {
 
   /** Take the messages of the inbox: those of the open turn say what they are, the others wait. */
   fill(messages) {
-    for (const message of messages) {
+    for (const message of messages.filter(({ kind }) => kind !== "decision")) {
       const known = this.message(message.id);
       if (!known) this._wait({ id: message.id, text: message.text, from: message.sender });
       else if (known.text === null) this._change(known, { text: message.text, from: message.sender });
@@ -44,10 +44,17 @@ export class Thread extends Shown {
   }
 
   _record(record, index) {
-    if (record.role === "user" && record.mid) this._heard(record, index);
+    if (record.kind === "decision") this._decisionRecord(record, index);
+    else if (record.role === "user" && record.mid) this._heard(record, index);
     else if (record.role === "assistant") this._step(record, index);
-    else if (record.role === "tool") this._answered(`${record.run}/${record.tool_call_id}`, record.content);
+    else if (record.role === "tool") this._resultRecord(record);
     else this._told(`r:${index}`, summaryOf(record), index);
+  }
+
+  _resultRecord({ run, tool_call_id: id, content, approval }) {
+    const name = `${run}/${id}`;
+    if (approval) this.toolOf.set(approval, this._calls.get(name)?.call.name ?? "");
+    this._answered(name, content);
   }
 
   _told(key, text, index) {
@@ -93,7 +100,7 @@ export class Thread extends Shown {
     else if (type === "RUN_ERROR") this.note("error", reasonOf(event.code, event.message));
     else if (type === "STATE_SNAPSHOT") this.view.state?.(event.snapshot ?? {});
     else if (type === "TOOL_CALL_RESULT") this._result(event);
-    else if (type === "CUSTOM") this._custom(event.name, event.value ?? {});
+    else if (type === "CUSTOM") this._custom(event.name, event.value ?? {}, event.timestamp);
     else if (type.startsWith("TOOL_CALL_")) this._call(event);
     else if (type.startsWith("TEXT_") || type.startsWith("REASONING_")) this._stream(event);
   }
@@ -106,7 +113,7 @@ export class Thread extends Shown {
 
   _take(mids) {
     let unknown = false;
-    for (const mid of mids) {
+    for (const mid of mids.filter((each) => !isDecision(each))) {
       const known = this.message(mid);
       if (known && this.items.includes(known)) continue;
       if (known) this._unwait(known);
@@ -181,7 +188,7 @@ export class Thread extends Shown {
     }
   }
 
-  _custom(name, value) {
+  _custom(name, value, at) {
     if (name === "joined") this._take(value.mids ?? []);
     else if (name === "returned") (value.mids ?? []).forEach((mid) => this._back(mid));
     else if (name === "dead") (value.mids ?? []).forEach((mid) => this._failed(mid, value.reason));
@@ -190,6 +197,8 @@ export class Thread extends Shown {
     else if (name === "reply" && value.error) this._failed(value.re, value.error);
     else if (name === "usage") this.view.usage?.(value);
     else if (name === "resident" || name === "hibernated") this.view.resident?.(name === "resident");
+    else if (name === "wake") this.view.waking?.();
+    else if (name === "approval" || name === "elicitation") this._heardOf(value, name === "elicitation", at);
     else if (name === "progress") this._progress(value);
     else if (NOTES[name]) this.note(...NOTES[name](value), name);
   }
