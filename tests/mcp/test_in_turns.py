@@ -12,6 +12,7 @@ from horos_api.server_report import ServerReport, ServerState, read_report
 from horos_api.tool_servers import ToolServerUse, resolved_alone
 from horos_bus.control import Control
 from horos_runtime.agent_config import StoredConfig
+from horos_runtime.tool_registry import ToolRegistry, tool
 from tests.mcp.conftest import MakeRaw
 from tests.mcp.recording import RawStdio, eventually, is_there
 from tests.runtime.stage import Stage, custom, until
@@ -194,6 +195,11 @@ async def test_a_turn_that_is_cancelled_takes_its_call_back_from_the_server(
         begun = await stage.shows(lambda event: event["type"] == "RUN_STARTED")
         await Control(stage.bus).cancel("ada", begun["runId"])
         await eventually(lambda: server.cancelled, "the server is told")
+
+        async def cut() -> bool:
+            return len(await results(stage)) == 1
+
+        await until(cut)
         assert await play(stage, ("raw__echo", {"text": "next"})) == ["next"]
     assert server.cancelled == server.calls("hang")
 
@@ -270,3 +276,45 @@ async def test_what_a_server_asks_and_nobody_decides_ends_with_the_time_of_the_c
         last = [event for event in await stage.events() if custom("elicitation")(event)][-1]
     assert json.loads(result) == {"action": "cancel"}
     assert last["value"]["status"] == "withdrawn"
+
+
+async def test_a_tool_of_the_agents_own_keeps_its_name_and_the_servers_is_left_out(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    @tool(name="raw__echo")
+    def own(text: str) -> str:
+        return f"my own {text}"
+
+    server = raw({"tools": ["echo", "pid"]})
+    await agent(stage, use(server))
+    async with stage.running(tools=ToolRegistry(own)):
+        assert await play(stage, ("raw__echo", {"text": "voice"})) == ["my own voice"]
+        problem = await stage.shows(custom("toolProblem"))
+    assert "raw__echo" in problem["value"]["message"]
+    assert (await offered(stage))[0] == ["raw__echo", "raw__pid"]
+    assert not server.said("tools/call")
+
+
+async def test_a_server_that_cannot_be_started_costs_a_turn_its_tools_and_nothing_else(
+    stage: Stage, raw: MakeRaw
+) -> None:
+    broken, whole = raw({"dies_at_start": "no licence"}), raw()
+    await agent(stage, use(broken, "broken"), use(whole))
+    async with stage.running():
+        assert await play(stage, ("raw__echo", {"text": "hi"})) == ["hi"]
+        report = await becomes(stage, ServerState.FAILED, "broken")
+    assert "exit code 3" in report.error
+    assert "no licence" in report.stderr
+
+
+async def test_a_runtime_that_is_killed_takes_its_servers_with_it(stage: Stage, raw: MakeRaw) -> None:
+    server = raw()
+    await agent(stage, use(server))
+    async with stage.process("ada") as process:
+        # It imports the SDK, for which a busy machine needs longer than a turn waits for servers.
+        await becomes(stage, ServerState.CONNECTED)
+        assert await play(stage, ("raw__echo", {"text": "hi"})) == ["hi"]
+        process.kill()
+        await process.wait()
+        await eventually(lambda: not is_there(server.pids[0]), "the server ends")
+    assert len(server.pids) == 1
