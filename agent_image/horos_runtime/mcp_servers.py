@@ -80,9 +80,9 @@ class AgentServers:
         servers = config.servers or config.spec.tools.servers
         async with self._using:
             if servers != self._used:
-                self._used = servers
                 self._wait_until = time.monotonic() + FIRST_SECONDS
                 await self._manager.use(servers)
+                self._used = servers
 
     async def _report(self) -> None:
         """Write to the bus how the servers are, whenever it changes."""
