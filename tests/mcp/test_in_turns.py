@@ -102,6 +102,12 @@ async def test_a_server_that_dies_in_the_middle_of_a_call_leaves_a_result_and_th
     await agent(stage, use(server))
     async with stage.running():
         died, after = await play(stage, ("raw__die", {}), ("raw__echo", {"text": "still here"}))
+
+        async def told() -> bool:
+            server = await reported(stage)
+            return server is not None and server.error != ""
+
+        await until(told)  # the report is not written with each change
         report = await becomes(stage, ServerState.CONNECTED)
     assert "its process ended with exit code 9" in died
     assert "unknown" in died
