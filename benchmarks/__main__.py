@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import messaging, mind
+from benchmarks import messaging, mind, outside_tools
 from benchmarks.interleaving import Asked, Results
 from benchmarks.machine import about
 from benchmarks.report import tables, write
 from benchmarks.tools import PROJECT, Tools, run
 
 HERE = PROJECT / "benchmarks"
-PARTS: dict[str, ModuleType] = {"messaging": messaging, "mind": mind}
+PARTS: dict[str, ModuleType] = {"messaging": messaging, "mind": mind, "tools": outside_tools}
 
 
 def arguments() -> argparse.Namespace:

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.field import Contender
 from benchmarks.tools import PROJECT, Tools, version_of
 
-OWN = ("openai", "redis", "hiredis", "uvloop", "orjson")
+OWN = ("openai", "mcp", "redis", "hiredis", "uvloop", "orjson")
 
 
 def about(contenders: Sequence[Contender], tools: Tools) -> dict[str, Any]:

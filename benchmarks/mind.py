@@ -79,10 +79,10 @@ def run(asked: Asked, tools: Tools) -> Results:
 def weight(extent: Extent, tools: Tools) -> dict[str, Any]:
     """What a runtime of horos costs: its process, its imports, its context."""
     with running("redis", tools) as server, running("model", tools) as model:
-        pod = pod_weight(server, model, extent.starts)
+        pod = pod_weight(tools.agent_python, server, model, extent.starts)
     return {
         "pod": pod,
-        "imports, ms": import_weight(tools.own_python, extent.starts),
+        "imports, ms": import_weight(tools.agent_python, extent.starts),
         "a thread of many records, ms": context_weight(extent.records, extent.context_turns),
     }
 

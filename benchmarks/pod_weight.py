@@ -15,18 +15,18 @@ from horos_bus.sender import reply, send
 TURNS = 20
 
 
-def pod_weight(server: Server, model: Server, starts: int) -> dict[str, Spread]:
+def pod_weight(python: str, server: Server, model: Server, starts: int) -> dict[str, Spread]:
     """Start so many runtimes, one after the other; let each work on some turns with streamed text."""
-    lives = [asyncio.run(life(server, model, f"agent-{number}")) for number in range(starts)]
+    lives = [asyncio.run(life(python, server, model, f"agent-{number}")) for number in range(starts)]
     return {name: spread([one[name] for one in lives]) for name in lives[0]}
 
 
-async def life(server: Server, model: Server, name: str) -> dict[str, float]:
+async def life(python: str, server: Server, model: Server, name: str) -> dict[str, float]:
     bus = Bus.open(server.address, PREFIX)
     await introduced(server.address, model.address, [name])
     others = await connections(bus)
     began = time.perf_counter()
-    process = start(server.address, name)
+    process = start(server.address, name, python=python)
     try:
         await claimed(server.address, {name: process})
         found = {"start to claimed, s": time.perf_counter() - began}
@@ -48,9 +48,9 @@ async def life(server: Server, model: Server, name: str) -> dict[str, float]:
     return found
 
 
-async def ask(bus: Bus, name: str) -> None:
+async def ask(bus: Bus, name: str, body: str = "x" * 200) -> None:
     mid = uuid.uuid4().hex
-    await send(bus, NewMessage(to=name, body="x" * 200, mid=mid))
+    await send(bus, NewMessage(to=name, body=body, mid=mid))
 
     async def answered() -> bool:
         return await reply(bus, mid) is not None

@@ -71,7 +71,9 @@ async def claimed(address: str, processes: dict[str, subprocess.Popen[bytes]]) -
         await bus.aclose()
 
 
-def start(address: str, agent: str, module: str = STOCK) -> subprocess.Popen[bytes]:
+def start(
+    address: str, agent: str, module: str = STOCK, python: str = sys.executable
+) -> subprocess.Popen[bytes]:
     environment = os.environ | {
         Env.AGENT: agent,
         Env.UID: UID,
@@ -79,9 +81,7 @@ def start(address: str, agent: str, module: str = STOCK) -> subprocess.Popen[byt
         Env.REDIS_URL: address,
         Env.PREFIX: PREFIX,
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", module], env=environment, cwd=PROJECT, stderr=subprocess.DEVNULL
-    )
+    return subprocess.Popen([python, "-m", module], env=environment, cwd=PROJECT, stderr=subprocess.DEVNULL)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

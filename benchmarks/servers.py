@@ -51,15 +51,15 @@ def autogen(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
 
 
 def model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
-    command = [
-        tools.own_python,
-        "-m",
-        "horos",
-        "model-script",
-        str(MINDS / "turns.yaml"),
-        "--port",
-        str(port),
-    ]
+    return scripted(tools, MINDS / "turns.yaml", port)
+
+
+def tool_model(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    return scripted(tools, PROJECT / "benchmarks" / "tool_servers" / "turns.yaml", port)
+
+
+def scripted(tools: Tools, script: Path, port: int) -> tuple[list[str], str]:
+    command = [tools.own_python, "-m", "horos", "model-script", str(script), "--port", str(port)]
     return command, f"http://127.0.0.1:{port}/v1"
 
 
@@ -78,14 +78,27 @@ def gateway(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
     return [tools.own_python, "-m", "horos_gateway"], f"http://127.0.0.1:{port}"
 
 
+def echo(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    command = [tools.own_python, "-m", "benchmarks.tool_servers.echo", str(port)]
+    return command, f"http://127.0.0.1:{port}"
+
+
+def slow_tool_servers(tools: Tools, _: Path, port: int) -> tuple[list[str], str]:
+    command = [tools.own_python, "-m", "benchmarks.tool_servers.slow_http", str(port), "20"]
+    return command, f"http://127.0.0.1:{port}"
+
+
 SERVERS = {
     "redis": redis,
     "durable redis": durable_redis,
     "nats": nats,
     "autogen": autogen,
     "model": model,
+    "tool model": tool_model,
     "stamping model": stamping_model,
     "gateway": gateway,
+    "echo": echo,
+    "slow tool servers": slow_tool_servers,
 }
 
 

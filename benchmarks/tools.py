@@ -32,6 +32,19 @@ class Tools:
         return sys.executable
 
     @functools.cached_property
+    def agent_python(self) -> str:
+        """The interpreter of what the image of an agent holds: no package but the runtime's, all compiled.
+
+        Beside the operator's packages the model's SDK imports aiohttp, too, which no agent's pod has.
+        """
+        folder = cache() / "agent"
+        command = [str(uv()), "sync", "--quiet", "--frozen", "--no-dev", "--extra", "runtime"]
+        command += ["--no-editable", "--compile-bytecode", "--reinstall-package", "horos"]
+        environment = os.environ | {"UV_PROJECT_ENVIRONMENT": str(folder)}
+        run([*command, "--python", sys.executable], "the agent's environment", environment)
+        return str(folder / "bin" / "python")
+
+    @functools.cached_property
     def peers_python(self) -> str:
         """The interpreter of the peers' environment, made from its lock."""
         folder = cache() / "peers"

@@ -18,6 +18,8 @@ ONLY_IN = {
     "kubernetes": "operator/horos_operator/kube/",
     "redis": "operator/horos_bus/",
     "openai": "agent_image/horos_runtime/llm_client.py",
+    "mcp": "agent_image/horos_runtime/mcp_",
+    "mcp_types": "agent_image/horos_runtime/mcp_",
 }
 
 

@@ -54,6 +54,17 @@ def test_horos_and_the_bare_openai_client_are_measured_side_by_side(tmp_path: Pa
     assert len(weight["a thread of many records, ms"]) == 2
 
 
+def test_tools_of_servers_are_called_and_started_side_by_side_with_the_bare_client(tmp_path: Path) -> None:
+    scenarios = ["call_stdio", "call_http", "start_stdio", "start_http"]
+    results = measured(tmp_path / "figures.json", "tools")
+    (compared,) = results["comparisons"]
+    assert list(compared["scenarios"]) == scenarios
+    assert all("baseline_ratio" in found["peers"]["horos"] for found in compared["scenarios"].values())
+    without, *others = (found["median"] for found in results["weight"]["runtime"].values())
+    assert len(others) == 3
+    assert all(found > without for found in others), "the SDK weighs something"
+
+
 def test_a_peer_that_cannot_run_leaves_its_cells_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,7 +80,7 @@ def test_a_peer_that_cannot_run_leaves_its_cells_empty(
 def test_a_part_that_there_is_not_is_named_with_those_that_there_are() -> None:
     done = bench("memory")
     assert done.returncode == 2
-    assert "part 'memory': expected one of messaging, mind" in done.stderr
+    assert "part 'memory': expected one of messaging, mind, tools" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,7 @@ def test_the_tables_in_the_readme_are_those_of_the_results(kept: Path) -> None:
     assert put_between(README, kept.stem, figures(kept.stem, json.loads(kept.read_text()))) == README
 
 
-@pytest.mark.parametrize("part", ["messaging", "mind"])
+@pytest.mark.parametrize("part", ["messaging", "mind", "tools"])
 def test_each_part_has_its_place_in_the_readme(part: str) -> None:
     assert [README.count(mark) for mark in marks(part)] == [1, 1]
 

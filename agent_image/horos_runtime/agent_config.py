@@ -1,8 +1,9 @@
 """What the operator projects of an Agent: read from Redis, checked, and kept until its version changes."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from horos_api.conditions import Reason
@@ -14,13 +15,11 @@ from horos_runtime.model_errors import ModelRefusedError
 ReadConfig: TypeAlias = Callable[[], Awaitable[bytes]]
 """Reads the text that lies in Redis: `MessageService.config`."""
 
-NEVER_READ: Final = -1
-
 
 class StoredConfig(BaseModel):
     """The JSON that `configure` stores."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     generation: int
     spec: AgentSpec
@@ -44,22 +43,42 @@ class AgentConfig:
 
     def __init__(self, read: ReadConfig) -> None:
         self._read = read
-        self._version = NEVER_READ
-        self._config = StoredConfig(generation=0, spec=AgentSpec())
+        self._version = 0
+        self._config: StoredConfig | None = None
 
     async def of(self, version: int) -> StoredConfig:
         """Return the configuration of this version or a newer one.
 
         Raises ModelRefusedError when there is none, or none that this runtime understands.
         """
-        if version != self._version:
-            text = await self._read()
-            try:
-                self._config = StoredConfig.model_validate_json(text)
-            except ValidationError as error:
-                raise ModelRefusedError(Reason.MODEL_MISCONFIGURED, _explain(text, error)) from error
+        if self._config is None or version != self._version:
+            self._config = _checked(await self._read())
             self._version = version
         return self._config
+
+    async def with_servers(self) -> StoredConfig | None:
+        """Return the newest configuration if it names tool servers, else None; raises as `of` does.
+
+        A configuration without them is not checked: building the validators of resources costs memory that a
+        runtime without a turn can do without.
+        """
+        text = await self._read()
+        return _checked(text) if _names_servers(text) else None
+
+
+def _checked(text: bytes) -> StoredConfig:
+    try:
+        return StoredConfig.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelRefusedError(Reason.MODEL_MISCONFIGURED, _explain(text, error)) from error
+
+
+def _names_servers(text: bytes) -> bool:
+    try:
+        config = orjson.loads(text)
+        return bool(config.get("servers") or config["spec"]["tools"]["servers"])
+    except (orjson.JSONDecodeError, AttributeError, LookupError, TypeError):
+        return False
 
 
 def _explain(text: bytes, error: ValidationError) -> str:

@@ -24,6 +24,7 @@ from horos_runtime.health import HealthServer, Pulse
 from horos_runtime.lifetime import ExitCode, Lifetime
 from horos_runtime.llm_client import LLMClient
 from horos_runtime.local import ask, introduce, local_settings
+from horos_runtime.mcp_servers import AgentServers
 from horos_runtime.meter import Clock, Meter
 from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.model_round import ModelRound
@@ -83,7 +84,7 @@ class AgentRuntime:
             agent=settings.agent,
             token=settings.token,
         )
-        self._toolbox = Toolbox(self._desk, ToolRegistry() if tools is None else tools)
+        self._toolbox = Toolbox(self._desk, tools, AgentServers(self._desk, self._wakes))
         self._awake = asyncio.Event()
         self._retired = self._over = False
         self._look, self._refused_before = 0, ""
@@ -153,8 +154,13 @@ class AgentRuntime:
         yield self._publisher.run()
         yield self._wakes.run()
         yield self._watch.run()
+        yield self._keep_servers()
         if self._settings.health_port is not None:
             yield HealthServer(self._pulse).serve(self._settings.health_host, self._settings.health_port)
+
+    async def _keep_servers(self) -> None:
+        await self._awake.wait()
+        await self._toolbox.servers.run(self._config.with_servers)
 
     async def _start(self) -> Next:
         settings = self._settings
@@ -206,7 +212,7 @@ class AgentRuntime:
         async with self._watch.over(turn, self._look):
             config = await self._config.of(turn.version)
             opened = await TurnLog.open(self._desk, turn)
-            tools = await self._toolbox.open(opened, config.spec)
+            tools = await self._toolbox.open(opened, config)
             answer = await TurnRun(self._desk, opened, config, tools).take()
         self._look = self._wakes.count
         return await opened.commit(answer)
@@ -250,9 +256,11 @@ class AgentRuntime:
     async def _connections(self) -> AsyncIterator[None]:
         """Close everything at the end; before that hand over what is open when somebody stopped us."""
         try:
-            yield
-            if self._lifetime.stopping.is_set() and not self._retired:
-                await self._say_farewell()
+            async with self._toolbox.servers as servers:
+                yield
+                servers.leave()
+                if self._lifetime.stopping.is_set() and not self._retired:
+                    await self._say_farewell()
         finally:
             self._over = True
             self._awake.set()

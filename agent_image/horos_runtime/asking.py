@@ -1,10 +1,15 @@
-"""One round's question to the model, with room made for it: the conversation is compacted when it must be."""
+"""One round's question to the models, with room made for it: the conversation is compacted when it must be.
+
+It is made to fit the agent's own model, and a fallback with a smaller window when nobody else is left to ask.
+"""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from horos_api import events
+from horos_api.model_choice import ModelChoice
 from horos_runtime.agent_config import StoredConfig
 from horos_runtime.compaction import (
     HARDER,
@@ -18,9 +23,9 @@ from horos_runtime.compaction import (
 )
 from horos_runtime.desk import Desk
 from horos_runtime.model_errors import ContextLengthError
-from horos_runtime.model_lineup import DEFAULT_WINDOW_TOKENS
+from horos_runtime.model_lineup import prompt_window, window_of
 from horos_runtime.model_try import Question
-from horos_runtime.projection import Room, View, system_messages
+from horos_runtime.projection import LEAST_TOKENS, Room, View, system_messages
 from horos_runtime.records import Ceiling
 from horos_runtime.stream_assembly import Step
 from horos_runtime.summariser import Bounds, Summariser, request_bytes
@@ -41,9 +46,6 @@ class Asking:
         self._log = opened
         self._config = config
         self._deadline = deadline
-        self._model = config.choices[0]
-        self._window = self._model.context_window_tokens or DEFAULT_WINDOW_TOKENS
-        self._output = self._model.max_output_tokens or self._window // 4
         self._budget = desk.day_budget(opened.turn.id, config.spec.budget)
         self._summariser = Summariser(self._text)
 
@@ -55,26 +57,41 @@ class Asking:
         """
         system = system_messages(self._config.spec.instructions)
         fixed = sum(map(message_tokens, system)) + schema_tokens(schemas)
+        model, ceiling = self._config.choices[0], None
         for emergency in range(EMERGENCIES + 1):
-            messages = system + (await self._make_room(fixed)).messages()
+            messages = system + (await self._make_room(model, fixed, ceiling)).messages()
             sent = sum(map(message_tokens, messages)) + schema_tokens(schemas)
             try:
-                step = await self._desk.model.ask(self._question(messages, schemas))
+                step = await self._desk.model.ask(self._question(messages, schemas, self._usable(fixed)))
             except ContextLengthError as error:
                 if emergency == EMERGENCIES:
                     raise
                 log.warning("the request is too long for the model, sending less: %s", error)
-                await self._make_room(fixed, self._ceiling(fixed + int((sent - fixed) * HARDER)))
+                refusing = error.model or model
+                # It teaches nothing that what was made for one model does not fit into the window of another.
+                known = refusing != model and sent * self._factor > prompt_window(refusing)
+                model = refusing
+                ceiling = None if known else _ceiling(model, fixed + int((sent - fixed) * HARDER))
             else:
                 return replace(step, usage=with_estimate(step.usage, sent)) if step.usage else step
         raise AssertionError("the last try returns or raises")
 
-    async def _make_room(self, fixed: int, ceiling: Ceiling | None = None) -> View:
-        """Compact if the conversation fills the room; with a new `ceiling` in any case."""
-        view = self._view(self._room(fixed, ceiling))
+    @property
+    def _factor(self) -> float:
+        return factor(self._log.journal.context.records)
+
+    def _usable(self, fixed: int) -> list[ModelChoice]:
+        """Leave out fallbacks with no room for a conversation beside instructions and tools."""
+        own, *fallbacks = self._config.choices
+        least = (fixed + LEAST_TOKENS) * self._factor
+        return [own, *(each for each in fallbacks if prompt_window(each) >= least)]
+
+    async def _make_room(self, model: ModelChoice, fixed: int, ceiling: Ceiling | None) -> View:
+        """Compact if the conversation fills the model's room; with a new `ceiling` in any case."""
+        view = self._view(self._room(model, fixed, ceiling))
         if decided := plan(view, urgent=ceiling is not None):
-            await self._compact(decided, view.room, ceiling or self._regained())
-            view = self._view(self._room(fixed))
+            await self._compact(decided, view.room, ceiling or self._regained(model))
+            view = self._view(self._room(model, fixed, None))
         return view
 
     async def _compact(self, decided: Compaction, room: Room, ceiling: Ceiling | None) -> None:
@@ -94,36 +111,42 @@ class Asking:
         self._desk.publisher.publish(turn.id, [events.custom("compaction", told | bounds_told)])
 
     async def _text(self, messages: list[ChatMessage]) -> str:
-        step = await self._desk.model.ask(
-            replace(self._question(messages, []), quiet=True, response_schema=None)
-        )
-        return step.text
+        question = self._question(messages, [], self._config.choices)
+        return (await self._desk.model.ask(replace(question, quiet=True, response_schema=None))).text
 
-    def _question(self, messages: list[ChatMessage], schemas: list[ChatMessage]) -> Question:
+    def _question(
+        self, messages: list[ChatMessage], schemas: list[ChatMessage], models: Sequence[ModelChoice]
+    ) -> Question:
         model = self._config.spec.model
         return Question(
             turn=self._log.turn.id,
             message_id=self._log.journal.next_message_id,
             messages=messages,
-            models=self._config.choices,
+            models=models,
             tools=schemas,
             deadline=self._deadline,
             budget=self._budget,
             response_schema=model.response_schema if model else None,
+            factor=self._factor,
         )
 
     def _view(self, room: Room) -> View:
         journal = self._log.journal
         return View(journal.context, self._log.turn.id, journal.unsaved, room)
 
-    def _room(self, fixed: int, ceiling: Ceiling | None = None) -> Room:
+    def _room(self, model: ModelChoice, fixed: int, ceiling: Ceiling | None) -> Room:
         context = self._log.journal.context
-        known = ceiling["room"] if ceiling else learnt(context, self._model.name or "", self._window)
-        return room_for(self._window, self._output, factor(context.records), fixed, known)
+        known = ceiling["room"] if ceiling else learnt(context, model.name or "", window_of(model))
+        return room_for(prompt_window(model), self._factor, fixed, known)
 
-    def _ceiling(self, room: int) -> Ceiling:
-        return {"model": self._model.name or "", "window": self._window, "room": room}
+    def _regained(self, model: ModelChoice) -> Ceiling | None:
+        """Say which ceiling the next compaction keeps: this model's is raised, that of another stays."""
+        context = self._log.journal.context
+        known = learnt(context, model.name or "", window_of(model))
+        if known is not None:
+            return _ceiling(model, int(known * REGAIN))
+        return context.compaction.get("ceiling") if context.compaction else None
 
-    def _regained(self) -> Ceiling | None:
-        known = learnt(self._log.journal.context, self._model.name or "", self._window)
-        return self._ceiling(int(known * REGAIN)) if known is not None else None
+
+def _ceiling(model: ModelChoice, room: int) -> Ceiling:
+    return {"model": model.name or "", "window": window_of(model), "room": room}

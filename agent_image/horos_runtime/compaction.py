@@ -36,9 +36,12 @@ class Compaction:
     """Tokens of the conversation until now."""
 
 
-def room_for(window: int, output: int, factor: float, fixed: int, ceiling: int | None) -> Room:
-    """Say what a request may take; `factor` real tokens are one of ours, a refusal taught the `ceiling`."""
-    tokens = int(max(0, window - output) / factor)
+def room_for(prompt: int, factor: float, fixed: int, ceiling: int | None) -> Room:
+    """Say what a request of `prompt` real tokens may take; `factor` of them are one of ours.
+
+    A refusal taught the `ceiling`.
+    """
+    tokens = int(prompt / factor)
     return Room(tokens if ceiling is None else min(tokens, ceiling), fixed)
 
 

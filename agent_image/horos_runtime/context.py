@@ -16,6 +16,7 @@ class Context:
         """The newest one, which says how all that lies before it is shown."""
         self.bytes = 0
         """What the records here take in Redis."""
+        self._sizes: list[int] = []
         self._exchanges = ExchangeList()
         self.extend(records)
 
@@ -37,10 +38,12 @@ class Context:
     def extend(self, records: Iterable[Record]) -> None:
         """Add the newest records."""
         added = list(records)
+        sizes = [len(dump(record)) for record in added]
         self._exchanges.extend(added, self.end)
-        self.records += added
+        self.records += map(_without_reasoning, added)
+        self._sizes += sizes
+        self.bytes += sum(sizes)
         for record in added:
-            self.bytes += len(dump(record))
             if record["role"] == "compaction":
                 self.compaction = record
 
@@ -48,19 +51,26 @@ class Context:
         """List the records from an index on."""
         return self.records[max(0, index - self.first) :]
 
-    def between(self, start: int, end: int) -> list[Record]:
-        """List the records from one index on and before another."""
-        return self.records[max(0, start - self.first) : max(0, end - self.first)]
-
     def sizes(self, start: int, end: int) -> list[int]:
         """Say what each record of a stretch takes in Redis."""
-        return [len(dump(record)) for record in self.between(start, end)]
+        return self._sizes[self._places(start, end)]
 
     def forget_before(self, index: int) -> None:
         """Drop the records before an index from memory."""
-        gone = self.between(self.first, index)
-        if gone:
-            self.bytes -= sum(self.sizes(self.first, index))
-            del self.records[: len(gone)]
+        if gone := self.sizes(self.first, index):
+            self.bytes -= sum(gone)
+            del self.records[: len(gone)], self._sizes[: len(gone)]
             self.first += len(gone)
             self._exchanges.drop_before(index)
+
+    def _places(self, start: int, end: int) -> slice:
+        return slice(max(0, start - self.first), max(0, end - self.first))
+
+
+def _without_reasoning(record: Record) -> Record:
+    """Leave out what only people read: it lies in Redis, and memory is for the model."""
+    if "reasoning" not in record:
+        return record
+    kept = record.copy()
+    del kept["reasoning"]
+    return kept

@@ -1,26 +1,15 @@
 """The budget of a day: asked before each model call, told after it. Redis counts: no process can forget."""
 
-from dataclasses import dataclass
-
 from horos_api.budgets import DAY_SECONDS, exhausted, has_day_budget
 from horos_api.model_choice import ModelChoice
 from horos_api.money import billionths
 from horos_api.resources import BudgetSpec
 from horos_bus.message_service import MessageService
-from horos_bus.records import Charge, DayUsage, Usage
+from horos_bus.records import Charge, Charged, DayUsage, Usage
 from horos_runtime.meter import Meter
 from horos_runtime.model_errors import BudgetExhaustedError
 from horos_runtime.patience import Patience
 from horos_runtime.records import TokenUsage
-
-
-@dataclass(frozen=True)
-class Cashier:
-    """Charges one agent: what all its turns have in common."""
-
-    messages: MessageService
-    patience: Patience
-    meter: Meter
 
 
 class DayBudget:
@@ -31,34 +20,47 @@ class DayBudget:
     one call at most.
     """
 
-    def __init__(self, cashier: Cashier, turn: str, budget: BudgetSpec) -> None:
-        self._cashier = cashier
+    def __init__(
+        self, messages: MessageService, patience: Patience, meter: Meter, turn: str, budget: BudgetSpec
+    ) -> None:
+        self._messages = messages
+        self._patience = patience
+        self._meter = meter
         self._turn = turn
         self._budget = budget
         self._cost = None if budget.cost_per_day is None else billionths(budget.cost_per_day)
 
     async def before(self, model: ModelChoice, prompt_tokens: int) -> None:
         """Charge for a call that is about to be made; raises BudgetExhaustedError."""
-        if not has_day_budget(self._budget):
-            return
-        used = self._cashier.meter.pending
         answer_tokens = model.max_output_tokens or 0
-        charge = Charge(
-            day=self._cashier.meter.today,
-            tokens=prompt_tokens + answer_tokens,
-            cost=model.cost(prompt_tokens, answer_tokens),
-            tokens_limit=self._budget.tokens_per_day,
-            cost_limit=self._cost,
-            used=used,
-        )
-        charged = await self._cashier.patience(lambda: self._cashier.messages.charge(self._turn, charge))
-        self._cashier.meter.written(used)
-        if charged.exhausted:
+        charged = await self._charge(prompt_tokens + answer_tokens, model.cost(prompt_tokens, answer_tokens))
+        if charged is not None and charged.exhausted:
             used_up = DayUsage(charged.day, charged.day_tokens, charged.day_cost)
             reached = exhausted(self._budget, used_up, charged.day * DAY_SECONDS)
             raise BudgetExhaustedError(reached.message if reached else "the budget of the day is used up")
 
+    async def unused(self) -> None:
+        """Give back what was charged for a call that no model has begun to answer."""
+        await self._charge(0, 0)
+
+    async def _charge(self, tokens: int, cost: int) -> Charged | None:
+        """Put this in the place of what was charged last and is not known to be used yet."""
+        if not has_day_budget(self._budget):
+            return None
+        used = self._meter.pending
+        charge = Charge(
+            day=self._meter.today,
+            tokens=tokens,
+            cost=cost,
+            tokens_limit=self._budget.tokens_per_day,
+            cost_limit=self._cost,
+            used=used,
+        )
+        charged = await self._patience(lambda: self._messages.charge(self._turn, charge))
+        self._meter.written(used)
+        return charged
+
     def after(self, model: ModelChoice, usage: TokenUsage) -> None:
         """Note what a call has really used; the turn's next step writes it down."""
         prompt, completion = usage["prompt"], usage["completion"]
-        self._cashier.meter.add(Usage(prompt, completion, model.cost(prompt, completion)))
+        self._meter.add(Usage(prompt, completion, model.cost(prompt, completion)))

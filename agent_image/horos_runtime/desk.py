@@ -7,7 +7,7 @@ from horos_api.resources import BudgetSpec
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending
 from horos_runtime.context_manager import ContextManager
-from horos_runtime.day_budget import Cashier, DayBudget
+from horos_runtime.day_budget import DayBudget
 from horos_runtime.delta_publisher import DeltaPublisher
 from horos_runtime.health import Pulse
 from horos_runtime.meter import Meter
@@ -37,7 +37,7 @@ class Desk:
 
     def day_budget(self, turn: str, budget: BudgetSpec) -> DayBudget:
         """Say what the models of one turn may still use today."""
-        return DayBudget(Cashier(self.messages, self.patience, self.meter), turn, budget)
+        return DayBudget(self.messages, self.patience, self.meter, turn, budget)
 
 
 @dataclass(frozen=True)

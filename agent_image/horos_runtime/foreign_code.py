@@ -86,7 +86,12 @@ class ForeignThreads:
             with Guard():  # the loop may be closed by now
                 loop.call_soon_threadsafe(_settle, done, outcome)
 
-        threading.Thread(target=work, name=f"tool-{next(self._numbers)}", daemon=True).start()
+        try:
+            threading.Thread(target=work, name=f"tool-{next(self._numbers)}", daemon=True).start()
+        except RuntimeError:  # the pod may start no more threads
+            with self._lock:
+                self.running -= 1
+            raise
         outcome = await done
         if outcome.failure is not None:
             raise outcome.failure

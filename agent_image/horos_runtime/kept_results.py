@@ -1,12 +1,12 @@
 """The tool `read_result`: reads in the large results of a thread, of which the records show only the ends."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from horos_runtime.records import Record
+from horos_runtime.context import Context
 from horos_runtime.tool_arguments import Arguments
 from horos_runtime.tool_context import ToolContext
 from horos_runtime.tool_results import RESULT_BYTES
@@ -35,9 +35,19 @@ class ReadResultArguments(BaseModel):
     search: str = Field("", max_length=200, description="Find this text from the offset on instead.")
 
 
-def kept_refs(records: Iterable[Record]) -> list[str]:
-    """List the names of the results of a thread that are kept, oldest first."""
-    return [record["ref"] for record in records if "ref" in record]
+class KeptRefs:
+    """The names of the results of a thread that are kept, taken in as its records come."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._end = context.first
+        self._names: list[str] = []
+
+    def now(self) -> Sequence[str]:
+        """List those of this moment, oldest first."""
+        self._names += [record["ref"] for record in self._context.since(self._end) if "ref" in record]
+        self._end = self._context.end
+        return self._names
 
 
 def read_result_tool(read: ReadKept, refs: Sequence[str]) -> Tool:

@@ -34,6 +34,6 @@ def log_as_json(agent: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(agent))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # The HTTP client tells of every request on INFO.
-    for noisy in ("httpx2", "httpcore2", "openai"):
+    # The HTTP client tells of every request on INFO, the MCP SDK (`mcp`, `client`) of every session.
+    for noisy in ("httpx2", "httpcore2", "openai", "mcp", "client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -12,6 +12,9 @@ class Budget(Protocol):
     async def before(self, model: ModelChoice, prompt_tokens: int) -> None:
         """Allow one call with a prompt of about so many tokens; raises BudgetExhaustedError."""
 
+    async def unused(self) -> None:
+        """Take back that the last call was allowed: nothing came of it, and nobody will charge for it."""
+
     def after(self, model: ModelChoice, usage: TokenUsage) -> None:
         """Count one call, also one that was cut, cancelled or whose answer was of no use."""
 
@@ -21,6 +24,9 @@ class NoBudget:
 
     async def before(self, model: ModelChoice, prompt_tokens: int) -> None:
         """Allow the call."""
+
+    async def unused(self) -> None:
+        """Take back nothing."""
 
     def after(self, model: ModelChoice, usage: TokenUsage) -> None:
         """Count nothing."""

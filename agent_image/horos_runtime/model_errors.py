@@ -13,6 +13,7 @@ import re
 from typing import Final
 
 from horos_api.conditions import Reason
+from horos_api.model_choice import ModelChoice
 
 _TOO_LONG: Final = re.compile(
     r"context[_ ](length|window|size)|maximum context|too many tokens|prompt is too long|input is too long",
@@ -40,7 +41,9 @@ class TransientModelError(ModelError):
 
 
 class ContextLengthError(ModelError):
-    """The request is larger than the model's window."""
+    """The request is larger than the window of `model`, None while nobody has said which that is."""
+
+    model: ModelChoice | None = None
 
 
 class ModelRefusedError(ModelError):

@@ -4,7 +4,8 @@
   wants a longer wait than ten seconds, the next is asked at once. A lone one is tried until the turn
   has no time left.
 - A model that refuses (wrong key, no such model) is not tried again in the round.
-- A request that is too long is offered to a model with a larger window, if one is left.
+- A request that is too long is offered to a model with a larger window, if one is left; if none is, whoever
+  asks has to shorten it for the largest of those that found it too long.
 - Who was in trouble rests for half a minute, then longer: later rounds ask the others first, without waiting.
 - When everybody is in trouble, whoever may be asked first is; when all refuse, the first refusal counts.
 """
@@ -86,15 +87,15 @@ class Lineup:
     def next(self) -> Contender:
         """Choose who is asked, when it is ready.
 
-        Raises ContextLengthError when nobody else takes what was too long for one, and the first model's
-        refusal when all refuse.
+        Raises ContextLengthError when nobody else takes what was too long for one, that of the largest
+        window, and the first model's refusal when all refuse.
         """
         willing = [contender for contender in self.contenders if contender.refusal is None]
         if fresh := [contender for contender in willing if not contender.spent]:
             return fresh[0]
         refusals = [found.refusal for found in self.contenders if found.refusal is not None]
         if too_long := [error for error in refusals if isinstance(error, ContextLengthError)]:
-            raise too_long[0]
+            raise max(too_long, key=lambda error: window_of(error.model) if error.model else 0)
         if not willing:
             raise refusals[0]
         return min(willing, key=lambda contender: contender.ready_at)
@@ -119,8 +120,9 @@ class Lineup:
     def too_long(self, contender: Contender, error: ContextLengthError) -> None:
         """Note that a request is too long for a model, and so for all with no larger window."""
         self._note(contender, error)
+        error.model = contender.model
         for found in self.contenders:
-            if found.refusal is None and _window(found.model) <= _window(contender.model):
+            if found.refusal is None and window_of(found.model) <= window_of(contender.model):
                 found.refusal = error
 
     def answered(self, contender: Contender) -> None:
@@ -131,5 +133,11 @@ class Lineup:
         contender.trouble = self.trouble = str(error)
 
 
-def _window(model: ModelChoice) -> int:
+def window_of(model: ModelChoice) -> int:
+    """Say how many of its tokens a model takes at once."""
     return model.context_window_tokens or DEFAULT_WINDOW_TOKENS
+
+
+def prompt_window(model: ModelChoice) -> int:
+    """Say how many of them a request may have; the rest is for the answer."""
+    return max(0, window_of(model) - (model.max_output_tokens or window_of(model) // 4))

@@ -2,6 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ class ModelRequest:
     tools: list[ChatMessage]
     response_schema: Schema | None = None
 
-    @property
+    @cached_property
     def prompt_tokens(self) -> int:
         """An estimate of what the model has to read."""
         return sum(map(message_tokens, self.messages)) + schema_tokens(self.tools)

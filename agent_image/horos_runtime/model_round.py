@@ -18,8 +18,8 @@ from horos_runtime.model_errors import (
     TransientModelError,
     UnfitAnswerError,
 )
-from horos_runtime.model_lineup import Contender, Lineup, Standings
-from horos_runtime.model_request import SCHEMA_INSTRUCTION, Schema
+from horos_runtime.model_lineup import Contender, Lineup, Standings, prompt_window
+from horos_runtime.model_request import SCHEMA_INSTRUCTION, ModelRequest, Schema
 from horos_runtime.model_try import ModelTry, Question
 from horos_runtime.pace import Backoff
 from horos_runtime.stream_assembly import Step, is_json
@@ -111,10 +111,14 @@ class ModelRound:
         asked = lineup.contenders[0]
         while True:
             contender = lineup.next()
+            request = question.to(contender.model)
+            if contender is not lineup.contenders[0] and (error := _too_long(question, request)):
+                lineup.too_long(contender, error)
+                continue
             await self._ready(question, contender, lineup.trouble)
             if contender is not asked:
                 self._tell(question, contender, asked.trouble)
-            asked, request = contender, question.to(contender.model)
+            asked = contender
             try:
                 async with asyncio.timeout_at(question.deadline):
                     step = await self._try(question, request)
@@ -152,6 +156,17 @@ class ModelRound:
     def _take_back(self, question: Question, problem: str) -> None:
         log.warning("the model's answer cannot be used, asking anew: %s", problem)
         self._try.show(question, [events.discard(question.message_id), events.repair(problem)])
+
+
+def _too_long(question: Question, request: ModelRequest) -> ContextLengthError | None:
+    """Say that what was made to fit the agent's own model is too long for a fallback, before it is asked."""
+    model, tokens = request.model, int(request.prompt_tokens * question.factor)
+    if tokens <= prompt_window(model):
+        return None
+    return ContextLengthError(
+        f"about {tokens} tokens are too many for the model {model.name}, which takes {prompt_window(model)} "
+        "beside its answer"
+    )
 
 
 def _too_large_call(step: Step) -> str:

@@ -12,7 +12,7 @@ from horos_api.model_choice import ModelChoice
 from horos_runtime.delta_publisher import DeltaPublisher
 from horos_runtime.llm_client import LLMClient
 from horos_runtime.model_budget import Budget, NoBudget
-from horos_runtime.model_errors import TransientModelError
+from horos_runtime.model_errors import ModelError, TransientModelError
 from horos_runtime.model_request import ModelRequest, Schema
 from horos_runtime.records import TokenUsage
 from horos_runtime.stream_assembly import CutStreamError, Step, StepAssembly
@@ -27,7 +27,7 @@ class Question:
     """What a round asks, of which models, and where the answer goes.
 
     `deadline` is a time of the event loop's clock. With `quiet` watchers see nothing of it. The final answer
-    is JSON that satisfies `response_schema`, if there is one.
+    is JSON that satisfies `response_schema`, if there is one. `factor` real tokens are one estimated token.
     """
 
     turn: str
@@ -39,6 +39,7 @@ class Question:
     budget: Budget = field(default_factory=NoBudget)
     response_schema: Schema | None = None
     quiet: bool = False
+    factor: float = 1.0
 
     def to(self, model: ModelChoice) -> ModelRequest:
         """Build what one of the models is asked."""
@@ -64,6 +65,8 @@ class ModelTry:
             # Who is cancelled does not know how far the server was: it has been sent the prompt.
             if assembly.begun or isinstance(error, asyncio.CancelledError):
                 question.budget.after(request.model, _usage(assembly, request))
+            elif isinstance(error, ModelError) and not _may_have_read(error):
+                await question.budget.unused()
             if assembly.shown:
                 self.show(question, [events.discard(question.message_id)])
             if isinstance(error, CutStreamError):
@@ -92,6 +95,11 @@ class ModelTry:
             # What breaks behind the end breaks nothing.
             if not assembly.complete:
                 raise
+
+
+def _may_have_read(error: ModelError) -> bool:
+    """Whether the server may charge for the prompt: it took the request and then said nothing."""
+    return isinstance(error, TransientModelError) and error.silent
 
 
 def _usage(assembly: StepAssembly, request: ModelRequest) -> TokenUsage:

@@ -65,6 +65,7 @@ Record = TypedDict(
         "together": list[list[str]],
         "ref": str,
         "model": str,
+        "reasoning": str,
         "through": int,
         "drop": int,
         "trim": int,
@@ -81,6 +82,7 @@ have the ids of their approvals.
 `together` of an assistant's step: the ids of calls that run at once. `ref` of a tool's result: the content
 shows only a part, and the whole is kept under this name.
 `model` is the name of the model that answered, when that is a fallback.
+`reasoning` are the thoughts of a step, for people: they are never sent back to a model.
 
 A record of role `compaction` tells how everything before it is shown from now on, so the last one is enough:
 records before the absolute index `through` are told by its content, the summary, alone; before `drop` whole

@@ -6,7 +6,7 @@ Pure, and tolerant: servers leave out ids and indexes, repeat names, split or fo
 import secrets
 import string
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import orjson
@@ -16,12 +16,15 @@ from horos_api.events import Event
 from horos_runtime.chunk_shapes import CallPiece, read_chunk
 from horos_runtime.heard_text import Heard, ThoughtsApart, WholeCharacters, storable
 from horos_runtime.records import Record, TokenUsage, ToolCall
+from horos_runtime.shortening import shorten
 from horos_runtime.token_estimates import estimate_tokens
 
 _ID_LETTERS: Final = string.ascii_letters + string.digits
 _BROKEN: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource"})
 """What OpenRouter, vLLM and DeepSeek give as `finish_reason` when the server, not the model, ended it."""
 CUT_OFF: Final = "(cut off: the model reached the most tokens it may write, spec.model.maxOutputTokens)"
+REASONING_BYTES: Final = 16 * 1024
+"""How much of the thoughts of a step its record keeps, in bytes of UTF-8."""
 WITHHELD: Final = "(withheld: the content filter of the model's server ended this answer)"
 _NOTES: Final = {"length": CUT_OFF, "content_filter": WITHHELD}
 
@@ -40,7 +43,7 @@ class Step:
     """What the model answered in one round.
 
     `usage` is the server's, or an estimate that says so. `model` is the name of the model that answered when
-    that is not the agent's own; `cut` says that it reached its limit of output.
+    that is not the agent's own; `cut` says that it reached its limit of output. `reasoning` are its thoughts.
     """
 
     text: str
@@ -48,6 +51,7 @@ class Step:
     usage: TokenUsage | None
     model: str = ""
     cut: bool = False
+    reasoning: str = ""
 
     def record(self, run: str, by: str) -> Record:
         """Build the record of the context."""
@@ -58,6 +62,8 @@ class Step:
             record["usage"] = self.usage
         if self.model:
             record["model"] = self.model
+        if self.reasoning:
+            record["reasoning"] = shorten(self.reasoning, REASONING_BYTES)
         return record
 
 
@@ -93,7 +99,7 @@ class _Call:
 class StepAssembly:
     """One completion while it comes; `message_id` is the id of its text in events.
 
-    Thoughts get ids of their own that begin with it (`<message_id>/r1`): they are no part of the step.
+    Thoughts get ids of their own that begin with it (`<message_id>/r1`).
     """
 
     def __init__(self, message_id: str, new_id: Callable[[], str] = new_call_id) -> None:
@@ -162,7 +168,8 @@ class StepAssembly:
         for call in named:
             events += _end_call(call)
         calls = tuple(_tool_call(call) for call in named)
-        return Step("".join(self._text), calls, self.usage, cut=self._finish == "length"), events
+        step = Step("".join(self._text), calls, self.usage)
+        return replace(step, cut=self._finish == "length", reasoning="".join(self._thoughts).strip()), events
 
     def _last_heard(self) -> Iterator[Heard]:
         if half := self._characters["text"].rest():

@@ -1,16 +1,17 @@
-"""All tools of a runtime: the built-ins of its spec, what its program registered, what packages bring."""
+"""All tools of a runtime: built-ins, those of its program, of installed packages, and of tool servers."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from horos_api import events
-from horos_api.resources import AgentSpec
+from horos_runtime.agent_config import StoredConfig
 from horos_runtime.builtin_tools import builtin_tools
 from horos_runtime.desk import Desk
-from horos_runtime.kept_results import kept_refs, read_result_tool
+from horos_runtime.kept_results import KeptRefs, read_result_tool
+from horos_runtime.mcp_servers import AgentServers
 from horos_runtime.tool_packages import PackagedTools, load_packages
-from horos_runtime.tool_registry import ToolNameConflictError, ToolRegistry
+from horos_runtime.tool_registry import AnyTool, ToolNameConflictError, ToolRegistry
 from horos_runtime.turn_log import TurnLog
 
 log: Final = logging.getLogger(__name__)
@@ -22,53 +23,59 @@ RoundTools: TypeAlias = Callable[[], ToolRegistry]
 class Toolbox:
     """Puts together what each round may call. Packages are loaded at the first turn, not while claiming.
 
-    A package whose tool has a name that is taken loses it; two tools of one name among the others are an
-    error of the turn.
+    A package or a tool server whose tool has a name that is taken loses it; two tools of one name among the
+    others are an error of the turn.
     """
 
     def __init__(
-        self, desk: Desk, own: ToolRegistry, load: Callable[[], Awaitable[PackagedTools]] = load_packages
+        self,
+        desk: Desk,
+        own: ToolRegistry | None,
+        servers: AgentServers,
+        load: Callable[[], Awaitable[PackagedTools]] = load_packages,
     ) -> None:
         self._desk = desk
-        self._own = own
+        self.servers = servers
+        self._own = ToolRegistry() if own is None else own
         self._load = load
         self._packaged: PackagedTools | None = None
         self._told: set[str] = set()
 
-    async def open(self, opened: TurnLog, spec: AgentSpec) -> RoundTools:
+    async def open(self, opened: TurnLog, config: StoredConfig) -> RoundTools:
         """Return the source of a turn's tools; raises ToolNameConflictError in it."""
         if self._packaged is None:
             self._packaged = await self._load()
             for problem in self._packaged.problems:
                 self._tell(opened, problem)
-        return lambda: self._now(opened, spec)
-
-    def _now(self, opened: TurnLog, spec: AgentSpec) -> ToolRegistry:
+        await self.servers.open(opened.turn.id, config)
         desk, thread = self._desk, opened.turn.thread
-        offered = ToolRegistry(
-            *builtin_tools(
-                spec.tools.builtin,
-                lambda: desk.patience(desk.messages.agents),
-                lambda start, count: desk.patience(lambda: desk.messages.stretch(thread, start, count)),
-            ),
-            *self._own,
+        builtin = builtin_tools(
+            config.spec.tools.builtin,
+            lambda: desk.patience(desk.messages.agents),
+            lambda start, count: desk.patience(lambda: desk.messages.stretch(thread, start, count)),
         )
-        context = opened.journal.context
-        refs = kept_refs(context.records)
+        kept = KeptRefs(opened.journal.context)
+        return lambda: self._now(opened, builtin, kept)
+
+    def _now(self, opened: TurnLog, builtin: Sequence[AnyTool], kept: KeptRefs) -> ToolRegistry:
+        desk, thread = self._desk, opened.turn.thread
+        offered = ToolRegistry(*builtin, *self._own)
+        refs = kept.now()
         # What was summed up is no longer in memory; the tool `history` may still name its results.
-        if refs or context.through:
+        if refs or opened.journal.context.through:
             offered.register(
                 read_result_tool(
                     lambda ref: desk.patience(lambda: desk.messages.offloaded(thread, ref)), refs
                 )
             )
-        for packaged in self._packaged.tools if self._packaged else ():
+        packaged = self._packaged.tools if self._packaged else ()
+        for foreign in (*packaged, *self.servers.tools()):
             try:
-                offered.register(packaged)
+                offered.register(foreign)
             except ToolNameConflictError as error:
                 self._tell(opened, f"{error}; the second is not offered")
             except ValueError as error:
-                self._tell(opened, f"a tool of {packaged.origin} is not offered: {error}")
+                self._tell(opened, f"a tool of {foreign.origin} is not offered: {error}")
         return offered
 
     def _tell(self, opened: TurnLog, problem: str) -> None:

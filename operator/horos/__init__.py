@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from horos_runtime.context_manager import ContextManager
     from horos_runtime.llm_client import LLMClient
     from horos_runtime.local import UnansweredError
+    from horos_runtime.mcp_client import MCPClientManager
     from horos_runtime.tool_context import ToolContext
     from horos_runtime.tool_executor import ToolExecutor
     from horos_runtime.tool_registry import ToolRegistry
@@ -31,6 +32,7 @@ __all__ = [
     "ContextManager",
     "CreateAgentOptions",
     "LLMClient",
+    "MCPClientManager",
     "MessageService",
     "ModelSpec",
     "Tool",
@@ -51,6 +53,7 @@ _HOMES: Final = {
     "ContextManager": "horos_runtime.context_manager",
     "CreateAgentOptions": "horos_operator.agent_factory",
     "LLMClient": "horos_runtime.llm_client",
+    "MCPClientManager": "horos_runtime.mcp_client",
     "MessageService": "horos_bus.message_service",
     "ModelSpec": "horos_api.resources",
     "Tool": "horos_runtime.tools",

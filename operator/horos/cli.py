@@ -219,8 +219,8 @@ def history(
 ) -> None:
     """Show what was said in a conversation of an agent.
 
-    Who said what, tools and their results in short, and the summaries that stand for older parts. With
-    `-o json` or `-o yaml` everything as it is stored.
+    Who said what, thoughts, tools and their results in short, and the summaries that stand for older parts.
+    With `-o json` or `-o yaml` everything as it is stored.
     """
     from horos.commands import print_history  # noqa: PLC0415
 

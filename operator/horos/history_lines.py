@@ -24,6 +24,8 @@ def _lines(agent: str, record: dict[str, Any], calls: dict[str, str]) -> Iterato
             yield f"{_who(record)}: {content}"
         case "assistant":
             used = _usage(record)
+            if thoughts := record.get("reasoning"):
+                yield f"{agent} thought: {short(thoughts)}"
             if content or not record.get("tool_calls"):
                 yield f"{agent}: {content}{used}"
                 used = ""

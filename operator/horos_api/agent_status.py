@@ -64,6 +64,13 @@ class Usage(ApiModel):
     )
 
 
+class ServerCounts(ApiModel):
+    """How the agent stands with its tool servers; `horos tools` tells of each."""
+
+    connected: WholeNumber = Field(0, ge=0, description="How many of them the agent is connected to.")
+    total: WholeNumber = Field(0, ge=0, description="How many tool servers the spec names.")
+
+
 class AgentStatus(ApiModel):
     """What is seen; written by the operator only."""
 
@@ -76,8 +83,16 @@ class AgentStatus(ApiModel):
     owed: WholeNumber = Field(
         0, ge=0, description="How many requests the agent has taken and not answered yet."
     )
+    approvals: WholeNumber = Field(
+        0,
+        ge=0,
+        description="How many decisions of a person the agent waits for; `horos approvals` lists them.",
+    )
     dead_letters: WholeNumber = Field(
         0, ge=0, description="How many messages were given up, since they killed the agent's process."
+    )
+    servers: ServerCounts | None = Field(
+        None, description="The agent's tool servers, counted; only there when the spec names some."
     )
     usage: Usage = Field(default_factory=Usage, description="What the agent has used since it was created.")
     conditions: tuple[Condition, ...] = Field(

@@ -39,6 +39,9 @@ class Reason(StrEnum):
     """Accepted, but one of `spec.model.fallbacks` cannot be asked and is left out; the message says why."""
     MODEL_UNPRICED = "ModelUnpriced"
     """Accepted, but `budget.costPerDay` cannot hold: nobody says what a model costs; it counts as free."""
+    TOOL_SERVER_UNUSABLE = "ToolServerUnusable"
+    """Accepted, but a ToolServer that `spec.tools.servers` names is missing or wrong; the agent works
+    without its tools. The message names it; creating or correcting it is enough."""
     DELETING = "Deleting"
     """The Agent is being deleted: its pod ends, then its keys go."""
 
@@ -78,6 +81,19 @@ class Reason(StrEnum):
     """The ModelConfig that `spec.model.configName` names does not exist. Creating it is enough."""
     TURN_FAILED = "TurnFailed"
     """A turn broke for a cause that none of the others names; the message is the error's."""
+
+    CONNECTED = "Connected"
+    """Of a ToolServer: the agents that use it are connected."""
+    PARTLY_CONNECTED = "PartlyConnected"
+    """Of a ToolServer: Ready, but not every agent reaches it; the message quotes one of them."""
+    CONNECTING = "Connecting"
+    """Of a ToolServer, not Ready: the agents that use it are on their way to it."""
+    CONNECTION_FAILED = "ConnectionFailed"
+    """Of a ToolServer, not Ready: no agent reaches it; the message quotes one of them. They keep trying."""
+    NOT_USED = "NotUsed"
+    """Of a ToolServer: no Agent of its namespace uses it, so nobody knows whether it is Ready."""
+    NOT_REPORTED = "NotReported"
+    """Of a ToolServer: none of the agents that use it has a pod that has reported how it stands with it."""
 
     WITHIN_BUDGET = "WithinBudget"
     """Not BudgetExhausted: of what the spec allows for a day, some is left."""

@@ -26,7 +26,14 @@ Item = TypeVar("Item")
 class ApiModel(BaseModel):
     """Base of all resources: immutable, camelCase outside and snake_case inside, no unknown field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        # A runtime that only claims checks no resource: validators are built when the first is read.
+        defer_build=True,
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -57,9 +57,9 @@ class ServersReport(_Reported):
         return self.model_dump_json(by_alias=True).encode()
 
     @property
-    def connected(self) -> int:
-        """How many servers are connected."""
-        return sum(each.state is ServerState.CONNECTED for each in self.servers)
+    def connected(self) -> frozenset[str]:
+        """The names of the servers that are connected."""
+        return frozenset(each.name for each in self.servers if each.state is ServerState.CONNECTED)
 
 
 def read_report(text: bytes | None) -> ServersReport | None:

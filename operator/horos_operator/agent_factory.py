@@ -6,17 +6,20 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
+from pydantic import BaseModel
 
 from horos_api.resources import Agent, AgentSpec, ModelSpec, OperatingMode, ToolsSpec
 from horos_operator.facts import AgentFacts
-from horos_operator.models import Configs, Models, resolve
+from horos_operator.models import Configs, resolve
 from horos_operator.pods import Asked, Incarnation, asked, desired_pod
 from horos_operator.settings import Settings
+from horos_operator.tool_servers import ToolServers, resolve_servers
 
 _OF_THE_POD: Final = {"image", "image_pull_secrets", "env", "node_selector", "tolerations", "resources"}
 """Fields that only the pod is made from; the runtime has no use for them."""
 
 NO_CONFIGS: Final[Configs] = MappingProxyType({})
+NO_SERVERS: Final[ToolServers] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -60,29 +63,39 @@ class AgentFactory:
         metadata = {"name": options.name, "namespace": options.namespace}
         return Agent.from_manifest({"metadata": metadata, "spec": plain})
 
-    def models(self, spec: AgentSpec, configs: Configs = NO_CONFIGS) -> Models:
-        """Find out which models an agent asks; `configs` are the ModelConfigs of its namespace."""
-        return resolve(spec, configs, self._settings)
+    def wanted(
+        self, spec: AgentSpec, configs: Configs = NO_CONFIGS, servers: ToolServers = NO_SERVERS
+    ) -> Asked:
+        """Fill in a spec from the ModelConfigs and the ToolServers of its namespace."""
+        return Asked(
+            spec, resolve(spec, configs, self._settings), resolve_servers(spec, servers), self._settings
+        )
 
-    def pod(self, agent: AgentFacts, spec: AgentSpec, models: Models, life: Incarnation) -> dict[str, Any]:
+    def pod(self, agent: AgentFacts, wanted: Asked, life: Incarnation) -> dict[str, Any]:
         """Build the pod of one incarnation."""
-        return desired_pod(agent, Asked(spec, models, self._settings), life)
+        return desired_pod(agent, wanted, life)
 
-    def asked(self, spec: AgentSpec, models: Models) -> str:
+    def asked(self, wanted: Asked) -> str:
         """Sum up what today's pod would be made from."""
-        return asked(Asked(spec, models, self._settings))
+        return asked(wanted)
 
-    def config(self, agent: AgentFacts, spec: AgentSpec, models: Models) -> bytes:
-        """Build what the runtime reads from the bus: JSON with `generation`, `spec` as said, and `models`."""
-        plain = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD)
+    def config(self, agent: AgentFacts, wanted: Asked) -> bytes:
+        """Build what the runtime reads from the bus: JSON with `generation` and `spec` as said.
+
+        `models` and `servers` are what the spec says of them, filled in.
+        """
+        plain = wanted.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD)
         stored = {
             "generation": agent.generation,
             "spec": plain,
-            "models": [
-                each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in models.choices
-            ],
+            "models": [_dumped(each) for each in wanted.models.choices],
+            **({"servers": [_dumped(each) for each in wanted.servers]} if wanted.servers else {}),
         }
         return orjson.dumps(stored, option=orjson.OPT_SORT_KEYS)
+
+
+def _dumped(part: BaseModel) -> dict[str, Any]:
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def config_digest(config: bytes) -> str:

@@ -14,7 +14,9 @@ from horos_operator.model_checks import (
     model_unpriced,
     no_model,
 )
-from horos_operator.situation import Situation, Verdict, no, yes
+from horos_operator.server_checks import tool_server_unusable
+from horos_operator.situation import Situation
+from horos_operator.verdict import Verdict, no, yes
 
 Check: TypeAlias = Callable[[Situation], Verdict | None]
 
@@ -154,6 +156,7 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
         _invalid_spec,
         _bus_unavailable,
         fallback_unusable,
+        tool_server_unusable,
         model_unpriced,
         _shared_credentials,
         _valid,

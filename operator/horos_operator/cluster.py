@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from horos_api.resources import OperatingMode
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.model_configs import ModelConfigFacts
+from horos_operator.tool_servers import ToolServerFacts
 
 
 class ClusterError(Exception):
@@ -48,6 +49,10 @@ class Cluster(Protocol):
         """List every ModelConfig; none where the cluster does not know the kind yet."""
         ...
 
+    async def tool_servers(self) -> Sequence[ToolServerFacts]:
+        """List every ToolServer; none where the cluster does not know the kind yet."""
+        ...
+
     async def agent(self, namespace: str, name: str) -> AgentFacts | None:
         """Ask for one Agent, past all caches."""
         ...
@@ -77,6 +82,12 @@ class Cluster(Protocol):
         self, config: ModelConfigFacts, status: Mapping[str, Any]
     ) -> ModelConfigFacts:
         """Write the status as the operator's own; OutdatedError when the ModelConfig is gone."""
+        ...
+
+    async def write_tool_server_status(
+        self, server: ToolServerFacts, status: Mapping[str, Any]
+    ) -> ToolServerFacts:
+        """Write the status as the operator's own; OutdatedError when the ToolServer is gone."""
         ...
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:

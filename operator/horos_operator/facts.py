@@ -12,6 +12,8 @@ from horos_api.resources import AgentSpec
 
 ANNOTATION_FAILURES: Final = f"{GROUP}/failures"
 """On a pod: how many incarnations before it failed one after the other; from it comes the next delay."""
+SERVER_SECRET: Final = "server-secret-"
+"""How the names of a pod's volumes begin that hold Secrets of its tool servers."""
 MESSAGE_LENGTH: Final = 1000
 """Characters kept of a message that somebody else wrote; a status stays below 1 KB or so."""
 
@@ -44,7 +46,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """An agent's pod as the API server last showed it. Times are seconds since the epoch."""
+    """An agent's pod as the API server last showed it. Times are seconds since the epoch.
+
+    `secrets` are those that it mounts for the agent's tool servers.
+    """
 
     namespace: str
     name: str
@@ -62,6 +67,7 @@ class PodFacts:
     waiting_message: str
     unschedulable: str
     ended: Ended | None
+    secrets: frozenset[str] = frozenset()
 
     @property
     def dead(self) -> bool:
@@ -135,6 +141,14 @@ def pod_facts(body: Mapping[str, Any]) -> PodFacts:
         waiting_message=_short(waiting.get("message", "")),
         unschedulable=_unschedulable(status),
         ended=_ended(status, state.get("terminated"), created),
+        secrets=_server_secrets(body.get("spec") or {}),
+    )
+
+
+def _server_secrets(spec: Mapping[str, Any]) -> frozenset[str]:
+    volumes = spec.get("volumes") or ()
+    return frozenset(
+        each["secret"]["secretName"] for each in volumes if each["name"].startswith(SERVER_SECRET)
     )
 
 

@@ -11,6 +11,7 @@ from horos_operator.facts import agent_facts, pod_facts
 from horos_operator.model_configs import model_config_facts
 from horos_operator.observe import Caches
 from horos_operator.queue import Key
+from horos_operator.tool_servers import tool_server_facts
 
 ERROR_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 2880)
 """A day of retries: with Kopf's own list the operator would end after 54 seconds without an API server."""
@@ -28,7 +29,7 @@ class Watch:
 
 
 async def watch(target: Watch, namespaces: tuple[str, ...]) -> None:
-    """Watch Agents, pods and ModelConfigs until SIGTERM or SIGINT; `namespaces` empty means all of them."""
+    """Watch our kinds and agents' pods until SIGTERM or SIGINT; `namespaces` empty means all of them."""
     await kopf.operator(
         registry=_registry(target),
         settings=_settings(),
@@ -74,6 +75,13 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
         seen = model_config_facts(event["object"])
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_config(seen) if gone else target.caches.put_config(seen):
+            target.changed(key)
+
+    @kopf.on.event(GROUP, VERSION, "toolservers", registry=registry)
+    async def on_tool_server(event: Mapping[str, Any], **_: Any) -> None:
+        seen = tool_server_facts(event["object"])
+        gone = event["type"] == "DELETED"
+        for key in target.caches.drop_server(seen) if gone else target.caches.put_server(seen):
             target.changed(key)
 
     return registry

@@ -1,9 +1,10 @@
 """The checks about an agent's models and what they cost; `checks` says which conditions they belong to."""
 
 from horos_api.budgets import has_day_budget
-from horos_api.conditions import ConditionStatus, Reason
+from horos_api.conditions import Reason
 from horos_operator.day_budget import exhausted_today
-from horos_operator.situation import Situation, Verdict, no, yes
+from horos_operator.situation import Situation
+from horos_operator.verdict import Verdict, no, unknown, yes
 
 
 def fallback_unusable(case: Situation) -> Verdict | None:
@@ -55,7 +56,7 @@ def day_budget(case: Situation) -> Verdict | None:
         return None
     if case.seen.bus.problem:
         message = f"{case.seen.bus.problem}; what was used today is not known"
-        return Verdict(ConditionStatus.UNKNOWN, Reason.BUS_UNAVAILABLE, message)
+        return unknown(Reason.BUS_UNAVAILABLE, message)
     found = exhausted_today(case.seen)
     if found is None:
         return no(Reason.WITHIN_BUDGET, "what the spec allows for a day (UTC) is not used up")

@@ -1,51 +1,22 @@
 """ModelConfigs as the operator remembers them, who uses them, and what their status says."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
-from pydantic import ValidationError
-
-from horos_api.budgets import utc_time
-from horos_api.conditions import ConditionStatus, ConditionType, Reason
+from horos_api.conditions import ConditionType, Reason
 from horos_api.model_fields import ModelConfigSpec, ModelSpec
 from horos_api.names import DEFAULT_MODEL_CONFIG
 from horos_api.resources import AgentSpec
-from horos_operator.facts import first_problem
+from horos_operator.shared_objects import SharedFacts, shared_facts
+from horos_operator.verdict import condition_entry, no, yes
 
-
-@dataclass(frozen=True, slots=True)
-class ModelConfigFacts:
-    """A ModelConfig as the API server last showed it. `spec` is None when it cannot be understood."""
-
-    namespace: str
-    name: str
-    uid: str
-    version: int
-    generation: int
-    spec: ModelConfigSpec | None
-    problem: str
-    status: Mapping[str, Any]
+ModelConfigFacts: TypeAlias = SharedFacts[ModelConfigSpec]
+"""A ModelConfig as the API server last showed it."""
 
 
 def model_config_facts(body: Mapping[str, Any]) -> ModelConfigFacts:
     """Read a ModelConfig; a spec that pydantic refuses becomes `problem`, with the field named."""
-    metadata = body["metadata"]
-    spec, problem = None, ""
-    try:
-        spec = ModelConfigSpec.model_validate(body.get("spec") or {}, by_alias=True, by_name=False)
-    except ValidationError as error:
-        problem = first_problem(error)
-    return ModelConfigFacts(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        version=int(metadata["resourceVersion"]),
-        generation=int(metadata.get("generation", 0)),
-        spec=spec,
-        problem=problem,
-        status=body.get("status") or {},
-    )
+    return shared_facts(body, ModelConfigSpec)
 
 
 def configs_used(spec: AgentSpec) -> frozenset[str]:
@@ -56,23 +27,7 @@ def configs_used(spec: AgentSpec) -> frozenset[str]:
 
 def model_config_status(config: ModelConfigFacts, users: int, now: float) -> dict[str, Any]:
     """Build the status: how many agents use it, and whether its spec is understood."""
-    accepted = config.spec is not None
-    status = ConditionStatus.TRUE if accepted else ConditionStatus.FALSE
-    before: Iterable[Mapping[str, Any]] = config.status.get("conditions") or ()
-    since = next(
-        (
-            each["lastTransitionTime"]
-            for each in before
-            if each.get("type") == ConditionType.ACCEPTED and each.get("status") == status
-        ),
-        utc_time(now),
-    )
-    condition = {
-        "type": ConditionType.ACCEPTED.value,
-        "status": status.value,
-        "reason": (Reason.VALID if accepted else Reason.INVALID_SPEC).value,
-        "message": "its agents use it from their next turn on" if accepted else config.problem,
-        "observedGeneration": config.generation,
-        "lastTransitionTime": since,
-    }
-    return {"agents": users, "conditions": [condition]}
+    verdict = yes(Reason.VALID, "its agents use it from their next turn on")
+    if config.spec is None:
+        verdict = no(Reason.INVALID_SPEC, config.problem)
+    return {"agents": users, "conditions": [condition_entry(ConditionType.ACCEPTED, verdict, config, now)]}

@@ -1,15 +1,19 @@
 """What one pass knows: the caches that watch events fill, joined with what the bus says of the agent."""
 
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from horos_api.model_fields import ModelConfigSpec
+from horos_api.server_report import ServersReport
+from horos_api.tool_servers import ToolServerSpec
 from horos_bus.records import AgentView
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.model_configs import ModelConfigFacts, configs_used
 from horos_operator.models import Configs
 from horos_operator.queue import Key
+from horos_operator.shared_objects import SharedCache, SharedFacts, SpecT
+from horos_operator.tool_servers import Heard, ToolServerFacts, ToolServers, servers_used
 
 REMEMBERED_UIDS: Final = 2000
 
@@ -19,7 +23,8 @@ class BusSeen:
     """What the bus says. `problem` is empty when it could be asked.
 
     `prepared`: the namespace has credentials; `shared`: they are not its own, since Redis lets the
-    operator make no users; `configured`: digest of what this operator projected, as far as it remembers.
+    operator make no users; `configured`: digest of what this operator projected, as far as it remembers;
+    `report`: what the agent's runtime said last of its tool servers.
     """
 
     problem: str = ""
@@ -27,14 +32,15 @@ class BusSeen:
     shared: bool = False
     configured: str = ""
     view: AgentView | None = None
+    report: ServersReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Everything a plan and a status are made from. `now` is in seconds since the epoch.
 
-    `configs` are the ModelConfigs of the agent's namespace by name. `refused` is the API server's message
-    when it did not accept the pod of this generation.
+    `configs` and `servers` are the ModelConfigs and ToolServers of the agent's namespace by name. `refused`
+    is the API server's message when it did not accept the pod of this generation.
     """
 
     agent: AgentFacts | None
@@ -43,18 +49,21 @@ class Observation:
     now: float
     refused: str = ""
     configs: Configs = field(default_factory=dict)
+    servers: ToolServers = field(default_factory=dict)
 
 
 class Caches:
-    """Agents, their pods and ModelConfigs as last seen. Older news than what is known is dropped.
+    """Agents, their pods and what they share, as last seen. Older news than what is known is dropped.
 
-    `revision` counts the changes that the status of a ModelConfig may depend on.
+    `revision` counts the changes that the status of what is shared may depend on.
     """
 
     def __init__(self) -> None:
         self._agents: dict[Key, AgentFacts] = {}
         self._pods: dict[Key, dict[str, PodFacts]] = {}
-        self._configs: dict[str, dict[str, ModelConfigFacts]] = {}
+        self._configs: SharedCache[ModelConfigSpec] = SharedCache(configs_used)
+        self._servers: SharedCache[ToolServerSpec] = SharedCache(servers_used)
+        self._heard: dict[Key, tuple[Heard, ...]] = {}
         self.revision = 0
         self._gone: set[str] = set()
         self._gone_order: deque[str] = deque()
@@ -91,55 +100,90 @@ class Caches:
         known = self._agents.get(key)
         if known is not None and known.uid == seen.uid:
             del self._agents[key]
+            self._heard.pop(key, None)
             self.revision += 1
         self._remember_gone(seen.uid)
         return key
 
     def configs(self, namespace: str) -> Configs:
         """The ModelConfigs of a namespace by name."""
-        return dict(self._configs.get(namespace, {}))
+        return self._configs.of(namespace)
 
     def put_config(self, seen: ModelConfigFacts) -> set[Key]:
         """Remember a ModelConfig; returns the Agents that it means something new for."""
-        configs = self._configs.setdefault(seen.namespace, {})
-        known = configs.get(seen.name)
-        if seen.uid in self._gone or (known is not None and known.version > seen.version):
-            return set()
-        configs[seen.name] = seen
-        self.revision += 1
-        if known is not None and (known.spec, known.problem) == (seen.spec, seen.problem):
-            return set()
-        return self._users(seen)
+        return self._put(self._configs, seen)
 
     def drop_config(self, seen: ModelConfigFacts) -> set[Key]:
         """Forget a ModelConfig that is gone; returns the Agents that used it."""
-        configs = self._configs.get(seen.namespace, {})
-        known = configs.get(seen.name)
-        self._remember_gone(seen.uid)
-        if known is None or known.uid != seen.uid:
-            return set()
-        del configs[seen.name]
-        self.revision += 1
-        return self._users(seen)
-
-    def _users(self, config: ModelConfigFacts) -> set[Key]:
-        mine = ((key, agent.spec) for key, agent in self._agents.items() if key[0] == config.namespace)
-        return {key for key, spec in mine if spec is not None and config.name in configs_used(spec)}
+        return self._drop(self._configs, seen)
 
     def configs_with_users(self) -> list[tuple[ModelConfigFacts, int]]:
         """Every ModelConfig with the number of Agents that use it."""
-        if not any(self._configs.values()):
-            return []
-        users = Counter(
-            (agent.namespace, name)
-            for agent in self._agents.values()
-            if agent.spec is not None
-            for name in configs_used(agent.spec)
-        )
-        return [(each, users[each.namespace, each.name]) for each in self._all_configs()]
+        users = self._users_by_name(self._configs)
+        return [(each, len(users[each.namespace, each.name])) for each in self._configs]
 
-    def _all_configs(self) -> Iterable[ModelConfigFacts]:
-        return (each for of_one in self._configs.values() for each in of_one.values())
+    def servers(self, namespace: str) -> ToolServers:
+        """The ToolServers of a namespace by name."""
+        return self._servers.of(namespace)
+
+    def put_server(self, seen: ToolServerFacts) -> set[Key]:
+        """Remember a ToolServer; returns the Agents that it means something new for."""
+        return self._put(self._servers, seen)
+
+    def drop_server(self, seen: ToolServerFacts) -> set[Key]:
+        """Forget a ToolServer that is gone; returns the Agents that used it."""
+        return self._drop(self._servers, seen)
+
+    def put_heard(self, key: Key, heard: tuple[Heard, ...]) -> None:
+        """Remember what an Agent reports of the ToolServers that it uses."""
+        if self._heard.get(key, ()) == heard:
+            return
+        self.revision += 1
+        if heard:
+            self._heard[key] = heard
+        else:
+            del self._heard[key]
+
+    def servers_with_users(self) -> list[tuple[ToolServerFacts, int, tuple[Heard, ...]]]:
+        """Every ToolServer with the number of Agents that use it, and what they report of it."""
+        users = self._users_by_name(self._servers)
+        found = []
+        for server in self._servers:
+            mine = users[server.namespace, server.name]
+            heard = (each for key in mine for each in self._heard.get(key, ()) if each.server == server.name)
+            found.append((server, len(mine), tuple(heard)))
+        return found
+
+    def _put(self, cache: SharedCache[SpecT], seen: SharedFacts[SpecT]) -> set[Key]:
+        known = cache.known(seen)
+        if seen.uid in self._gone or (known is not None and known.version > seen.version):
+            return set()
+        cache.put(seen)
+        self.revision += 1
+        if known is not None and (known.spec, known.problem) == (seen.spec, seen.problem):
+            return set()
+        return self._users(cache, seen)
+
+    def _drop(self, cache: SharedCache[SpecT], seen: SharedFacts[SpecT]) -> set[Key]:
+        known = cache.known(seen)
+        self._remember_gone(seen.uid)
+        if known is None or known.uid != seen.uid:
+            return set()
+        cache.drop(seen)
+        self.revision += 1
+        return self._users(cache, seen)
+
+    def _users(self, cache: SharedCache[SpecT], shared: SharedFacts[SpecT]) -> set[Key]:
+        mine = ((key, agent.spec) for key, agent in self._agents.items() if key[0] == shared.namespace)
+        return {key for key, spec in mine if spec is not None and shared.name in cache.used(spec)}
+
+    def _users_by_name(self, cache: SharedCache[SpecT]) -> dict[Key, list[Key]]:
+        """The Agents that use each object; nobody is asked where there are no objects."""
+        users: dict[Key, list[Key]] = defaultdict(list)
+        for key, agent in self._agents.items() if any(cache) else ():
+            for name in cache.used(agent.spec) if agent.spec is not None else ():
+                users[agent.namespace, name].append(key)
+        return users
 
     def put_pod(self, seen: PodFacts) -> Key:
         """Remember a pod."""
@@ -164,8 +208,8 @@ class Caches:
     def uids(self) -> frozenset[str]:
         """The uid of everything that is known."""
         pods = (uid for pods_of_one in self._pods.values() for uid in pods_of_one)
-        configs = (config.uid for config in self._all_configs())
-        return frozenset({*(agent.uid for agent in self._agents.values()), *pods, *configs})
+        shared = (each.uid for cache in (self._configs, self._servers) for each in cache)
+        return frozenset({*(agent.uid for agent in self._agents.values()), *pods, *shared})
 
     def forget_missing(self, known_before: frozenset[str], listed: frozenset[str]) -> set[Key]:
         """Drop what was known before a complete list was asked for and is not in it: its deletion was missed.
@@ -175,12 +219,12 @@ class Caches:
         missing = known_before - listed
         agents = [each for each in self._agents.values() if each.uid in missing]
         pods = [each for of_one in self._pods.values() for each in of_one.values() if each.uid in missing]
-        configs = [each for each in self._all_configs() if each.uid in missing]
-        of_configs = (self.drop_config(each) for each in configs)
+        of_configs = [self.drop_config(each) for each in [*self._configs] if each.uid in missing]
+        of_servers = [self.drop_server(each) for each in [*self._servers] if each.uid in missing]
         return {
             *(self.drop_agent(each) for each in agents),
             *(self.drop_pod(each) for each in pods),
-            *(key for keys in of_configs for key in keys),
+            *(key for keys in (*of_configs, *of_servers) for key in keys),
         }
 
     def _remember_gone(self, uid: str) -> None:

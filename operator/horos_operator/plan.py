@@ -22,10 +22,9 @@ from horos_operator.actions import (
 )
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.facts import AgentFacts, PodFacts
-from horos_operator.models import Models
 from horos_operator.observe import Observation
 from horos_operator.pod_troubles import lacks_bus_secret
-from horos_operator.pods import MODEL_KEYS, Incarnation, changed_parts, pod_name
+from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, changed_parts, pod_name
 
 KEEP_FAILED_SECONDS: Final = 600.0
 LONGEST_DELAY_SECONDS: Final = 300.0
@@ -60,11 +59,14 @@ class _Case:
     """One agent that shall exist, with everything the steps below look at."""
 
     agent: AgentFacts
-    spec: AgentSpec
-    models: Models
+    wanted: Asked
     life: _Life
     pods: tuple[PodFacts, ...]
     now: float
+
+    @property
+    def spec(self) -> AgentSpec:
+        return self.wanted.spec
 
     @property
     def running(self) -> bool:
@@ -93,8 +95,8 @@ def plan(seen: Observation, factory: AgentFactory) -> Plan:
     known = seen.bus.view if seen.bus.view and seen.bus.view.uid == agent.uid else None
     life = _Life(known.epoch, known.holder, known.state, known.evict) if known else _Life()
     mine = tuple(pod for pod in seen.pods if pod.owner_uid == agent.uid)
-    models = factory.models(agent.spec, seen.configs)
-    case = _Case(agent, agent.spec, models, life, mine, seen.now)
+    wanted = factory.wanted(agent.spec, seen.configs, seen.servers)
+    case = _Case(agent, wanted, life, mine, seen.now)
     pods = _pods(case, factory)
     return Plan((*_registration(seen, case, factory), *_mode(case), *pods.actions), pods.again)
 
@@ -128,7 +130,7 @@ def _registration(seen: Observation, case: _Case, factory: AgentFactory) -> Iter
         yield DeleteKeys(view.uid, "an earlier Agent of this name is gone")
     if fresh:
         yield CreateKeys()
-    config = factory.config(agent, case.spec, case.models)
+    config = factory.config(agent, case.wanted)
     if fresh or config_digest(config) != seen.bus.configured:
         yield Configure(config, case.spec.budget.request_seconds)
 
@@ -189,12 +191,12 @@ def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Pl
         return Plan()
     last = _last_ended(case.pods)
     failures = _failures(last) if last else 0
-    wanted = factory.asked(case.spec, case.models)
-    if last is not None and last.ended is not None and failures and last.asked == wanted:
+    same = last is not None and last.asked == factory.asked(case.wanted) and not _lacking(case, last)
+    if last is not None and last.ended is not None and failures and same:
         wait = last.ended.at + min(LONGEST_DELAY_SECONDS, 2.0 ** min(failures - 1, 16)) - case.now
         if wait > 0:
             return Plan((), wait)
-    body = factory.pod(case.agent, case.spec, case.models, Incarnation(case.life.epoch, failures))
+    body = factory.pod(case.agent, case.wanted, Incarnation(case.life.epoch, failures))
     create = CreatePod(body, "no pod holds it" if not failures else f"try again after {failures} failures")
     if candidate is None:
         return Plan((create,))
@@ -203,9 +205,15 @@ def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Pl
 
 def _changed(case: _Case, pod: PodFacts, factory: AgentFactory) -> tuple[str, ...]:
     """Name what makes a pod another one than today's. Keys that nobody knows are no reason to replace it."""
-    unknown = {MODEL_KEYS} if any(each.missing for each in case.models.all) else set()
-    parts = changed_parts(pod.asked, factory.asked(case.spec, case.models))
-    return tuple(part for part in parts if part not in unknown)
+    unknown = {MODEL_KEYS} if any(each.missing for each in case.wanted.models.all) else set()
+    parts = changed_parts(pod.asked, factory.asked(case.wanted))
+    lacking = (f"tools.servers (needs {name})" for name in sorted(_lacking(case, pod)))
+    return (*(part for part in parts if part not in unknown), *lacking)
+
+
+def _lacking(case: _Case, pod: PodFacts) -> frozenset[str]:
+    """The Secrets that the agent's servers need and the pod does not mount; one too many is no harm."""
+    return case.wanted.secrets - pod.secrets
 
 
 def _keep_waiting(case: _Case, candidate: PodFacts, factory: AgentFactory) -> Plan:

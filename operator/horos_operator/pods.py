@@ -13,18 +13,24 @@ from horos_api.names import (
     LABEL_AGENT,
     LABEL_COMPONENT,
     SECRET_BUS,
+    SECRETS_DIR,
     Env,
 )
 from horos_api.resources import AgentSpec
-from horos_operator.facts import ANNOTATION_FAILURES, AgentFacts
+from horos_api.tool_servers import ResolvedServer
+from horos_operator.facts import ANNOTATION_FAILURES, SERVER_SECRET, AgentFacts
 from horos_operator.models import Models
 from horos_operator.settings import Settings
+from horos_operator.tool_servers import secrets_needed
 
 CONTAINER: Final = "agent"
 HEALTH_PORT: Final = 8080
 USER: Final = 65532
 GRACE_SECONDS: Final = 10
 NODE_GONE_SECONDS: Final = 30
+
+SECRET_FILE_MODE: Final = 0o440
+"""Of files with Secrets: for the agent's group (fsGroup), and nobody else."""
 
 POD_VERSION: Final = 1
 """Counted up when `desired_pod_spec` changes in a way that running pods must follow."""
@@ -45,11 +51,17 @@ class Incarnation:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a pod is made from: the agent's spec, the models it asks, and the operator's settings."""
+    """What an agent is made from: its spec, and filled in, the models it asks and the servers it uses."""
 
     spec: AgentSpec
     models: Models
+    servers: tuple[ResolvedServer, ...]
     settings: Settings
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The Secrets that the pod mounts for the agent's tool servers."""
+        return secrets_needed(self.servers)
 
 
 def pod_name(agent: str, epoch: int) -> str:
@@ -108,7 +120,7 @@ def desired_pod_spec(agent: AgentFacts, wanted: Asked, ticket: int) -> dict[str,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(agent, wanted, ticket)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *_secret_volumes(wanted.secrets)],
         **_placement(wanted.spec),
     }
 
@@ -135,8 +147,31 @@ def _container(agent: AgentFacts, wanted: Asked, ticket: int) -> dict[str, Any]:
             "timeoutSeconds": 5,
             "failureThreshold": 3,
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *_secret_mounts(wanted.secrets)],
     }
+
+
+def _secret_volumes(secrets: frozenset[str]) -> list[dict[str, Any]]:
+    """Mount Secrets rather than put them into the environment: kubelet keeps files up to date.
+
+    They are optional, since an agent works while one of its servers does not.
+    """
+    return [
+        {"name": volume, "secret": {"secretName": name, "optional": True, "defaultMode": SECRET_FILE_MODE}}
+        for volume, name in _volume_names(secrets)
+    ]
+
+
+def _secret_mounts(secrets: frozenset[str]) -> list[dict[str, Any]]:
+    return [
+        {"name": volume, "mountPath": f"{SECRETS_DIR}/{name}", "readOnly": True}
+        for volume, name in _volume_names(secrets)
+    ]
+
+
+def _volume_names(secrets: frozenset[str]) -> list[tuple[str, str]]:
+    """Number the volumes: a Secret's name may be longer than a volume's."""
+    return [(f"{SERVER_SECRET}{number}", name) for number, name in enumerate(sorted(secrets))]
 
 
 def _own_env(agent: AgentFacts, models: Models, ticket: int) -> list[dict[str, Any]]:

@@ -18,8 +18,9 @@ from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
 from horos_operator.observe import Caches
 from horos_operator.queue import Key, KeyQueue
-from horos_operator.reconcile import Reconciler, tell_model_configs
+from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.shared_status import tell_shared
 from horos_operator.status import QUIET_SECONDS
 
 WORKERS: Final = 8
@@ -101,7 +102,7 @@ async def _run_loops(parts: Parts) -> None:
             tasks.create_task(_sweeps(parts), name="sweeps"),
             tasks.create_task(_dirty(parts), name="dirty"),
             tasks.create_task(_chores(parts), name="chores"),
-            tasks.create_task(_model_configs(parts), name="model-configs"),
+            tasks.create_task(_shared_statuses(parts), name="shared-statuses"),
             *(tasks.create_task(_work(parts), name=f"worker-{number}") for number in range(WORKERS)),
         ]
         # Kopf owns the signals: its end is ours.
@@ -160,13 +161,14 @@ async def _sweeps(parts: Parts) -> None:
 
 async def _sweep(parts: Parts) -> None:
     before = parts.caches.uids()
-    # ModelConfigs first: an Agent that is seen before the one it names would be told that it is missing.
-    configs = await parts.cluster.model_configs()
+    # What is shared first: an Agent that is seen before what it names would be told that it is missing.
+    configs, servers = await parts.cluster.model_configs(), await parts.cluster.tool_servers()
     pods, agents = await parts.cluster.pods(), await parts.cluster.agents()
-    uids = ({each.uid for each in configs}, {each.uid for each in pods}, {each.uid for each in agents})
-    listed = frozenset().union(*uids)
+    listed = frozenset(each.uid for of_a_kind in (configs, servers, pods, agents) for each in of_a_kind)
     for config in configs:
         parts.caches.put_config(config)
+    for server in servers:
+        parts.caches.put_server(server)
     keys = {parts.caches.put_agent(each) for each in agents} | {parts.caches.put_pod(each) for each in pods}
     keys |= parts.caches.forget_missing(before, listed)
     parts.manager.forget()
@@ -195,19 +197,19 @@ async def _dirty(parts: Parts) -> None:
         await asyncio.sleep(DIRTY_SECONDS)
 
 
-async def _model_configs(parts: Parts) -> None:
-    """Tell in the status of ModelConfigs how many Agents use them, when that may have changed."""
+async def _shared_statuses(parts: Parts) -> None:
+    """Tell in the status of ModelConfigs and ToolServers who uses them, when that may have changed."""
     await parts.synced.wait()
     told, trouble = -1, ""
     while True:
         revision = parts.caches.revision
         try:
             if revision != told:
-                await tell_model_configs(parts.cluster, parts.caches, time.time())
+                await tell_shared(parts.cluster, parts.caches, time.time())
             told, trouble = revision, ""
         except ClusterError as error:
             if error.message != trouble:
-                log.warning("the status of ModelConfigs has to wait: %s", error.message)
+                log.warning("the status of what agents share has to wait: %s", error.message)
             trouble = error.message
         await asyncio.sleep(QUIET_SECONDS)
 

@@ -4,20 +4,21 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from horos_api.server_report import read_report
 from horos_bus.connection import BusError
 from horos_operator.actions import CreatePod, RemoveFinalizer
 from horos_operator.agent_factory import AgentFactory
 from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.checks import verdicts
-from horos_operator.cluster import Cluster, OutdatedError, RefusedError
+from horos_operator.cluster import OutdatedError, RefusedError
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
-from horos_operator.model_configs import model_config_status
-from horos_operator.observe import BusSeen, Caches, Observation
+from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import Plan, plan
 from horos_operator.queue import Key
 from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
+from horos_operator.tool_servers import Heard, heard_from
 
 BUS_DOWN_SECONDS = 30.0
 REFUSED_SECONDS = 30.0
@@ -66,35 +67,46 @@ class Reconciler:
         agent = self._caches.agent(key)
         if agent is None:
             return Observation(None, (), BusSeen(), self._wall())
-        bus = await self._ask_the_bus(key)
-        configs = self._caches.configs(agent.namespace)
+        bus = await self._ask_the_bus(agent)
+        if not bus.problem:
+            self._caches.put_heard(key, _heard(agent, bus))
         return Observation(
-            agent, self._caches.pods(key), bus, self._wall(), self._refusal(agent), configs=configs
+            agent=agent,
+            pods=self._caches.pods(key),
+            bus=bus,
+            now=self._wall(),
+            refused=self._refusal(agent),
+            configs=self._caches.configs(agent.namespace),
+            servers=self._caches.servers(agent.namespace),
         )
 
     def _asked(self, agent: AgentFacts) -> str:
         """What the agent's pod is asked for now; '' when its spec cannot be read."""
         if agent.spec is None:
             return ""
-        models = self._factory.models(agent.spec, self._caches.configs(agent.namespace))
-        return self._factory.asked(agent.spec, models)
+        return self._factory.asked(self._factory.wanted(agent.spec, self._caches.configs(agent.namespace)))
 
     def _refusal(self, agent: AgentFacts) -> str:
         """What the API server said to a pod as it is asked for now."""
         asked, message = self._refused.get((agent.namespace, agent.name), ("", ""))
         return message if message and asked == self._asked(agent) else ""
 
-    async def _ask_the_bus(self, key: Key) -> BusSeen:
-        namespace, name = key
+    async def _ask_the_bus(self, agent: AgentFacts) -> BusSeen:
+        namespace, name = agent.namespace, agent.name
+        control = self._manager.control(namespace)
+        report = None
         try:
-            view = await self._manager.control(namespace).view(name)
+            view = await control.view(name)
+            if view is not None and view.uid == agent.uid and agent.spec and agent.spec.tools.servers:
+                report = read_report(await control.servers(name))
         except BusError as error:
             return BusSeen(problem=str(error))
         return BusSeen(
             prepared=self._credentials.prepared(namespace),
             shared=self._credentials.shared(namespace),
-            configured=self._manager.configured(key),
+            configured=self._manager.configured((namespace, name)),
             view=view,
+            report=report,
         )
 
     async def _act(self, agent: AgentFacts, decided: Plan) -> float | None:
@@ -119,8 +131,10 @@ class Reconciler:
     async def _tell(self, agent: AgentFacts, seen: Observation) -> float | None:
         """Write the status if it differs and the last write is long enough ago."""
         key = (agent.namespace, agent.name)
-        models = self._factory.models(agent.spec, seen.configs) if agent.spec else None
-        case = situation(seen, agent, models)
+        wanted_of = self._factory.wanted
+        case = situation(
+            seen, agent, wanted_of(agent.spec, seen.configs, seen.servers) if agent.spec else None
+        )
         pod = case.holder or case.starting
         wanted = agent_status(seen, agent, verdicts(case), pod.name if pod else None)
         due = write_due(agent.status, wanted, seen.now - self._written.get(key, 0.0))
@@ -138,13 +152,8 @@ class Reconciler:
         self._written.pop(key, None)
 
 
-async def tell_model_configs(cluster: Cluster, caches: Caches, now: float) -> None:
-    """Write the status of each ModelConfig where it differs. Raises ClusterError."""
-    for config, users in caches.configs_with_users():
-        wanted = model_config_status(config, users, now)
-        if wanted == config.status:
-            continue
-        try:
-            caches.put_config(await cluster.write_model_config_status(config, wanted))
-        except OutdatedError:
-            continue  # it is gone or another one: its own events tell the rest
+def _heard(agent: AgentFacts, bus: BusSeen) -> tuple[Heard, ...]:
+    """What the agent's runtime says of ToolServers."""
+    if agent.spec is None or bus.report is None or bus.view is None:
+        return ()
+    return heard_from(agent.name, agent.spec, bus.report, live=bool(bus.view.holder))

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from horos_api.budgets import date_of, utc_time
+from horos_api.budgets import date_of
 from horos_api.conditions import ConditionType
 from horos_api.money import decimal_text
 from horos_bus.records import TotalUsage
 from horos_operator.facts import AgentFacts
 from horos_operator.observe import Observation
-from horos_operator.situation import Verdict
+from horos_operator.verdict import Verdict, condition_entry
 
-_OF_THE_BUS: Final = ("state", "owed", "deadLetters", "usage")
+_OF_THE_BUS: Final = ("state", "owed", "approvals", "deadLetters", "servers", "usage")
 QUIET_SECONDS: Final = 5.0
 """Between two writes of one status that only counts on: usage, state and messages."""
 
@@ -26,11 +26,24 @@ def agent_status(
         known = {
             "state": view.state.value,
             "owed": view.owed,
+            "approvals": view.approvals,
             "deadLetters": view.dead,
+            **_servers(seen, agent),
             "usage": _usage(view.usage),
         }
-    conditions = [_condition(kind, verdict, agent, seen.now) for kind, verdict in verdicts.items()]
+    conditions = [condition_entry(kind, verdict, agent, seen.now) for kind, verdict in verdicts.items()]
     return {**known, **({"podName": pod} if pod else {}), "conditions": conditions}
+
+
+def _servers(seen: Observation, agent: AgentFacts) -> dict[str, Any]:
+    """Count the tool servers. Without a pod none is connected, whatever the last one reported."""
+    names = {each.name for each in agent.spec.tools.servers} if agent.spec else set()
+    if not names:
+        return {}
+    report, view = seen.bus.report, seen.bus.view
+    awake = view is not None and bool(view.holder)
+    connected = names & report.connected if report and awake else ()
+    return {"servers": {"connected": len(connected), "total": len(names)}}
 
 
 def _usage(used: TotalUsage) -> dict[str, Any]:
@@ -52,19 +65,6 @@ def _usage(used: TotalUsage) -> dict[str, Any]:
             if today.day
             else {}
         ),
-    }
-
-
-def _condition(kind: ConditionType, verdict: Verdict, agent: AgentFacts, now: float) -> dict[str, Any]:
-    before = _by_type(agent.status).get(kind, {})
-    same = before.get("status") == verdict.status and "lastTransitionTime" in before
-    return {
-        "type": kind.value,
-        "status": verdict.status.value,
-        "reason": verdict.reason.value,
-        "message": verdict.message,
-        "observedGeneration": agent.generation,
-        "lastTransitionTime": before["lastTransitionTime"] if same else utc_time(now),
     }
 
 

@@ -29,6 +29,8 @@ BUILT: list[Event] = [
     events.custom("gap", {"after": "1-0"}),
     events.discard("1-0/1"),
     events.retry("busy", 0.5),
+    events.fallback("gpt-5.2-mini", "busy"),
+    events.repair("it is not JSON"),
 ]
 
 

@@ -213,7 +213,7 @@ def test_a_report_is_read_as_it_was_written() -> None:
     )
     report = ServersReport(at=7, servers=(clock, ServerReport(name="docs", state=ServerState.FAILED)))
     assert read_report(report.encoded()) == report
-    assert report.connected == 1
+    assert report.connected == {"time"}
 
 
 def test_a_report_of_a_newer_runtime_is_read_as_far_as_it_is_known() -> None:

@@ -131,6 +131,7 @@ async def test_the_window_is_legible_and_fits(window: Window, scheme: str, size:
     await looked_at(window, f"login-{size}-{scheme}")
     await window.log_in("ada")
     await browser.shows("check it first", ".answer")
+    await browser.shows("9,200 tokens became 3,700", ".note")
     await browser.shows("Waits for its turn.", ".queue")
     await browser.click(".reasoning:not([hidden]) summary")
     await looked_at(window, f"thread-{size}-{scheme}")

@@ -98,6 +98,27 @@ async def test_a_reload_keeps_everything_and_doubles_nothing(window: Window) -> 
         assert await window.browser.texts(".answer") == ["Let me see.", "Five."]
 
 
+async def test_thoughts_and_notes_of_a_turn_can_be_read_after_a_reload(window: Window) -> None:
+    await window.stage.agent()
+    await window.stage.model.load(
+        {"reasoning": "They want a sum.", "toolCalls": [{"name": "add", "arguments": {"a": 2, "b": 3}}]},
+        {"reasoning": "The tool says five.", "text": "Five."},
+    )
+    async with window.stage.running(tools=ToolRegistry(add)):
+        await window.log_in("ada")
+        await window.say("2 + 3?")
+        await window.browser.shows("Five.", ".answer")
+        await window.browser.shows("idle", ".state")
+    before = await window.browser.texts(".item")
+    for _ in range(2):
+        await window.browser.click(".step:not(:has(.call)) .reasoning summary")
+        await window.browser.shows("The tool says five.", ".thoughts")
+        assert await window.browser.texts(".reasoning summary") == ["Thought", "Thought"]
+        await window.browser.reload()
+        await window.browser.shows("Five.", ".answer")
+        assert await window.browser.texts(".item") == before
+
+
 async def test_two_windows_of_one_thread_see_each_others_messages(window: Window) -> None:
     await window.stage.agent()
     await window.stage.model.load(TURN_BEGINS)

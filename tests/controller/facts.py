@@ -10,9 +10,11 @@ from horos_bus.records import AgentView
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.facts import AgentFacts, Ended, PodFacts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
-from horos_operator.models import Configs, Models
+from horos_operator.models import Configs
 from horos_operator.observe import BusSeen, Observation
+from horos_operator.pods import Asked
 from horos_operator.settings import Settings
+from horos_operator.tool_servers import ToolServerFacts, ToolServers, tool_server_facts
 
 NOW = 1_000_000.0
 SETTINGS = Settings(
@@ -58,17 +60,32 @@ def model_config(name: str = "default", /, *, version: int = 1, **fields: Any) -
     return model_config_facts({"metadata": metadata, "spec": {**usual, **fields}})
 
 
+def tool_server(name: str = "docs", /, *, version: int = 1, **fields: Any) -> ToolServerFacts:
+    metadata = {
+        "namespace": "research",
+        "name": name,
+        "uid": f"uid-of-server-{name}",
+        "resourceVersion": str(version),
+        "generation": version,
+    }
+    return tool_server_facts({"metadata": metadata, "spec": {"url": f"http://{name}/mcp", **fields}})
+
+
 def configs(*made: ModelConfigFacts) -> Configs:
     return {each.name: each for each in made}
 
 
-def models(asked: AgentSpec | None = None, *made: ModelConfigFacts) -> Models:
-    return FACTORY.models(asked or spec(), configs(*made))
+def servers(*made: ToolServerFacts) -> ToolServers:
+    return {each.name: each for each in made}
+
+
+def wanted(asked: AgentSpec | None = None, *made: ModelConfigFacts) -> Asked:
+    return FACTORY.wanted(asked or spec(), configs(*made))
 
 
 def asked_now(asked: AgentSpec | None = None, *made: ModelConfigFacts) -> str:
     """What the operator would note on a pod of this spec."""
-    return FACTORY.asked(asked or spec(), models(asked, *made))
+    return FACTORY.asked(wanted(asked, *made))
 
 
 def pod(name: str = "ada-1", asked: AgentSpec | None = None, **changes: Any) -> PodFacts:
@@ -133,9 +150,10 @@ def seen(
 ) -> Observation:
     """An agent that is registered and configured; what is on the bus and beside it can be changed."""
     known_configs: Configs = changes.get("configs", {})
+    known_servers: ToolServers = changes.get("servers", {})
     configured = ""
     if of and of.spec:
-        configured = config_digest(FACTORY.config(of, of.spec, FACTORY.models(of.spec, known_configs)))
+        configured = config_digest(FACTORY.config(of, FACTORY.wanted(of.spec, known_configs, known_servers)))
     bus = BusSeen(prepared=True, configured=configured, view=known)
     usual = Observation(of, pods, bus, NOW)
     return dataclasses.replace(usual, **changes)

@@ -14,7 +14,9 @@ from horos_operator.checks import verdicts
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import PodFacts, pod_facts
 from horos_operator.observe import BusSeen, Observation
-from horos_operator.situation import Verdict, situation
+from horos_operator.situation import situation
+from horos_operator.tool_servers import ToolServerFacts
+from horos_operator.verdict import Verdict
 from tests.controller.facts import (
     FACTORY,
     NOW,
@@ -26,7 +28,9 @@ from tests.controller.facts import (
     model_config,
     pod,
     seen,
+    servers,
     spec,
+    tool_server,
     view,
 )
 
@@ -34,8 +38,8 @@ from tests.controller.facts import (
 def answers_to(observed: Observation, factory: AgentFactory = FACTORY) -> dict[ConditionType, Verdict]:
     assert observed.agent is not None
     spec = observed.agent.spec
-    models = factory.models(spec, observed.configs) if spec else None
-    return verdicts(situation(observed, observed.agent, models))
+    wanted = factory.wanted(spec, observed.configs, observed.servers) if spec else None
+    return verdicts(situation(observed, observed.agent, wanted))
 
 
 def told(observed: Observation, kind: ConditionType = ConditionType.READY) -> Verdict:
@@ -258,6 +262,34 @@ def test_a_fallback_that_cannot_be_asked_is_told_and_does_no_harm(fallback: dict
         "Ready=True:Resident",
     ]
     assert told(observed, ConditionType.ACCEPTED).message.startswith(why)
+
+
+USES_DOCS = spec(
+    tools={"servers": [{"name": "time", "command": ["time"]}, {"name": "d", "serverName": "docs"}]}
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ((), "ToolServer docs does not exist in namespace research"),
+        ((tool_server(url="docs"),), "ToolServer docs: spec.url: String should match pattern"),
+    ],
+)
+def test_a_tool_server_that_cannot_be_used_is_told_and_does_no_harm(
+    known: tuple[ToolServerFacts, ...], why: str
+) -> None:
+    mine = pod()
+    observed = seen(agent(USES_DOCS), mine, known=held(mine), servers=servers(*known))
+    assert brief(observed) == [
+        "Accepted=True:ToolServerUnusable",
+        "Scheduled=True:Resident",
+        "Ready=True:Resident",
+    ]
+    message = told(observed, ConditionType.ACCEPTED).message
+    assert message.startswith(f"spec.tools.servers[1] (d) has no tools: {why}")
+    there = seen(agent(USES_DOCS), mine, known=held(mine), servers=servers(tool_server()))
+    assert brief(there)[0] == "Accepted=True:Valid"
 
 
 def test_money_that_cannot_be_counted_is_told() -> None:

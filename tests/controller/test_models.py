@@ -1,5 +1,6 @@
 """Which models an agent asks: one sentence per test, spec, ModelConfigs and settings as plain data."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ WHOLE = {
 
 
 def resolved(model: dict[str, Any] | None, *made: ModelConfigFacts) -> Models:
-    return AgentFactory(OF_THE_CHART).models(spec(model=model) if model else spec(), configs(*made))
+    return AgentFactory(OF_THE_CHART).wanted(spec(model=model) if model else spec(), configs(*made)).models
 
 
 def own(model: dict[str, Any] | None, *made: ModelConfigFacts) -> ModelChoice:
@@ -164,7 +165,7 @@ def test_the_status_of_a_model_config_that_cannot_be_read_says_why_since_when() 
 
 def test_the_time_of_its_condition_stays_while_its_answer_stays() -> None:
     before = model_config_status(model_config(), 1, NOW)
-    again = ModelConfigFacts("research", "a", "u", 2, 2, model_config().spec, "", before)
+    again = dataclasses.replace(model_config(version=2), status=before)
     (told,) = model_config_status(again, 2, NOW + 1000)["conditions"]
     assert (told["lastTransitionTime"], told["observedGeneration"]) == ("1970-01-12T13:46:40Z", 2)
 

@@ -1,11 +1,15 @@
 """The caches: news may come late, twice, or not at all."""
 
 import dataclasses
+from itertools import pairwise
+from typing import Any
 
 from horos_api.resources import AgentSpec
+from horos_api.server_report import ServerState
 from horos_operator.facts import AgentFacts
 from horos_operator.observe import Caches
-from tests.controller.facts import agent, model_config, pod, spec
+from horos_operator.tool_servers import Heard
+from tests.controller.facts import agent, model_config, pod, spec, tool_server
 
 KEY = ("research", "ada")
 
@@ -132,6 +136,61 @@ def test_the_users_of_each_model_config_are_counted() -> None:
     for each in made:
         caches.put_config(each)
     assert caches.configs_with_users() == [(made[0], 2), (made[1], 2), (made[2], 0)]
+
+
+def with_servers() -> Caches:
+    caches = Caches()
+    caches.put_agent(named("uses-nothing"))
+    uses = [{"name": "a", "serverName": "docs"}, {"name": "b", "serverName": "docs"}]
+    caches.put_agent(named("uses-docs", spec(tools={"servers": uses})))
+    both = [*uses, {"name": "c", "serverName": "tickets"}]
+    caches.put_agent(named("uses-both", spec(tools={"servers": both})))
+    caches.put_agent(named("elsewhere", spec(tools={"servers": uses}), namespace="other"))
+    return caches
+
+
+def says(agent: str, server: str, **changes: Any) -> Heard:
+    usual = Heard(agent, server, live=True, state=ServerState.CONNECTED, tools=3, error="", error_at=0)
+    return dataclasses.replace(usual, **changes)
+
+
+def test_a_tool_server_is_news_for_the_agents_that_use_it() -> None:
+    caches = with_servers()
+    assert names(caches.put_server(tool_server())) == {"uses-docs", "uses-both"}
+    assert names(caches.put_server(tool_server("tickets"))) == {"uses-both"}
+    assert names(caches.put_server(dataclasses.replace(tool_server(version=2), status={"tools": 1}))) == set()
+    assert names(caches.put_server(tool_server(version=3, url="http://other"))) == {"uses-docs", "uses-both"}
+    assert names(caches.put_server(tool_server(version=2))) == set()
+    before = caches.uids()
+    assert names(caches.forget_missing(before, before - {tool_server().uid})) == {"uses-docs", "uses-both"}
+    assert set(caches.servers("research")) == {"tickets"}
+
+
+def test_each_tool_server_comes_with_its_agents_and_what_they_report_of_it() -> None:
+    caches = with_servers()
+    docs, tickets = says("uses-both", "docs"), says("uses-both", "tickets")
+    caches.put_heard(("research", "uses-both"), (docs, tickets))
+    assert caches.servers_with_users() == []
+    made = [tool_server(), tool_server("tickets"), tool_server("nobodys")]
+    for each in made:
+        caches.put_server(each)
+    assert caches.servers_with_users() == [
+        (made[0], 2, (docs,)),
+        (made[1], 1, (tickets,)),
+        (made[2], 0, ()),
+    ]
+    caches.drop_agent(named("uses-both"))
+    assert caches.servers_with_users()[0] == (made[0], 1, ())
+
+
+def test_what_an_agent_reports_anew_of_tool_servers_is_a_new_revision_and_a_repetition_is_not() -> None:
+    caches, key = with_servers(), ("research", "uses-docs")
+    revisions = [caches.revision]
+    for heard in [(), (says("uses-docs", "docs"),), (says("uses-docs", "docs"),), (), ()]:
+        caches.put_heard(key, heard)
+        revisions.append(caches.revision)
+    news = [after > before for before, after in pairwise(revisions)]
+    assert news == [False, True, False, True, False]
 
 
 def test_what_changes_the_count_of_users_is_a_new_revision_and_a_new_status_is_not() -> None:

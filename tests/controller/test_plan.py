@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from horos_api.agent_state import AgentState
+from horos_api.resources import AgentSpec
 from horos_operator.actions import (
     Action,
     AddFinalizer,
@@ -34,7 +35,9 @@ from tests.controller.facts import (
     pod,
     retired_pod,
     seen,
+    servers,
     spec,
+    tool_server,
     view,
 )
 
@@ -141,6 +144,46 @@ def test_a_model_config_that_is_missing_is_told_to_the_runtime_and_the_pod_stays
     # A part of the pod that has nothing to do with it is followed meanwhile.
     other = agent(spec(model={"configName": "big"}, image="x:2"), generation=2)
     assert steered(dataclasses.replace(there, agent=other, configs={})) == ["evict"]
+
+
+def uses(*named: dict[str, Any]) -> AgentSpec:
+    return spec(tools={"servers": [{"name": f"s{number}", **each} for number, each in enumerate(named)]})
+
+
+WITH_SECRET = {"url": "http://a", "headersSecretRef": {"name": "a"}}
+
+
+def test_a_tool_server_that_comes_or_goes_is_only_configured_unless_it_needs_another_secret() -> None:
+    mine = dataclasses.replace(pod(), secrets=frozenset({"a"}))
+    before = seen(agent(uses(WITH_SECRET)), mine, known=held(mine))
+    assert planned(before) == []
+    for edited in (uses(), uses({"command": ["x"]}, {"url": "http://b"}), uses(WITH_SECRET, WITH_SECRET)):
+        assert kinds(dataclasses.replace(before, agent=agent(edited))) == [Configure]
+    more = uses(WITH_SECRET, {"url": "http://b", "oauthSecretRef": {"name": "b"}})
+    edited_more = seen(agent(more), mine, known=held(mine))
+    assert planned(edited_more) == [Steer("evict", "changed: tools.servers (needs b)")]
+    assert planned(seen(agent(more), mine, known=held(mine, evict=True))) == []
+
+
+def test_an_edit_of_a_tool_server_is_only_configured_unless_it_names_another_secret() -> None:
+    mine, of = pod(), agent(uses({"serverName": "docs"}))
+    before = seen(of, mine, known=held(mine), servers=servers(tool_server()))
+    assert planned(before) == []
+    moved = servers(tool_server(version=2, url="http://elsewhere"))
+    assert kinds(dataclasses.replace(before, servers=moved)) == [Configure]
+    locked = servers(tool_server(version=2, headersSecretRef={"name": "key"}))
+    assert planned(seen(of, mine, known=held(mine), servers=locked)) == [
+        Steer("evict", "changed: tools.servers (needs key)")
+    ]
+    assert kinds(dataclasses.replace(before, servers={})) == [Configure]
+
+
+def test_a_pod_that_failed_is_tried_again_at_once_when_it_lacked_a_secret() -> None:
+    last = failed_pod(ago=1)
+    again = seen(agent(uses(WITH_SECRET)), last, known=view())
+    assert kinds(again) == [DeletePod, CreatePod]
+    mounted = dataclasses.replace(last, secrets=frozenset({"a"}))
+    assert CreatePod not in kinds(seen(agent(uses(WITH_SECRET)), mounted, known=view(), now=NOW - 0.5))
 
 
 def test_an_edit_replaces_a_pod_that_has_not_claimed_at_once() -> None:

@@ -12,7 +12,18 @@ from horos_operator.agent_factory import config_digest
 from horos_operator.facts import Ended, PodFacts, pod_facts
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import plan
-from tests.controller.facts import FACTORY, NOW, agent, configs, model_config, pod, spec, view
+from tests.controller.facts import (
+    FACTORY,
+    NOW,
+    agent,
+    configs,
+    model_config,
+    pod,
+    servers,
+    spec,
+    tool_server,
+    view,
+)
 
 SPECS = [
     spec(),
@@ -21,7 +32,15 @@ SPECS = [
     spec(image="other:1"),
     spec(instructions="x"),
     spec(model={"configName": "big", "fallbacks": [{}]}),
+    spec(tools={"servers": [{"name": "a", "serverName": "docs"}]}),
+    spec(tools={"servers": [{"name": "a", "url": "http://a", "headersSecretRef": {"name": "other"}}]}),
 ]
+SERVERS = [
+    servers(),
+    servers(tool_server()),
+    servers(tool_server(headersSecretRef={"name": "h"}, oauthSecretRef={"name": "o"})),
+]
+SECRETS = [frozenset[str](), frozenset({"h"}), frozenset({"h", "o", "other"})]
 KEYED = {"name": "llm", "key": "a"}
 CONFIGS = [
     configs(),
@@ -47,6 +66,7 @@ def pods(draw: some.DrawFn, name: str) -> PodFacts:
         running=phase == "Running",
         deleting=draw(some.booleans()),
         failures=draw(some.integers(0, 12)),
+        secrets=draw(some.sampled_from(SECRETS)),
         owner_uid=draw(some.sampled_from(["agent-uid", "agent-uid", "agent-uid", "earlier"])),
     )
 
@@ -73,7 +93,8 @@ def observations(draw: some.DrawFn) -> Observation:
         deleting=draw(some.booleans()),
         finalizers=draw(some.sampled_from([(), (FINALIZER,), ("other/one", FINALIZER)])),
     )
-    return Observation(of, there, bus, NOW, configs=draw(some.sampled_from(CONFIGS)))
+    shared = {"configs": draw(some.sampled_from(CONFIGS)), "servers": draw(some.sampled_from(SERVERS))}
+    return Observation(of, there, bus, NOW, **shared)
 
 
 def carried_out(seen: Observation, action: actions.Action) -> Observation:

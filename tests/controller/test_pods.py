@@ -4,12 +4,24 @@ import json
 from typing import Any
 
 from horos_api.resources import AgentSpec
-from horos_operator.facts import agent_facts
+from horos_api.tool_servers import ResolvedServer
+from horos_operator.agent_factory import AgentFactory
+from horos_operator.facts import agent_facts, pod_facts
 from horos_operator.model_configs import ModelConfigFacts
 from horos_operator.pods import Asked, Incarnation, asked, changed_parts, desired_pod
 from horos_operator.settings import Settings
 from horos_runtime.agent_config import StoredConfig
-from tests.controller.facts import FACTORY, SETTINGS, agent, asked_now, model_config, models, spec
+from tests.controller.facts import (
+    FACTORY,
+    SETTINGS,
+    agent,
+    asked_now,
+    configs,
+    model_config,
+    servers,
+    spec,
+    tool_server,
+)
 
 NODE_GONE = [
     {
@@ -109,7 +121,7 @@ def smallest() -> dict[str, Any]:
 
 
 def wanted(of: AgentSpec, *made: ModelConfigFacts, settings: Settings = SETTINGS) -> Asked:
-    return Asked(of, models(of, *made), settings)
+    return AgentFactory(settings).wanted(of, configs(*made))
 
 
 def built(**fields: Any) -> dict[str, Any]:
@@ -267,7 +279,7 @@ def test_the_configuration_has_the_spec_as_said_the_models_complete_and_nothing_
         },
     )
     spare = model_config("spare", contextWindowTokens=4096, pricePerMillionTokens={"completion": "2"})
-    config = json.loads(FACTORY.config(agent(generation=4), asked_for, models(asked_for, spare)))
+    config = json.loads(FACTORY.config(agent(generation=4), wanted(asked_for, spare)))
     assert config == {
         "generation": 4,
         "spec": {
@@ -303,10 +315,83 @@ def test_the_configuration_has_the_spec_as_said_the_models_complete_and_nothing_
 def test_the_runtime_reads_the_configuration_that_the_operator_writes() -> None:
     of = spec(model={"fallbacks": [{"name": "other"}]}, budget={"costPerDay": "5"})
     priced = model_config(pricePerMillionTokens={"prompt": "1", "completion": "2"})
-    made = models(of, priced)
-    stored = StoredConfig.model_validate_json(FACTORY.config(agent(generation=7), of, made))
-    assert (stored.generation, stored.choices) == (7, made.choices)
+    made = wanted(of, priced)
+    stored = StoredConfig.model_validate_json(FACTORY.config(agent(generation=7), made))
+    assert (stored.generation, stored.choices) == (7, made.models.choices)
+    assert (stored.spec, stored.servers) == (of, ())
+
+
+SERVERS = [
+    {"name": "time", "command": ["mcp-server-time"], "allow": ["get_*"]},
+    {"name": "tickets", "serverName": "tickets", "approval": "Always"},
+    {"name": "lost", "serverName": "lost"},
+]
+
+
+def test_the_runtime_is_told_of_each_tool_server_with_what_its_tool_server_says() -> None:
+    of = spec(tools={"servers": SERVERS})
+    shared = tool_server("tickets", headersSecretRef={"name": "h"}, oauthSecretRef={"name": "o"})
+    made = FACTORY.wanted(of, servers=servers(shared))
+    stored = StoredConfig.model_validate_json(FACTORY.config(agent(), made))
     assert stored.spec == of
+    assert stored.servers == tuple(
+        ResolvedServer.model_validate(each)
+        for each in (
+            SERVERS[0],
+            {
+                **SERVERS[1],
+                "url": "http://tickets/mcp",
+                "headersSecretRef": {"name": "h"},
+                "oauthSecretRef": {"name": "o"},
+            },
+            {**SERVERS[2], "problem": "ToolServer lost does not exist"},
+        )
+    )
+
+
+def test_a_tool_server_that_cannot_be_read_is_a_problem_that_names_its_field() -> None:
+    of = spec(tools={"servers": [SERVERS[1]]})
+    (told,) = FACTORY.wanted(of, servers=servers(tool_server("tickets", url="x"))).servers
+    assert told.problem.startswith("ToolServer tickets: spec.url: ")
+    assert told.url is None
+
+
+def test_secrets_of_tool_servers_are_files_that_may_be_missing_and_nothing_in_the_environment() -> None:
+    of = spec(
+        tools={
+            "servers": [
+                {
+                    "name": "local",
+                    "command": ["x"],
+                    "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "local-key", "key": "k"}}}],
+                },
+                {"name": "docs", "url": "http://docs", "headersSecretRef": {"name": "docs.headers"}},
+                {"name": "tickets", "serverName": "tickets"},
+            ]
+        }
+    )
+    known = servers(tool_server("tickets", oauthSecretRef={"name": "docs.headers"}))
+    pod = smallest()
+    container = pod["spec"]["containers"][0]
+    pod["spec"]["volumes"] += [
+        {
+            "name": f"server-secret-{number}",
+            "secret": {"secretName": name, "optional": True, "defaultMode": 0o440},
+        }
+        for number, name in enumerate(["docs.headers", "local-key"])
+    ]
+    container["volumeMounts"] += [
+        {"name": f"server-secret-{number}", "mountPath": f"/run/horos/secrets/{name}", "readOnly": True}
+        for number, name in enumerate(["docs.headers", "local-key"])
+    ]
+    made = FACTORY.wanted(of, servers=known)
+    assert desired_pod(agent(), made, Incarnation(ticket=6)) == pod
+    server = {"uid": "u", "resourceVersion": "1"}
+    assert pod_facts({**pod, "metadata": {**pod["metadata"], **server}}).secrets == made.secrets
+
+
+def test_what_a_pod_is_asked_for_does_not_change_with_its_tool_servers() -> None:
+    assert asked_now(spec(tools={"servers": SERVERS})) == asked_now()
 
 
 def test_a_spec_that_cannot_be_read_names_its_field() -> None:

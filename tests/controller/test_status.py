@@ -7,17 +7,20 @@ import pytest
 
 from horos_api.conditions import ConditionStatus, ConditionType, Reason
 from horos_api.resources import AgentStatus
+from horos_api.server_report import ServerReport, ServersReport, ServerState
 from horos_bus.records import DayUsage, TotalUsage
 from horos_operator.checks import verdicts
 from horos_operator.observe import BusSeen
-from horos_operator.situation import Verdict, situation
+from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
-from tests.controller.facts import NOW, agent, held, models, pod, seen, spec, view
+from horos_operator.verdict import Verdict
+from tests.controller.facts import NOW, agent, held, pod, seen, spec, view, wanted
 
 READY = {ConditionType.READY: Verdict(ConditionStatus.TRUE, Reason.RESIDENT, "pod ada-1 holds it")}
 WRITTEN = {
     "state": "idle",
     "owed": 2,
+    "approvals": 4,
     "deadLetters": 1,
     "usage": {
         "turns": 3,
@@ -41,6 +44,7 @@ WRITTEN = {
 TODAY = DayUsage(day=11, tokens=9, cost=500_000_000)
 USED = view(
     owed=2,
+    approvals=4,
     dead=1,
     usage=TotalUsage(turns=3, prompt_tokens=40, completion_tokens=5, cost=1_250_000_000, today=TODAY),
 )
@@ -68,16 +72,50 @@ def test_an_agent_that_never_asked_a_model_has_no_day() -> None:
 
 
 def test_a_status_stays_below_one_kilobyte() -> None:
-    mine, of = pod(), agent(spec(budget={"tokensPerDay": 10**12}))
+    uses = [{"name": f"s{number}", "serverName": "docs"} for number in range(64)]
+    mine, of = pod(), agent(spec(budget={"tokensPerDay": 10**12}, tools={"servers": uses}))
     total = TotalUsage(10**6, 10**12, 10**12, 10**15 + 1, DayUsage(11, 10**12, 10**15 + 1))
     observed = seen(of, mine, known=held(mine, usage=total))
-    told = verdicts(situation(observed, of, models(of.spec)))
+    told = verdicts(situation(observed, of, wanted(of.spec)))
     status = agent_status(observed, of, told, "ada-1")
     AgentStatus.model_validate(status, by_alias=True, by_name=False)
     assert [each["type"] for each in status["conditions"]][3] == "BudgetExhausted"
     # Without the two messages, of which a person needs every word.
     words = sum(len(each["message"]) for each in status["conditions"])
     assert len(json.dumps(status)) - words < 1024
+
+
+TWO_SERVERS = spec(
+    tools={"servers": [{"name": "time", "command": ["time"]}, {"name": "docs", "url": "http://docs/mcp"}]}
+)
+REPORT = ServersReport(
+    servers=(
+        ServerReport(name="time", state=ServerState.CONNECTED),
+        ServerReport(name="docs", state=ServerState.FAILED, error="no"),
+        ServerReport(name="gone", state=ServerState.CONNECTED),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("report", "holder", "connected"),
+    [(REPORT, "uid-of-ada-1", 1), (REPORT, "", 0), (None, "uid-of-ada-1", 0)],
+)
+def test_the_tool_servers_of_the_spec_are_counted_and_without_a_pod_none_is_connected(
+    report: ServersReport | None, holder: str, connected: int
+) -> None:
+    of = agent(TWO_SERVERS)
+    observed = seen(of, known=view(holder=holder))
+    observed = dataclasses.replace(observed, bus=dataclasses.replace(observed.bus, report=report))
+    status = agent_status(observed, of, READY, "ada-1")
+    assert status["servers"] == {"connected": connected, "total": 2}
+    AgentStatus.model_validate(status, by_alias=True, by_name=False)
+
+
+def test_an_agent_without_tool_servers_counts_none() -> None:
+    before = agent(status={"servers": {"connected": 1, "total": 1}})
+    assert "servers" not in agent_status(seen(before, known=view()), before, READY, None)
+    assert agent_status(seen(before, bus=BusSeen(problem="down")), before, READY, None)["servers"]
 
 
 def test_the_time_of_a_transition_stays_while_the_answer_stays() -> None:

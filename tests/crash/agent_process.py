@@ -1,18 +1,27 @@
-"""One incarnation of an agent: the real runtime and model client, and two tools that leave marks."""
+"""One incarnation of an agent: the real runtime and model client, and tools that leave marks."""
 
 import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import uvloop
 
+from horos_api.names import Env
+from horos_bus.approvals import Approval, Elicitation
+from horos_bus.connection import Bus, BusUnavailableError
+from horos_bus.message_service import MessageService
+from horos_bus.records import Identity
 from horos_runtime.agent_runtime import AgentRuntime
 from horos_runtime.logs import log_as_json
 from horos_runtime.pace import Backoff, Pace
 from horos_runtime.settings import RuntimeSettings
+from horos_runtime.tool_context import ToolContext
 from horos_runtime.tool_registry import ToolRegistry, tool
 
+_Answer = TypeVar("_Answer")
 MARKS = "CRASH_MARKS"
 CONTROL = "CRASH_CONTROL"
 POLL = "CRASH_POLL"
@@ -53,6 +62,54 @@ async def look_up(tag: str) -> str:
     return await _work("look_up", tag)
 
 
+@tool(approval=True, approval_timeout_seconds=600)
+async def wipe(tag: str) -> str:
+    """Delete something, if a person allows it; not to be repeated."""
+    return await _work("wipe", tag)
+
+
+@tool(approval=True, approval_timeout_seconds=1)
+async def wipe_soon(tag: str) -> str:
+    """Delete something, if a person allows it at once; not to be repeated."""
+    return await _work("wipe_soon", tag)
+
+
+@tool
+async def wonder(tag: str, context: ToolContext) -> str:
+    """Ask a person in the middle of the call, as a tool server would; not to be repeated."""
+    done = await _work("wonder", tag)
+    bus = Bus.open(os.environ[Env.REDIS_URL], os.environ[Env.PREFIX])
+    identity = Identity(context.agent, os.environ[Env.UID], os.environ[Env.TOKEN])
+    try:
+        answer = await _ask_a_person(MessageService(bus, identity), tag, context)
+    finally:
+        await bus.aclose()
+    return f"{done}: {answer.status} by {answer.who}" if answer else done
+
+
+TOOLS = (charge, look_up, wipe, wipe_soon, wonder)
+
+
+async def _ask_a_person(messages: MessageService, tag: str, context: ToolContext) -> Approval | None:
+    """Report, ask, wait, withdraw: what the manager of tool servers does."""
+    asked = Elicitation(f"{context.idempotency_key}!ask1", "wonder", "crash", f"why {tag}?", "{}", 30)
+    await _patiently(lambda: messages.report_servers(b'{"at":0,"servers":[]}'))
+    await _patiently(lambda: messages.elicit(context.turn, asked))
+    while True:
+        seen = await _patiently(lambda: messages.answer(asked.id))
+        if seen is None or seen.verdict:
+            return await _patiently(lambda: messages.withdraw(asked.id))
+        await asyncio.sleep(0.02)
+
+
+async def _patiently(script: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    while True:
+        try:
+            return await script()
+        except BusUnavailableError:
+            await asyncio.sleep(0.02)
+
+
 def main() -> int:
     """Live until told to leave."""
     settings = RuntimeSettings.from_env(os.environ)
@@ -67,6 +124,6 @@ def main() -> int:
     )
 
     async def live() -> int:
-        return await AgentRuntime(settings, ToolRegistry(charge, look_up), pace).run()
+        return await AgentRuntime(settings, ToolRegistry(*TOOLS), pace).run()
 
     return int(uvloop.run(live()))

@@ -10,7 +10,9 @@ from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.records import Ending
 from horos_bus.sender import reply
+from horos_runtime.records import OUTCOME_UNKNOWN
 from tests.crash.mind import TAG, Program, body
+from tests.crash.verdicts import Verdict
 
 Record = Mapping[str, Any]
 
@@ -32,6 +34,8 @@ class Said:
     """Tags that its answer must show."""
     vanishes: bool = False
     """Its agent may end before it is read."""
+    waits_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Tags of calls that people decide about, and how each may end: approved, denied, expired."""
 
     @property
     def body(self) -> str:
@@ -94,6 +98,7 @@ class History:
     endings: dict[str, Ending | None] = field(default_factory=dict)
     marks: list[tuple[str, str, str]] = field(default_factory=list)
     sent: dict[str, str] = field(default_factory=dict)
+    decided: list[Verdict] = field(default_factory=list)
     lossy: bool = False
 
 
@@ -133,7 +138,7 @@ def problems(history: History, said: Iterable[Said]) -> list[Problem]:
         *_effects(history, said),
         *_contexts(history),
         *_usage(history),
-        *(() if history.lossy else (*_order(history, said), *_tools(history))),
+        *(() if history.lossy else (*_order(history, said), *_tools(history), *_approvals(history, said))),
     ]
 
 
@@ -317,11 +322,89 @@ def _tools(history: History) -> Iterator[Problem]:
     """A tool that must not be repeated is started once at most; a result tells of one that ran."""
     runs = Counter((tool, tag) for tool, tag, _ in history.marks)
     for (tool, tag), count in runs.items():
-        if tool == "charge" and count > 1:
-            yield Problem("repeated", f"charge {tag} was started {count} times")
+        if tool != "look_up" and count > 1:
+            yield Problem("repeated", f"{tool} {tag} was started {count} times")
     for life in history.lives:
         for records in life.contexts.values():
             for name, arguments, result in _calls(records):
                 tag = arguments.get("tag", "")
-                if result == f"{name} did {tag}" and not runs[name, tag]:
+                if result.startswith(f"{name} did {tag}") and not runs[name, tag]:
                     yield Problem("lost", f"{name} {tag} has a result and never ran")
+
+
+@dataclass
+class _Wait:
+    """One call that waited for a person, as watchers heard of it; `results`: of the approved call."""
+
+    id: str
+    tag: str
+    statuses: list[str] = field(default_factory=list)
+    who: str = ""
+    results: list[str] = field(default_factory=list)
+
+
+def _waits(life: Life) -> list[_Wait]:
+    """Read what an agent's calls waited for."""
+    found: dict[str, _Wait] = {}
+    for event in life.told:
+        if event["type"] == "CUSTOM" and event["name"] == "approval":
+            value = event["value"]
+            if value["status"] == "pending":
+                tag = TAG.findall(value["arguments"])[0]
+                found[value["id"]] = _Wait(value["id"], tag)
+            elif value["id"] in found:  # else the oldest events are gone
+                found[value["id"]].statuses.append(value["status"])
+                found[value["id"]].who = value["who"]
+    for records in life.contexts.values():
+        for record in records:
+            if record["role"] == "tool" and record["tool_call_id"] in found:
+                found[record["tool_call_id"]].results.append(record["content"])
+    return list(found.values())
+
+
+def _approvals(history: History, said: list[Said]) -> Iterator[Problem]:
+    """Each call that waits is asked about once, decided once, and runs once if approved, else never."""
+    waits = [wait for life in history.lives for wait in _waits(life)]
+    buried = {letter["mid"] for life in history.lives for letter in life.dead}
+    by_tag = {wait.tag: wait for wait in waits}
+    for tag, count in Counter(wait.tag for wait in waits).items():
+        if count > 1:
+            yield Problem("repeated", f"people were asked {count} times about <{tag}>")
+    for wait in waits:
+        if f"{wait.id}!decision" not in buried:
+            yield from _decision(history, wait)
+    for each in said:
+        for tag, statuses in each.waits_for.items():
+            status = by_tag[tag].statuses[-1] if tag in by_tag and by_tag[tag].statuses else "never decided"
+            if status not in statuses:
+                yield Problem("illegal", f"<{tag}> was {status}, not {' or '.join(statuses)}")
+            ending = history.endings.get(each.mid)
+            if ending and not ending.error and f"{status}:{tag}" not in TAG.findall(ending.text):
+                yield Problem(
+                    "illegal", f"the answer to {each.mid} does not say <{status}:{tag}>: {ending.text}"
+                )
+
+
+def _decision(history: History, wait: _Wait) -> Iterator[Problem]:
+    """What was decided, by whom it says, and what came of it."""
+    name = f"<{wait.tag}> ({wait.id})"
+    if len(wait.statuses) != 1:
+        yield Problem("repeated" if wait.statuses else "lost", f"{name} was decided as {wait.statuses}")
+        return
+    status = wait.statuses[0]
+    for verdict in (each for each in history.decided if each.id == wait.id):
+        if (verdict.status, verdict.who) != (status, wait.who):
+            yield Problem(
+                "illegal", f"{verdict.by} was told that {name} is {verdict.status} by {verdict.who}"
+            )
+        if verdict.outcome == "DECIDED" and verdict.by != wait.who:
+            yield Problem("illegal", f"{verdict.by} was told DECIDED and {wait.who} has decided {name}")
+    runs = sum(f"<{wait.tag}>" == tag for _, tag, _ in history.marks)
+    unknown = any(result.startswith(OUTCOME_UNKNOWN) for result in wait.results)
+    if status != "approved":
+        if runs or wait.results:
+            yield Problem("illegal", f"{name} was {status} and ran {runs} times")
+    elif len(wait.results) != 1:
+        yield Problem("lost", f"{name} was approved and has the results {wait.results}")
+    elif not runs and not unknown:
+        yield Problem("lost", f"{name} was approved and never ran")

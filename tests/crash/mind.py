@@ -1,8 +1,8 @@
 """What the scripted model says: a pure function of the conversation, which carries its own program.
 
 A message is `<tag> {"rounds": [[call, ..], ..]}`; a call is ["ask" | "send", agent, tag, program],
-["reply", tag], ["charge" | "look_up", tag]. Every tag is called once. The answer is every tag that was heard
-in the thread, so that it shows what it rests on.
+["reply", tag], [a tool of agent_process, tag]. Every tag is called once. The answer is every tag that was
+heard in the thread, so that it shows what it rests on; of a decision also how the call was decided.
 """
 
 import json
@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 TAG: Final = re.compile(r"<([\w:.!-]+)>")
+VERDICTS: Final = {
+    "Approved by ": "approved",
+    "Denied by ": "denied",
+    "Denied, since nobody decided in time": "expired",
+}
+"""How the runtime tells of decisions, in words that no message of the story has."""
 REQUEST: Final = re.compile(r"[a-z0-9-]+/\d+-\d+/\d+\.\d+")
 """The mid of a request that an agent made."""
 Program = dict[str, Any]
@@ -101,10 +107,19 @@ def _call(call: Call, text: str) -> tuple[str, dict[str, str]]:
     raise ValueError(f"not a call: {call}")
 
 
+def _heard(text: str) -> Iterator[str]:
+    """Give the tags of a message, and of a decision how the call with that tag was decided."""
+    tags = TAG.findall(text)
+    yield from tags
+    for words, verdict in VERDICTS.items():
+        if words in text:
+            yield from (f"{verdict}:{tag}" for tag in tags)
+
+
 def _answer(messages: list[dict[str, Any]]) -> str:
     heard: set[str] = set()
     for message in messages:
         if message["role"] == "user":
-            heard.update(TAG.findall(message["content"]))
+            heard.update(_heard(message["content"]))
     me = next((message["content"] for message in messages if message["role"] == "system"), "").split()
     return " ".join(f"<{tag}>" for tag in sorted(heard | {f"by:{me[-1]}" if me else "by:nobody"}))

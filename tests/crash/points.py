@@ -12,7 +12,10 @@ from tests.crash.proxy import When
 _NEEDS: Final = re.compile(r"-- NEEDS (.*)")
 _READS: Final = re.compile(r"^--.*\bReads only\b", re.MULTILINE)
 SCRIPT_TIMES: Final[tuple[When, ...]] = ("before", "lost", "after", "again")
-FENCED: Final = ("claim", "next", "charge", "append", "commit", "emit", "fail", "retire")
+FENCED: Final = (
+    *("claim", "next", "charge", "append", "commit", "emit", "fail", "retire"),
+    *("elicit", "withdraw", "report"),
+)
 """What a runtime calls, and what a stopped one may therefore be about to call when it goes on."""
 STEP_TIMES: Final[tuple[When, ...]] = ("before", "after")
 STEPS: Final = ("model", "tool")
@@ -26,9 +29,12 @@ MOST: Final[Mapping[str, int]] = {
     "model": 6,
     "tool": 3,
     "send": 4,
+    "decide": 5,
 }
 """How many calls of one kind are killed at, of the process with the richest life; one of the others'."""
-RICH: Final = ("lead", "operator", "client")
+RICH: Final = ("lead", "operator", "client", "judge")
+WAITING: Final[Mapping[str, int]] = {"append": 6, "commit": 4, "model": 3, "tool": 4, "next": 2}
+"""The same of gil, whose calls wait for people."""
 FEW: Final = ("create", "configure", "delete", "reap")
 """What the operator does for each agent alike: twice is enough."""
 
@@ -65,14 +71,18 @@ def scripts() -> dict[str, str]:
     }
 
 
+def parts() -> set[str]:
+    """Names of the files that are joined with others."""
+    found = {"prelude"}
+    for text in scripts().values():
+        for needs in _NEEDS.findall(text):
+            found.update(needs.split())
+    return found
+
+
 def writing_scripts() -> list[str]:
     """Names of all scripts that change something: no part of others, and no header that says `Reads only`."""
-    texts = scripts()
-    parts = {"prelude"}
-    for text in texts.values():
-        for found in _NEEDS.findall(text):
-            parts.update(found.split())
-    return [name for name, text in texts.items() if name not in parts and not _READS.search(text)]
+    return [name for name, text in scripts().items() if name not in parts() and not _READS.search(text)]
 
 
 def points_of(calls: Mapping[tuple[str, str], int]) -> Iterator[Point]:
@@ -89,6 +99,8 @@ def points_of(calls: Mapping[tuple[str, str], int]) -> Iterator[Point]:
 
 
 def _most(role: str, event: str) -> int:
+    if role == "gil":
+        return WAITING.get(event, 1)
     if role not in RICH:
         return 1
     if role == "operator":

@@ -1,4 +1,4 @@
-"""Random kills against a history that grows: runtimes, operator, client, Redis, connections.
+"""Random kills against a history that grows: runtimes, operator, people, Redis, connections.
 
 Among them a SIGTERM now and then, and a process that is stopped, written off, and goes on.
 """
@@ -21,7 +21,9 @@ from tests.redis_fixtures import RedisProcess
 
 START_REDIS = Path(__file__).parents[2] / "redis_image" / "start-redis"
 AGENTS = ("lead", "ann", "bob", "cid")
-VICTIMS = ("agent",) * 14 + ("drain", "zombie", "operator", "client", "client", "connections", "redis")
+VICTIMS = ("agent",) * 14 + (
+    *("drain", "zombie", "operator", "client", "client", "judge", "connections", "redis"),
+)
 PEOPLE = ("pam", "quin", "rita")
 BATCH = 4
 REST_SECONDS = 60.0
@@ -43,15 +45,17 @@ class Soak:
         world = self._world
         for name in AGENTS:
             world.wish(name, request_seconds=REQUEST_SECONDS)
+        world.judged = AGENTS
         try:
             await world.start("operator")
+            await world.start("judge")
             talking = asyncio.create_task(self._talk(kills))
             while self.kills < kills:
                 await asyncio.sleep(self._random.uniform(0.05, 0.4))
                 await self._kill(self._random.choice(VICTIMS))
             await talking
             await at_rest(world, REST_SECONDS)
-            history = History(sent=world.sent, marks=marks(world.folder))
+            history = History(sent=world.sent, marks=marks(world.folder), decided=world.decided)
             history.lives = [await life_of(world.bus, name, world.tokens(name)) for name in world.wishes]
             history.endings = await endings_of(world.bus, self._said)
             left = [*await ghosts(world), *await delete_everything(world)]
@@ -87,7 +91,8 @@ class Soak:
         for number in range(chance.randint(1, 2)):
             name = f"{tag}.{at}.{number}"
             other = chance.choice([each for each in AGENTS if each != agent])
-            tool: list[object] = [chance.choice(("charge", "look_up")), name]
+            tool: list[object] = [chance.choice(("charge", "look_up", "wipe")), name]
+            self._world.verdicts[name] = {"judy": chance.choice(("approve", "deny"))}
             back: Program = {"rounds": [[["ask", agent, f"{name}.b", {}]]]} if chance.random() < 0.2 else {}
             kinds: list[list[object]] = [["ask", other, name, back], ["send", other, name, {}], tool]
             calls.append(chance.choice(kinds))
@@ -103,7 +108,7 @@ class Soak:
                 process = self._random.choice(pods).process
                 assert process is not None
                 self._hit(victim, process)
-            case "operator" | "client":
+            case "operator" | "client" | "judge":
                 found = world.processes.get(victim)
                 if found is None or found.child.ended.is_set():
                     return

@@ -1,9 +1,10 @@
-"""The scenario that every point is tried in: six agents, four people, everything that the bus can do.
+"""The scenario that every point is tried in: seven agents, eight people, everything that the bus can do.
 
 lead asks three agents, one asks back, one answers early; tools of both kinds; two threads; a poison and an
 innocent behind it; a model that refuses once; a turn that is cancelled; a request to an agent that is
 suspended for good, until it is terminated; a delayed message; suspend, resume, evict, wake; delete, create
-again, delete.
+again, delete. gil's calls wait for people: one is allowed while gil hibernates, one is denied, one nobody
+decides about, about one two people disagree, one was made for another agent; one call asks a person itself.
 """
 
 import asyncio
@@ -15,9 +16,11 @@ from typing import Any
 
 from horos_bus.records import AgentView
 from tests.crash.history import History, Problem, Said, endings_of, life_of, problems
+from tests.crash.mind import Program
 from tests.crash.world import World
 
-SECONDS = 60.0
+SECONDS = 120.0
+"""How long a part of it may take on a machine that has other things to do."""
 LOOK_SECONDS = 0.03
 
 LEAD: list[list[list[Any]]] = [
@@ -29,6 +32,13 @@ LEAD: list[list[list[Any]]] = [
     ],
     [["look_up", "k4"]],
 ]
+
+
+def _one(tool: str, tag: str) -> Program:
+    """Write a program that calls one tool."""
+    return {"rounds": [[[tool, tag]]]}
+
+
 SAID = (
     Said("r1", "pam", "lead", "r1", {"rounds": LEAD}, rests_on=("by:ann", "by:bob", "early")),
     Said("n1", "pam", "lead", "n1", kind="notice"),
@@ -43,7 +53,29 @@ SAID = (
     Said("h1", "rita", "dan", "h1", {"hang": True}, "long", ends=("error",)),
     Said("e1", "sam", "eve", "e1", {"rounds": [[["ask", "fay", "u1", {}]]]}, ends=("text", "error")),
     Said("v1", "sam", "fay", "v1", ends=("error",), vanishes=True),
+    Said("a1", "uma", "gil", "a1", _one("wipe", "p1"), "allowed", waits_for={"p1": ("approved",)}),
+    Said("a2", "uma", "gil", "a2", _one("wipe", "p2"), "denied", waits_for={"p2": ("denied",)}),
+    Said("a3", "uma", "gil", "a3", _one("wipe_soon", "p3"), "late", waits_for={"p3": ("expired",)}),
+    Said("a4", "uma", "gil", "a4", _one("wonder", "p4"), "asked"),
+    Said("a5", "uma", "gil", "a5", _one("wipe", "p5"), "both", waits_for={"p5": ("approved", "denied")}),
+    Said(
+        "a6",
+        "vic",
+        "bob",
+        "a6",
+        {"rounds": [[["ask", "gil", "q6", _one("wipe", "p6")]]]},
+        "onward",
+        rests_on=("by:gil",),
+        waits_for={"p6": ("approved",)},
+    ),
 )
+VERDICTS = {
+    "p2": {"jack": "deny"},
+    "p4": {"judy": "approve"},
+    "p5": {"judy": "approve", "jack": "deny"},
+    "p6": {"judy": "approve"},
+}
+"""Who decides how; of p1 when gil hibernates, of p3 never."""
 AFTERWARDS = Said("z1", "zoe", "cid", "z1", thread="anew")
 
 
@@ -86,8 +118,10 @@ async def answered(world: World, *mids: str) -> bool:
 
 async def tell(world: World) -> list[Problem]:
     """Run the whole story; returns what is wrong with it."""
-    for name in ("lead", "ann", "bob", "cid", "dan"):
+    for name in ("lead", "ann", "bob", "cid", "dan", "gil"):
         world.wish(name)
+    world.judged = ("gil",)
+    world.verdicts = {tag: dict(people) for tag, people in VERDICTS.items()}
     world.wish("eve", request_seconds=3)
     world.wish("fay", mode="Suspended")
     world.people = people(SAID)
@@ -96,6 +130,7 @@ async def tell(world: World) -> list[Problem]:
             await world.start("operator")
             await until("agents are created", lambda: _all_there(world))
             await world.start("client")
+            await world.start("judge")
             await _meanwhile(world)
             await at_rest(world)
             history = History(sent=dict(world.sent))
@@ -105,6 +140,7 @@ async def tell(world: World) -> list[Problem]:
             history.sent = dict(world.sent)
             history.endings = await endings_of(world.bus, (*SAID, AFTERWARDS))
             history.marks = marks(world.folder)
+            history.decided = list(world.decided)
             left = [*await ghosts(world), *await delete_everything(world)]
     except (StuckError, TimeoutError) as error:
         return [Problem("lost", f"{error or 'out of time'}; {await standing(world)}")]
@@ -150,7 +186,7 @@ async def _meanwhile(world: World) -> None:
     """What operators and people do while agents are at work."""
     try:
         async with asyncio.TaskGroup() as group:
-            for part in (_cancel, _suspend, _terminate, _evict):
+            for part in (_cancel, _suspend, _terminate, _evict, _allow):
                 group.create_task(part(world))
     except* StuckError as errors:
         raise StuckError("; ".join(map(str, errors.exceptions))) from None
@@ -213,13 +249,33 @@ async def _evict(world: World) -> None:
     await until("lead is woken", back)
 
 
+async def _allow(world: World) -> None:
+    """Let a person decide when nobody has the agent whose call waits."""
+
+    async def waits() -> bool:
+        found = await world.control.approvals("gil")
+        return any("<p1>" in each.arguments and each.status == "pending" for each in found)
+
+    async def asleep() -> bool:
+        found = await view(world, "gil")
+        if found and found.holder and not found.evict and not world.orders:
+            world.order("evict", "gil")
+        return bool(found and not found.holder)
+
+    await until("gil waits for a decision", waits)
+    await until("gil hibernates meanwhile", asleep)
+    world.verdicts["p1"] = {"judy": "approve"}
+    await until("a1 is answered", lambda: answered(world, "a1"))
+
+
 async def at_rest(world: World, seconds: float = SECONDS) -> None:
     """Wait until everything is sent, answered and quiet."""
 
     async def quiet() -> bool:
         views = (await world.control.views(world.wishes)).values()
         busy = any(
-            view.turn or view.owed or view.waits or (view.in_work and not view.holder) for view in views
+            view.turn or view.owed or view.waits or view.approvals or (view.in_work and not view.holder)
+            for view in views
         )
         unread = any(view.waiting for view in views)
         later = await world.bus.command("ZCARD", world.bus.keys.later)
@@ -246,7 +302,7 @@ async def _anew(world: World) -> None:
 
 
 async def delete_everything(world: World) -> list[Problem]:
-    """Delete all agents; nothing but replies that expire may remain."""
+    """Delete all agents; nothing but replies and decisions that expire may remain."""
 
     async def gone() -> bool:
         return not world.wishes
@@ -256,7 +312,8 @@ async def delete_everything(world: World) -> list[Problem]:
     await until("all agents are deleted", gone)
     pattern = world.bus.prefix.replace("{", "[{]") + "*"
     names = [name.decode() for name in await world.bus.command("KEYS", pattern)]
-    left = [name for name in names if not name.startswith(f"{world.bus.prefix}r:")]
+    kept = (f"{world.bus.prefix}r:", f"{world.bus.prefix}d:")
+    left = [name for name in names if not name.startswith(kept)]
     forever = [name for name in names if await world.bus.command("TTL", name) == -1]
     return [Problem("illegal", f"keys remain: {sorted({*left, *forever})}")] if left or forever else []
 
@@ -266,8 +323,8 @@ async def standing(world: World) -> str:
     views = await world.control.views(world.wishes)
     parts = [
         f"{name}: {v.state} holder={v.holder} turn={v.turn} thread={v.thread} unread={v.waiting} "
-        f"owed={v.owed} waits={v.waits} work={v.in_work} attempt={v.attempt}"
+        f"owed={v.owed} waits={v.waits} approvals={v.approvals} work={v.in_work} attempt={v.attempt}"
         for name, v in views.items()
-        if v.turn or v.waiting or v.owed or v.waits or v.in_work or v.state != "idle"
+        if v.turn or v.waiting or v.owed or v.waits or v.approvals or v.in_work or v.state != "idle"
     ]
     return "; ".join([*parts, f"sent {len(world.sent)}", f"orders {list(world.orders.values())}"])

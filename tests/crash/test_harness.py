@@ -36,6 +36,15 @@ def run_without(guard: tuple[str, str, str], tmp_path: Path, *points: str) -> st
             "",
         ),
         (("append", "if length > ix then", "if false then"), "lead:append:2:again", ""),
+        (
+            (
+                "decide",
+                "if asked.status ~= 'pending' then return {'ALREADY', 'call'",
+                "if false then return {'ALREADY', 'call'",
+            ),
+            "judge:decide:1:again",
+            "repeated: ",
+        ),
     ],
 )
 def test_a_missing_guard_is_noticed(

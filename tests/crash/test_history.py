@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 
 from horos_bus.records import Ending
+from horos_runtime.records import OUTCOME_UNKNOWN
 from tests.crash.history import History, Life, Said, problems
 from tests.crash.mind import body, think
+from tests.crash.verdicts import Verdict
 
+APPROVAL = "gil/1-0/0.0"
+WIPE = {"rounds": [[["wipe", "p1"]]]}
 ASK = {"rounds": [[["ask", "bob", "q1", {}]], [["charge", "k1"]]]}
 SAID = (
     Said("r1", "pam", "ada", "r1", ASK, rests_on=("by:bob",)),
     Said("n1", "pam", "ada", "n1", kind="notice"),
+    Said("a1", "uma", "gil", "a1", WIPE, "allowed", waits_for={"p1": ("approved",)}),
 )
 
 
@@ -48,16 +53,37 @@ def good() -> History:
         step("ada-2", text="<r1> <by:bob>", run="2"),
     ]
     bob: list[dict[str, Any]] = [user("ada/1-0/1.0", body("q1")), step("bob-1", text="<by:bob> <q1>")]
+    gil: list[dict[str, Any]] = [
+        user("a1", SAID[2].body),
+        step("gil-1", call("wipe", tag="<p1>")),
+        result("gil-1", "waits for approval gil/1-0/0.0"),
+        step("gil-1", text="<a1>"),
+        user("gil/1-0/0.0!decision", "Approved by judy: wipe <p1>", "2"),
+        step("gil-2", {**call("wipe", tag="<p1>"), "id": APPROVAL}, run="2"),
+        {**result("gil-2", "wipe did <p1>"), "tool_call_id": APPROVAL},
+        step("gil-2", text="<a1> <approved:p1>", run="2"),
+    ]
     told: list[dict[str, Any]] = [{"type": "CUSTOM", "name": "reply", "value": {"re": "r1"}}]
     return History(
         lives=[
             Life("ada", ["ada-1", "ada-2"], {"main": list(ada)}, [], list(told)),
             Life("bob", ["bob-1"], {"main": list(bob)}, [], []),
+            Life("gil", ["gil-1", "gil-2"], {"allowed": list(gil)}, [], [waits(), waits("approved", "judy")]),
         ],
-        endings={"r1": Ending(text="<r1> <by:bob>")},
-        marks=[("charge", "<k1>", "ada-1")],
-        sent={"r1": "OK", "n1": "DUP"},
+        endings={"r1": Ending(text="<r1> <by:bob>"), "a1": Ending(text="<a1> <approved:p1>")},
+        marks=[("charge", "<k1>", "ada-1"), ("wipe", "<p1>", "gil-2")],
+        sent={"r1": "OK", "n1": "DUP", "a1": "OK"},
+        decided=[
+            Verdict(APPROVAL, "call", "judy", "approve", "DECIDED", "approved", "judy"),
+            Verdict(APPROVAL, "call", "jack", "deny", "ALREADY", "approved", "judy"),
+        ],
     )
+
+
+def waits(status: str = "pending", who: str = "") -> dict[str, Any]:
+    value = {"id": APPROVAL, "tool": "wipe", "status": status}
+    more = {"arguments": '{"tag":"<p1>"}'} if status == "pending" else {"who": who, "reason": ""}
+    return {"type": "CUSTOM", "name": "approval", "value": {**value, **more}}
 
 
 def records(history: History) -> list[Any]:
@@ -112,6 +138,65 @@ def test_what_is_wrong_is_said(spoil: Callable[[History], object], said: str) ->
     assert any(problem.startswith(said) for problem in found), found
 
 
+def gil(history: History) -> Life:
+    return history.lives[2]
+
+
+def _end_as(history: History, status: str) -> None:
+    gil(history).told[1] = waits(status, "judy")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda h: h.marks.append(h.marks[1]), "repeated: wipe <p1> was started 2 times"),
+        (lambda h: h.marks.pop(1), "lost: wipe <p1> has a result and never ran"),
+        (lambda h: h.marks.pop(1), "lost: <p1> (gil/1-0/0.0) was approved and never ran"),
+        (
+            lambda h: gil(h).contexts["allowed"].pop(6),
+            "lost: <p1> (gil/1-0/0.0) was approved and has the results []",
+        ),
+        (lambda h: _end_as(h, "denied"), "illegal: <p1> (gil/1-0/0.0) was denied and ran 1 times"),
+        (lambda h: _end_as(h, "denied"), "illegal: <p1> was denied, not approved"),
+        (
+            lambda h: gil(h).told.append(waits("denied", "jack")),
+            "repeated: <p1> (gil/1-0/0.0) was decided as ['approved', 'denied']",
+        ),
+        (lambda h: gil(h).told.pop(), "lost: <p1> (gil/1-0/0.0) was decided as []"),
+        (
+            lambda h: h.decided.append(
+                Verdict(APPROVAL, "call", "jack", "deny", "ALREADY", "denied", "jack")
+            ),
+            "illegal: jack was told that <p1> (gil/1-0/0.0) is denied by jack",
+        ),
+        (
+            lambda h: h.decided.append(
+                Verdict(APPROVAL, "call", "jack", "approve", "DECIDED", "approved", "judy")
+            ),
+            "illegal: jack was told DECIDED and judy has decided <p1> (gil/1-0/0.0)",
+        ),
+        (
+            lambda h: h.endings.update(a1=Ending(text="<a1>")),
+            "illegal: the answer to a1 does not say <approved:p1>: <a1>",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_approval_is_said(spoil: Callable[[History], object], said: str) -> None:
+    history = copy.deepcopy(good())
+    spoil(history)
+    found = [str(problem) for problem in problems(history, SAID)]
+    assert any(problem.startswith(said) for problem in found), found
+
+
+def test_an_approved_call_that_began_may_have_an_unknown_outcome() -> None:
+    history = good()
+    ran: Any = gil(history).contexts["allowed"][6]
+    ran.update(content=OUTCOME_UNKNOWN)
+    assert problems(history, SAID) == []
+    history.marks.pop(1)
+    assert problems(history, SAID) == []
+
+
 def test_what_a_buried_turn_had_told_is_no_repetition() -> None:
     history = good()
     letter = {"mid": "n1", "content": SAID[1].body, "thread": "main"}
@@ -148,5 +233,7 @@ def test_the_model_calls_every_tag_once_and_answers_with_what_it_heard() -> None
     assert thought.text == "<by:ada> <r1>"
     talk += [{"role": "assistant", "content": thought.text}, {"role": "user", "content": "[reply]\n<by:bob>"}]
     assert think(talk).text == "<by:ada> <by:bob> <r1>"
+    for told, tag in (("Approved by judy", "approved:p1"), ("Denied by judy", "denied:p1")):
+        assert f"<{tag}>" in think([{"role": "user", "content": f'{told}: wipe {{"tag":"<p1>"}}'}]).text
     for trouble in ("poison", "hang", "refuse"):
         assert think([{"role": "user", "content": body("x", {trouble: True})}]).trouble == trouble

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.crash.points import SCRIPT_TIMES, Point, points_of, scripts, without_point, writing_scripts
+from tests.crash.points import SCRIPT_TIMES, Point, parts, points_of, scripts, without_point, writing_scripts
 from tests.crash.runs import Workshop
 from tests.crash.world import World
 
@@ -45,7 +45,7 @@ def test_a_script_without_a_point_is_named() -> None:
 
 def test_what_says_that_it_only_reads_does() -> None:
     texts = scripts()
-    reading = set(texts) - set(writing_scripts()) - {"prelude", "messages", "turns", "usage", "retention"}
+    reading = set(texts) - set(writing_scripts()) - parts()
     assert reading, "is the header still the same?"
     assert {name for name in reading if _WRITES.search(texts[name])} == set()
     assert all(_WRITES.search(texts[name]) for name in ("append", "claim", "reap"))

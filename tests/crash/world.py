@@ -25,6 +25,7 @@ from tests.crash.mind import Thought, think
 from tests.crash.model_server import ModelServer
 from tests.crash.points import Point
 from tests.crash.proxy import Proxy
+from tests.crash.verdicts import Verdict
 from tests.redis_fixtures import PASSWORD
 
 ARMED_SECONDS = 0.2
@@ -53,7 +54,7 @@ class Wish:
 
 @dataclass
 class Process:
-    """One process behind its proxy. `role` is the agent's name, `operator` or `client`."""
+    """One process behind its proxy. `role` is the agent's name, `operator`, `client` or `judge`."""
 
     role: str
     child: Child
@@ -161,6 +162,11 @@ class World:
         self.orders: dict[int, dict[str, Any]] = {}
         self.people: dict[str, list[dict[str, Any]]] = {}
         self.insist = False
+        self.verdicts: dict[str, dict[str, str]] = {}
+        """What people decide about the call with a tag, by person; nobody listed: nobody decides."""
+        self.judged: tuple[str, ...] = ()
+        """Agents whose calls people look at."""
+        self.decided: list[Verdict] = []
         self.sent: dict[str, str] = {}
         self.all_sent = asyncio.Event()
         self.hanging: set[str] = set()
@@ -364,6 +370,11 @@ class World:
                 return {"people": self.people, "insist": self.insist}
             case "sent":
                 self.sent[said["mid"]] = said["outcome"]
+            case "verdicts":
+                people = sorted({person for each in self.verdicts.values() for person in each})
+                return {"agents": self.judged, "judges": people, "verdicts": self.verdicts}
+            case "decided":
+                self.decided.append(Verdict(**{name: said[name] for name in said if name != "say"}))
             case "all sent":
                 self.all_sent.set()
             case "look":

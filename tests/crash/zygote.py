@@ -20,12 +20,13 @@ from typing import Any, Final
 
 import openai
 
-from tests.crash import agent_process, client_process, operator_process
+from tests.crash import agent_process, client_process, judge_process, operator_process
 
 PROGRAMS: Final[dict[str, Callable[[], int]]] = {
     "agent": agent_process.main,
     "operator": operator_process.main,
     "client": client_process.main,
+    "judge": judge_process.main,
 }
 _PR_SET_PDEATHSIG: Final = 1
 

@@ -78,6 +78,21 @@ async def test_history_as_json_and_yaml_is_what_is_stored(here: Here, ada: Agent
     assert as_json.json["items"] == RECORDS[1:]
 
 
+def test_thoughts_are_one_line_ahead_of_what_the_agent_says_and_does() -> None:
+    records = {
+        "start": 0,
+        "items": [
+            {**RECORDS[0], "reasoning": "A bridge is measured\nthree times. " + "Then once more. " * 20},
+            {**RECORDS[3], "reasoning": "It stands."},
+        ],
+    }
+    lines = history_lines("ada", records)
+    assert lines[0].startswith("#0 ada thought: A bridge is measured three times. Then")
+    assert lines[0].endswith("…")
+    assert lines[1] == "#0 ada ⚙ measure(place=bridge, times=3)  [120 tokens read, 9 written]"
+    assert lines[2:] == ["#1 ada thought: It stands.", "#1 ada: It stands.  [200 tokens read, 3 written]"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [

@@ -26,6 +26,15 @@ TOOL: Final[Plans] = {(0, True): (("tool", 0),)}
 TOOLS: Final[Plans] = {(0, True): (("tool", 0), ("tool", 0))}
 EARLY: Final[Plans] = {(0, True): (("ask", 1), ("reply", 0))}
 
+APPROVE: Final[Plans] = {(0, True): (("approve", 0),)}
+APPROVE_TWICE: Final[Plans] = {(0, True): (("approve", 0), ("approve", 0))}
+APPROVE_THEN_TOOL: Final[Plans] = {(0, True): (("approve", 0), ("tool", 0))}
+APPROVE_EARLY: Final[Plans] = {(0, True): (("approve", 0), ("reply", 0))}
+ASK_APPROVE: Final[Plans] = {(0, True): (("ask", 1),), (1, False): (("approve", 0),)}
+ASK_AND_APPROVE: Final[Plans] = {(0, True): (("ask", 1), ("approve", 0))}
+ELICIT: Final[Plans] = {(0, True): (("elicit", 0),)}
+ELICIT_TWICE: Final[Plans] = {(0, True): (("elicit", 0), ("elicit", 0))}
+
 PROCESSES: Final[Mapping[str, Scenario]] = {
     "three messages, killed twice, a reply lost": Scenario((*TWO, Send()), {"crash": 2, "lost": 1}),
     "two threads, killed, a reply lost": Scenario((*TWO_THREADS, Send()), {"crash": 1, "lost": 1}),
@@ -146,6 +155,10 @@ BUDGETS: Final[Mapping[str, Scenario]] = {
     "a budget, cancelled, SIGTERM": Scenario(ONE, {"cancel": 1, "drain": 1}, TOOL, budget=2),
     "a budget, buried": Scenario(TWO, {"crash": 2, "midnight": 1}, attempts=1, budget=1),
     "a budget, Redis loses its tail": Scenario(ONE, {"rollback": 2}, budget=1),
+    "a budget, calls that break off, a reply lost": Scenario(ONE, {"torn": 2, "lost": 1}, TOOL, budget=4),
+    "a budget, a call that breaks off, killed": Scenario(ONE, {"torn": 1, "crash": 1}, budget=3),
+    "a budget that a call that breaks off uses up": Scenario(ONE, {"torn": 1, "midnight": 1}, budget=1),
+    "a budget, a call that breaks off, cancelled": Scenario(ONE, {"torn": 1, "cancel": 1}, budget=3),
 }
 
 TRIMMED: Final[Mapping[str, Scenario]] = {
@@ -156,6 +169,66 @@ TRIMMED: Final[Mapping[str, Scenario]] = {
     "trimmed, Redis loses its tail": Scenario(TWO, {"rollback": 2}, TOOL, trims=True),
     "trimmed, buried": Scenario(TWO, {"crash": 2}, TOOL, attempts=1, trims=True),
     "trimmed, deleted": Scenario(TWO, {"delete": 1, "crash": 1}, trims=True),
+}
+
+APPROVALS: Final[Mapping[str, Scenario]] = {
+    "approved": Scenario(ONE, {}, APPROVE),
+    "approved, killed, a reply lost": Scenario(ONE, {"crash": 1, "lost": 1}, APPROVE),
+    "approved, killed twice": Scenario(ONE, {"crash": 2}, APPROVE),
+    "approved, a zombie": Scenario(ONE, {"zombie": 1}, APPROVE),
+    "approved, SIGTERM, a reply lost": Scenario(ONE, {"drain": 1, "lost": 1}, APPROVE),
+    "denied, killed, a reply lost": Scenario(ONE, {"crash": 1, "lost": 1}, APPROVE, people=("deny",)),
+    "two people decide": Scenario(ONE, {"crash": 1, "lost": 1}, APPROVE, people=("approve", "deny")),
+    "a person and the deadline": Scenario(ONE, {"deadline": 1, "crash": 1, "lost": 1}, APPROVE),
+    "nobody decides": Scenario(ONE, {"crash": 1}, APPROVE, people=(), deadlines=True),
+    "approved, evicted, suspended": Scenario(ONE, {"evict": 1, "pause": 1, "lost": 1}, APPROVE),
+    "approved, connections cut": Scenario(ONE, {"drop": 1, "half": 1}, APPROVE),
+    "approved, deleted": Scenario(ONE, {"delete": 1, "crash": 1, "deadline": 1}, APPROVE),
+    "approved, terminated": Scenario(ONE, {"terminate": 1, "crash": 1, "deadline": 1}, APPROVE),
+    "approved, cancelled": Scenario(ONE, {"cancel": 1, "crash": 1}, APPROVE),
+    "approved, the model refuses": Scenario(ONE, {"broken": 1, "crash": 1}, APPROVE),
+    "approved, a person writes": Scenario(THEN_NOTICE, {"lost": 1}, APPROVE_THEN_TOOL),
+    "two approvals in two threads": Scenario(TWO_THREADS, {}, APPROVE),
+    "two approvals, killed": Scenario(ONE, {"crash": 1}, APPROVE_TWICE),
+    "two approvals, two people": Scenario(ONE, {}, APPROVE_TWICE, people=("approve", "deny")),
+    "approved after an early reply": Scenario(ONE, {"deadline": 1, "lost": 1}, APPROVE_EARLY),
+    "approved, a full inbox": Scenario(
+        (Send(), Send(kind="notice"), Send(kind="notice")), {}, APPROVE, cap=1
+    ),
+    "asked, and the other one needs approval": Scenario(ONE, {}, ASK_APPROVE, agents=2),
+    "asked, the other one needs approval, deadlines": Scenario(ONE, {"deadline": 2}, ASK_APPROVE, agents=2),
+    "asked and approved": Scenario(ONE, {}, ASK_AND_APPROVE, agents=2),
+    "approved, buried by kills": Scenario(ONE, {"crash": 3}, APPROVE, attempts=1),
+    "approved, poison beside it": Scenario(THEN_NOTICE, {}, APPROVE, attempts=1, poison=frozenset({"m2"})),
+    "a poisonous decision": Scenario(ONE, {}, APPROVE, attempts=1, poison=frozenset({"A/m1/0!decision"})),
+    "a poisonous decision and its notice": Scenario(
+        ONE, {}, APPROVE, attempts=1, poison=frozenset({"A/m1/0!decision", "dead:A/m1/0!decision"})
+    ),
+    "approved, one slot": Scenario((Send(), Send(1)), {}, APPROVE, 2, pool=1, evicts=True),
+    "approved, the operator restarts": Scenario(ONE, {"opcrash": 1, "deadline": 1, "crash": 1}, APPROVE),
+    "approved, two operators": Scenario(ONE, {"deadline": 2}, APPROVE, operators=2),
+    "approved, the status follows": Scenario(ONE, {"deadline": 1, "crash": 1}, APPROVE, status=True),
+    "approved, trimmed": Scenario(ONE, {"crash": 1, "lost": 1}, APPROVE, trims=True),
+    "approved, the budget is used up": Scenario(ONE, {"crash": 1, "lost": 1}, APPROVE, budget=2),
+    "approved, Redis loses its tail": Scenario(ONE, {"rollback": 2}, APPROVE),
+}
+
+QUESTIONS: Final[Mapping[str, Scenario]] = {
+    "a call asks, killed, a reply lost": Scenario(ONE, {"crash": 1, "lost": 1}, ELICIT),
+    "a call asks two people": Scenario(ONE, {"lost": 1}, ELICIT, people=("approve", "deny")),
+    "a call asks and nobody answers": Scenario(ONE, {"crash": 1}, ELICIT, people=()),
+    "a call asks, a zombie": Scenario(ONE, {"zombie": 1, "lost": 1}, ELICIT),
+    "a call asks, connections cut": Scenario(ONE, {"drop": 1, "half": 1}, ELICIT),
+    "a call asks, SIGTERM": Scenario(ONE, {"drain": 1, "crash": 1}, ELICIT),
+    "a call asks, cancelled": Scenario(ONE, {"cancel": 1, "lost": 1}, ELICIT),
+    "a call asks, suspended, evicted": Scenario(ONE, {"pause": 1, "evict": 1}, ELICIT),
+    "a call asks, terminated": Scenario(ONE, {"terminate": 1, "crash": 1, "lost": 1}, ELICIT),
+    "a call asks, deleted": Scenario(ONE, {"delete": 1, "crash": 1}, ELICIT),
+    "a call asks, buried": Scenario(ONE, {"crash": 2}, ELICIT, attempts=1),
+    "two calls ask": Scenario(ONE, {"crash": 1}, ELICIT_TWICE),
+    "a call asks, the status follows": Scenario(ONE, {"crash": 1}, ELICIT, status=True),
+    "a call asks, two operators": Scenario(ONE, {"crash": 1}, ELICIT, operators=2, stale=True),
+    "a call asks, Redis loses its tail": Scenario(ONE, {"rollback": 2}, ELICIT),
 }
 
 OPERATORS: Final[Mapping[str, Scenario]] = {
@@ -202,6 +275,23 @@ LONG: Final[Mapping[str, Scenario]] = {
         ONE, {"evict": 1, "broken": 1, "terminate": 1, "crash": 1}, status=True
     ),
     "deleted, the model refuses, a reply lost": Scenario(TWO, {"broken": 1, "delete": 1, "lost": 1}),
+    "approved, killed, two zombies": Scenario(ONE, {"crash": 1, "zombie": 2}, APPROVE),
+    "approved, a zombie, killed, a reply lost": Scenario(ONE, {"zombie": 1, "crash": 1, "lost": 1}, APPROVE),
+    "two approvals, two people, killed, a deadline": Scenario(
+        ONE, {"crash": 1, "deadline": 1}, APPROVE_TWICE, people=("approve", "deny")
+    ),
+    "asked, the other one needs approval, killed": Scenario(
+        ONE, {"crash": 1, "lost": 1}, ASK_APPROVE, agents=2
+    ),
+    "asked, the other one needs approval, the asker deleted": Scenario(
+        ONE, {"delete": 1, "deadline": 1}, ASK_APPROVE, agents=2
+    ),
+    "approved, Redis loses its tail, killed": Scenario(ONE, {"rollback": 2, "crash": 1}, APPROVE),
+    "approved, suspended, evicted, the model refuses": Scenario(
+        ONE, {"pause": 1, "evict": 1, "broken": 1, "crash": 1}, APPROVE
+    ),
+    "two calls ask, a zombie, a reply lost": Scenario(ONE, {"zombie": 1, "lost": 1}, ELICIT_TWICE),
+    "a call asks, suspended, SIGTERM, killed": Scenario(ONE, {"pause": 1, "drain": 1, "crash": 1}, ELICIT),
     "Redis loses its tail, suspended": Scenario(TWO, {"rollback": 2, "pause": 1}),
     "two operators, deleted": Scenario(ONE, {"delete": 1, "crash": 1}, operators=2, stale=True),
     "two operators, ask": Scenario(ONE, {}, ASK, 2, 2),
@@ -217,6 +307,8 @@ SMALL: Final[Mapping[str, Scenario]] = {
     **POISON,
     **DISK,
     **BUDGETS,
+    **APPROVALS,
+    **QUESTIONS,
     **TRIMMED,
     **OPERATORS,
 }

@@ -79,7 +79,8 @@ def canonical(model: Model, world: World) -> World:
 
 def matters(agent: Agent, mid: str) -> bool:
     """Whether a deadline can still do anything."""
-    return any(debt.mid == mid for debt in agent.owed) or any(wait.mid == mid for wait in agent.waits)
+    timed = {debt.mid for debt in agent.owed} | {wait.mid for wait in agent.waits}
+    return mid in timed or any(approval.mid == mid for approval in agent.approvals)
 
 
 class Exploration:

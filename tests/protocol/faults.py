@@ -8,7 +8,8 @@ from tests.protocol.guards import Guard, Rules
 from tests.protocol.prelude import name
 from tests.protocol.runtime import buried, noticed, ring
 from tests.protocol.scenario import Model, Step
-from tests.protocol.state import Bus, Client, Operator, World
+from tests.protocol.state import Bus, Client, Due, Operator, World
+from tests.protocol.usage import asked
 
 CONTROLS: Final[Mapping[str, Callable[[Rules, Bus, int], Bus]]] = {
     "pause": scripts.pause,
@@ -55,7 +56,11 @@ def process_faults(model: Model, world: World) -> Iterator[Step]:
         if one.line == "open" and model.left(world, "half"):
             half = world._replace(runtimes=(*others[0], one._replace(line="half"), *others[1]))
             yield Step("fault", f"{who}'s wake connection is half-open", model.spend(half, "half"))
-        if one.at in {"act", "idle", "broken"} and model.left(world, "drain"):
+        if one.at == "ask" and model.left(world, "torn"):
+            again = one._replace(at="act", paid=-1, tried=one.tried + 1)
+            torn = asked(world._replace(runtimes=(*others[0], again, *others[1])), one.paid)
+            yield Step("fault", f"{who}'s model call breaks off", model.spend(torn, "torn"))
+        if one.at in {"act", "idle", "broken", "asking"} and model.left(world, "drain"):
             told = world._replace(runtimes=(*others[0], one._replace(at="force"), *others[1]))
             yield Step("fault", f"{who} gets SIGTERM", model.spend(told, "drain"))
 
@@ -122,8 +127,20 @@ def deadlines(model: Model, world: World) -> Iterator[Step]:
     if not model.rules.keep(Guard.DEADLINES):
         return
     for entry in sorted(entry for entry in world.bus.later if entry.message is None):
+        agent = world.bus.agents[entry.agent]
+        if any(approval.mid == entry.mid for approval in agent.approvals):
+            yield from found(world, entry)
+            continue
         expired = scripts.expire(model.rules, world.bus, entry)
         yield Step("slow", f"the deadline of {entry.mid} comes", ring(world._replace(bus=expired)))
+
+
+def found(world: World, entry: Due) -> Iterator[Step]:
+    """An operator finds the deadline of an approval; before it acts on that a person may decide."""
+    for i, op in enumerate(world.operators):
+        if op.expires is None:
+            operators = (*world.operators[:i], op._replace(expires=entry), *world.operators[i + 1 :])
+            yield Step("slow", f"the deadline of {entry.mid} is found", world._replace(operators=operators))
 
 
 def lives(model: Model, world: World) -> Iterator[Step]:

@@ -1,6 +1,7 @@
 """What must hold: in every state, across every step, and where nothing happens any more."""
 
 from horos_api.agent_state import TRANSITIONS, AgentState
+from tests.protocol.decisions import wrong_decisions
 from tests.protocol.guards import Rules
 from tests.protocol.prelude import name, wakeable
 from tests.protocol.scenario import Model
@@ -8,7 +9,12 @@ from tests.protocol.state import Agent, World
 from tests.protocol.surroundings import status_of
 from tests.protocol.usage import wrong_usage
 
-CLAIMED = frozenset({"next", "open", "act", "ask", "tool", "result", "idle", "broken", "fail"})
+CLAIMED = frozenset(
+    {
+        *{"next", "open", "act", "ask", "idle", "broken", "fail"},
+        *{"tool", "elicit", "asking", "hear", "withdraw", "result"},
+    }
+)
 """What only a process does that believes it holds the agent."""
 
 ALL_GUARDS = Rules()
@@ -26,7 +32,8 @@ def violation(model: Model, world: World) -> str | None:
         wrong = wrong_with(model, agent, a)
         if wrong:
             return wrong
-    return misplaced(world, places) or wrong_processes(model, world) or wrong_usage(model, world)
+    wrong = misplaced(world, places) or wrong_processes(model, world) or wrong_usage(model, world)
+    return wrong or wrong_decisions(model, world)
 
 
 def misplaced(world: World, places: list[str]) -> str | None:
@@ -53,8 +60,12 @@ def wrong_processes(model: Model, world: World) -> str | None:
 
 def wrong_with(model: Model, agent: Agent, a: int) -> str | None:
     """What is wrong with one agent, if anything."""
-    if agent.state == "terminated" and (agent.turn or agent.inbox or agent.owed):
+    pending = agent.approvals or agent.questions
+    if agent.state == "terminated" and (agent.turn or agent.inbox or agent.owed or pending):
         return f"terminated {name(a)} has something left"
+    for question in agent.questions:
+        if question.turn != agent.turn or question.token != agent.holder:
+            return f"{question.mid} is put to people and its call is over"
     if agent.epoch > model.scenario.lives:
         return f"{name(a)} used up {agent.epoch} processes"
     if agent.evictions > 0:
@@ -103,7 +114,7 @@ def stuck(world: World) -> str | None:
     if any(one.line == "half" for one in world.runtimes):
         return None
     for a, agent in enumerate(world.bus.agents):
-        if wakeable(ALL_GUARDS, agent) and not waits_for_repair(world, a):
+        if wakeable(ALL_GUARDS, agent) and not waits_for_repair(world, a) and not waits_for_person(world, a):
             return f"I2: {name(a)} has work and only a timer can help"
     return None
 
@@ -114,10 +125,24 @@ def waits_for_repair(world: World, a: int) -> bool:
     return world.bus.agents[a].state == "error" and tries
 
 
+def waits_for_person(world: World, a: int) -> bool:
+    """Whether a running call of this agent has asked something that nobody has answered yet."""
+    asks = any(one.agent == a and one.at == "asking" for one in world.runtimes)
+    return asks and any(
+        not question.verdict and not question.over for question in world.bus.agents[a].questions
+    )
+
+
 def hopelessly_down(model: Model, world: World) -> bool:
     """Whether the victim cannot work and the scenario does not let it."""
     down = world.broken or world.bus.agents[model.scenario.victim].state == "paused"
     return down and not model.scenario.heals
+
+
+def something_left(agent: Agent) -> bool:
+    """Whether anything of this agent waits for somebody."""
+    open_ones = agent.owed or agent.waits or agent.approvals or agent.questions
+    return bool(agent.inbox or agent.turn or open_ones or agent.wake or agent.state == "paused")
 
 
 def settled(model: Model, world: World) -> bool:
@@ -128,9 +153,7 @@ def settled(model: Model, world: World) -> bool:
     for a, agent in enumerate(world.bus.agents):
         if hopeless and a == model.scenario.victim:
             continue
-        if agent.inbox or agent.turn or agent.owed or agent.waits or agent.wake or agent.state == "paused":
-            return False
-        if agent.holder and not hopeless:
+        if something_left(agent) or (agent.holder and not hopeless):
             return False
     if hopeless:
         return all_answered(model, world) or world.broken

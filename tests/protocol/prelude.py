@@ -50,6 +50,11 @@ def mark(bus: Bus, a: int) -> Bus:
     return bus._replace(dirty=bus.dirty | {a})
 
 
+def counted(rules: Rules, bus: Bus, a: int) -> Bus:
+    """The same, where what waits for a person has changed."""
+    return mark(bus, a) if rules.keep(Guard.DIRTY_APPROVALS) else bus
+
+
 # Messages ------------------------------------------------------------
 
 
@@ -174,12 +179,26 @@ def told_in(records: tuple[Record, ...]) -> set[str]:
     return {record.text for record in records if record.kind == "user"}
 
 
-def close_turn(bus: Bus, a: int) -> Bus:
+def awaited(journal: tuple[Record, ...]) -> str:
+    """The call of the last step that is next to run: it has no result, those before it have theirs."""
+    at = next((at for at in range(len(journal) - 1, -1, -1) if journal[at].kind == "step"), -1)
+    if at < 0:
+        return ""
+    kind, *calls = journal[at].text.split()
+    if kind in {"tool", "elicit"}:
+        calls = [str(at)]
+    results = sum(record.kind == "result" for record in journal[at:])
+    return calls[results] if results < len(calls) else ""
+
+
+def close_turn(rules: Rules, bus: Bus, a: int) -> Bus:
     """No turn is open any more; its records stay in the context of its thread."""
     agent = bus.agents[a]
     lengths = dict(agent.lengths)
     lengths[agent.thread] = lengths.get(agent.thread, 0) + len(agent.journal)
     state = "idle" if agent.state in {"running", "error"} else agent.state
+    if rules.keep(Guard.QUESTION_OF_TURN):
+        bus = bus.change(a, questions=())
     fields = {
         "turn": "",
         "thread": "",
@@ -193,14 +212,16 @@ def close_turn(bus: Bus, a: int) -> Bus:
 
 
 def acknowledge(bus: Bus, a: int, ends: dict[str, Fate]) -> Bus:
-    """XACK and XDEL these inputs; replies among them leave `waits`."""
+    """XACK and XDEL these inputs; replies among them leave `waits`, decisions `approvals`."""
     agent = bus.agents[a]
     gone = [message for message in agent.inbox if message.mid in ends]
     answered = {message.re for message in gone if message.kind == "reply"}
     waits = tuple(wait for wait in agent.waits if wait.mid not in answered)
+    decided = {message.re for message in gone if message.kind == "decision"}
+    approvals = tuple(approval for approval in agent.approvals if approval.mid not in decided)
     left = tuple(message for message in agent.inbox if message.mid not in ends)
     fates = agent.fates + tuple(ends[message.mid] for message in gone)
-    return bus.change(a, inbox=left, waits=waits, fates=fates)
+    return bus.change(a, inbox=left, waits=waits, approvals=approvals, fates=fates)
 
 
 def open_to(agent: Agent, other: int) -> tuple[str, ...]:
@@ -209,13 +230,16 @@ def open_to(agent: Agent, other: int) -> tuple[str, ...]:
 
 
 def held_back(rules: Rules, agent: Agent, debt: Debt) -> bool:
-    """Whether an open request is a reason not to answer yet.
+    """Whether an open request or approval is a reason not to answer yet.
 
-    One to the creditor itself from before the debt is none: the creditor has asked back and waits for this.
+    A request to the creditor itself from before the debt is none: it has asked back and waits for this.
     """
+    everywhere = not rules.keep(Guard.DEBT_OF_THREAD)
+    pending = any(approval.thread == debt.thread or everywhere for approval in agent.approvals)
+    if pending and rules.keep(Guard.APPROVAL_HOLDS):
+        return True
     if not rules.keep(Guard.OWES_WHILE_OPEN):
         return False
-    everywhere = not rules.keep(Guard.DEBT_OF_THREAD)
     for wait in agent.waits:
         back = wait.to == debt.sender and rules.keep(Guard.ASKED_BACK)
         if back and (wait.mid in debt.before or not rules.keep(Guard.ASKED_BACK_BEFORE)):
@@ -272,8 +296,9 @@ def bury(rules: Rules, bus: Bus, a: int) -> Bus:
         if debt.mid in agent.inputs:
             bus = reply(rules, bus, a, debt, "error")
     owed = tuple(debt for debt in bus.agents[a].owed if debt.mid not in agent.inputs)
-    bus = close_turn(bus.change(a, owed=owed, last=agent.turn), a)
-    lost = [message for message in inputs if message.kind == "reply"]
+    bus = close_turn(rules, bus.change(a, owed=owed, last=agent.turn), a)
+    chained = {"reply", "decision"} if rules.keep(Guard.BURIED_DECISION_TOLD) else {"reply"}
+    lost = [message for message in inputs if message.kind in chained]
     if lost:
         for message in lost:
             notice = Message(f"dead:{message.mid}", a, agent.uid, thread, "notice")

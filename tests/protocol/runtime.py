@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from tests.protocol.approvals import answer, elicit, withdraw
 from tests.protocol.guards import Guard
-from tests.protocol.prelude import inputs_of, name, told_in
+from tests.protocol.prelude import awaited, inputs_of, name, told_in
 from tests.protocol.scenario import Action, Model, Step
 from tests.protocol.state import PERSON, Bus, Record, Runtime, World
 from tests.protocol.turn_scripts import (
@@ -20,7 +21,7 @@ from tests.protocol.turn_scripts import (
 )
 from tests.protocol.usage import Used, asked
 
-CALLS = frozenset({"claim", "next", "act", "fail", "retire", "force", "result"})
+CALLS = frozenset({"claim", "next", "act", "fail", "retire", "force", "result", "elicit", "withdraw"})
 """Where the next thing is a script whose reply can be lost."""
 
 
@@ -30,6 +31,8 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
     who = f"{name(me.agent)}#{me.token}"
     if me.at == "idle":
         yield from waiting(model, world, at, who)
+    elif me.at == "asking":
+        yield from listening(model, world, at, who)
     elif me.at == "broken":
         woken = changed(world, at, me._replace(at="next", signal=False))
         yield Step("fast" if me.signal else "slow", f"{who} tries its turn again", woken)
@@ -41,7 +44,7 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
         bus, after, said = call(model, world, me)
         done = changed(world._replace(bus=bus), at, after)
         if me.at == "tool":
-            done = done._replace(tools=(*done.tools, f"{me.turn}/{len(me.journal)}"))
+            done = done._replace(tools=(*done.tools, running(me)))
         if me.at == "ask":
             done = asked(done, me.paid)
         yield Step("fast", f"{who} {said}", done)
@@ -71,6 +74,33 @@ def waiting(model: Model, world: World, at: int, who: str) -> Iterator[Step]:
     if me.line == "half":
         polled = me._replace(line="open", at="next")
         yield Step("slow", f"{who} looks after 30 s", changed(world, at, polled))
+
+
+def listening(model: Model, world: World, at: int, who: str) -> Iterator[Step]:
+    """The running call has asked a person: any wake means a look; a cancel or its own time end the wait."""
+    me = world.runtimes[at]
+    if me.cancelled:
+        yield Step("fast", f"{who} stops the call", changed(world, at, me._replace(at="withdraw")))
+        return
+    if me.signal:
+        yield Step("fast", f"{who} wakes", changed(world, at, me._replace(at="hear", signal=False)))
+        return
+    yield Step("slow", f"{who}'s call waits no longer", changed(world, at, me._replace(at="withdraw")))
+    if me.line == "half":
+        yield Step(
+            "slow", f"{who} looks after a while", changed(world, at, me._replace(line="open", at="hear"))
+        )
+
+
+def running(me: Runtime) -> str:
+    """What names the call that this process runs: an approved one by its approval."""
+    call = awaited(me.journal) or "+".join(approved(me))
+    return call if "/" in call else f"{me.turn}/{call}"
+
+
+def approved(me: Runtime) -> tuple[str, ...]:
+    """The calls that people have allowed with what this turn has taken."""
+    return tuple(one.re for one in me.inputs if one.verdict == "approve")
 
 
 def changed(world: World, at: int, me: Runtime) -> World:
@@ -146,12 +176,33 @@ def call(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
             after = me._replace(at="next") if answer.code == "BUSY" else gone
             said = f"retire: {answer.code}"
         case "tool":
-            after, said = me._replace(at="result"), "runs the tool"
+            asks = me.journal and me.journal[-1].text == "elicit"
+            after, said = me._replace(at="elicit" if asks else "result"), "runs the tool"
+        case "elicit" | "hear" | "withdraw":
+            bus, after, said = conversing(model, world, me)
         case "ask":
             after, said = me._replace(at="act"), "asks the model"
         case _:
             bus, after, said = act(model, world, me)
     return bus, after, said
+
+
+def conversing(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
+    """The scripts of a call that asks a person."""
+    mid, where = f"{running(me)}!ask", Call(me.agent, me.token, me.turn)
+    script = {"elicit": elicit, "hear": answer, "withdraw": withdraw}[me.at]
+    bus, told = script(model.rules, world.bus, where, mid)
+    said = f"{me.at} {mid}: {told.code} {told.verdict}"
+    if told.code == "NONE" and me.at == "hear" and not model.rules.keep(Guard.LOST_IS_OVER):
+        return bus, me._replace(at="asking"), said
+    if told.code == "NONE":
+        return bus, me._replace(at="result"), said
+    if told.code != "OK":
+        return bus, me._replace(at="exit"), said
+    heard = me.heard or told.verdict
+    if me.at == "withdraw":
+        return bus, me._replace(at="result", heard=heard), said
+    return bus, me._replace(at="withdraw" if heard else "asking", heard=heard), said
 
 
 def read_outside(bus: Bus, me: Runtime) -> tuple[Bus, Runtime, str]:
@@ -169,7 +220,7 @@ def read_outside(bus: Bus, me: Runtime) -> tuple[Bus, Runtime, str]:
 def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
     """What the answer of next or commit makes the process do."""
     blank = me._replace(turn="", thread="", base=0, inputs=(), journal=(), cancelled=False, in_hand=False)
-    blank = blank._replace(paid=-1, broke=False)
+    blank = blank._replace(paid=-1, broke=False, tried=0, heard="")
     if answer.code in {"FENCED", "LOST"}:
         return blank._replace(at="exit")
     if answer.code == "LEAVE":
@@ -198,23 +249,30 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
     if told and not model.rules.keep(Guard.JOINED_BY_RECORD):
         told = {me.inputs[0].mid}
     users = tuple(Record("user", message.mid, me.token) for message in me.inputs if message.mid not in told)
-    rounds = [record for record in me.journal if record.kind == "step"]
-    actions = () if me.cancelled or me.broke else plan(model, me)
-    if me.journal and me.journal[-1] == (pending := Record("step", "tool", me.journal[-1].author)):
-        outcome = "done" if me.at == "result" else "unknown"
-        if me.at == "act" and me.in_hand and pending.author == me.token and not me.cancelled:
+    if awaited(me.journal):
+        if me.at == "act" and me.in_hand and me.journal[-1].author == me.token and not me.cancelled:
             return world.bus, me._replace(at="tool"), "is about to run the tool"
-        return written(model, world, me, (Record("result", outcome, me.token),), None)
+        return written(model, world, me, (Record("result", outcome_of(me), me.token),), None)
+    calls = approved(me) if begins(model, me) and not me.cancelled else ()
+    if calls:
+        return allowed(model, world, me, users, calls)
     if world.broken and me.agent == model.scenario.victim and not me.cancelled:
         return world.bus, me._replace(at="fail"), "is refused by the model"
     if model.scenario.budget and me.paid < 0 and not me.broke and not me.cancelled:
         return charging(model, world, me)
+    return speaking(model, world, me, users)
+
+
+def speaking(model: Model, world: World, me: Runtime, users: tuple[Record, ...]) -> tuple[Bus, Runtime, str]:
+    """What the model says next: a step of the plan, or the answer."""
+    rounds = [record for record in me.journal if record.kind == "step" and "/" not in record.text]
+    actions = () if me.cancelled or me.broke else plan(model, me)
     if len(rounds) < len(actions):
         kind, target = actions[len(rounds)]
         step = Record("step", kind, me.token)
         effect: Effect | None = None
-        if kind == "ask":
-            effect = ("ask", target)
+        if kind in {"ask", "approve"}:
+            effect = (kind, target)
         elif kind == "reply":
             effect = ("reply", me.inputs[0].mid)
         return written(model, world, me, (*users, step), effect)
@@ -225,10 +283,42 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
     return bus, follow(bus, me, answer, model), f"commit {me.turn}: {answer.code} {answer.detail}"
 
 
+def outcome_of(me: Runtime) -> str:
+    """The result of the call that is awaited."""
+    if me.at != "result":
+        return "unknown" if not me.cancelled else "cancelled"
+    if me.journal[-1].text != "elicit":
+        return "done"
+    return "answered" if me.heard else "unanswered"
+
+
+def begins(model: Model, me: Runtime) -> bool:
+    """Decisions are looked at where a turn begins, and nowhere else: none can join."""
+    if model.rules.keep(Guard.CALL_WITH_RECORD):
+        return not me.journal
+    return all(record.author == me.token and record.kind == "user" for record in me.journal)
+
+
+def allowed(
+    model: Model, world: World, me: Runtime, users: tuple[Record, ...], calls: tuple[str, ...]
+) -> tuple[Bus, Runtime, str]:
+    """Begin with the calls that were approved: the messages and one step with all of them, written ahead."""
+    step = Record("step", f"run {' '.join(calls)}", me.token)
+    if not model.rules.keep(Guard.CALL_AHEAD):
+        if me.at == "act":
+            return world.bus, me._replace(at="tool"), "is about to run the tool"
+        return written(model, world, me, (*users, step, Record("result", "done", me.token)), None)
+    if users and not model.rules.keep(Guard.CALL_WITH_RECORD):
+        return written(model, world, me, users, None)
+    return written(model, world, me, (*users, step), None)
+
+
 def charging(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
     """Pay for the next model call, then ask; with nothing left the turn ends at once."""
-    day = used(world, me).day
-    bus, answer = charge(model.rules, world.bus, Call(me.agent, me.token, me.turn), day)
+    number = me.number + 1
+    ticket = Call(me.agent, me.token, me.turn, number)
+    bus, answer = charge(model.rules, world.bus, ticket, used(world, me))
+    me = me._replace(tried=0, number=number)
     said = f"charge: {answer.code}"
     if answer.code in {"FENCED", "LOST"}:
         return bus, me._replace(at="exit"), said
@@ -238,8 +328,8 @@ def charging(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str
 
 
 def used(world: World, me: Runtime) -> Used:
-    """What the call in the air has used, by this process's calendar."""
-    return Used(1 if me.paid >= 0 else 0, world.today - 1 if me.late else world.today)
+    """What calls have used since the last step and charge, by this process's calendar."""
+    return Used(me.tried + (me.paid >= 0), world.today - 1 if me.late else world.today)
 
 
 def written(
@@ -253,6 +343,8 @@ def written(
         return bus, me._replace(at="exit"), f"append {me.turn}/{index}: {answer.code}"
     known = {message.mid for message in me.inputs}
     joined = tuple(message for message in answer.joined if message.mid not in known)
-    on = me._replace(at="act", paid=-1, inputs=me.inputs + joined, journal=me.journal + answer.stored)
-    on = on._replace(cancelled=answer.detail == me.turn, in_hand=on.journal[-1].text == "tool")
+    on = me._replace(
+        at="act", paid=-1, tried=0, heard="", inputs=me.inputs + joined, journal=me.journal + answer.stored
+    )
+    on = on._replace(cancelled=answer.detail == me.turn, in_hand=bool(awaited(on.journal)))
     return bus, on, f"append {me.turn}/{index}: {answer.code} {effect or ''}"

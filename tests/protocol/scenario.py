@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from tests.protocol.guards import Rules
-from tests.protocol.state import Kind, World
+from tests.protocol.state import Kind, Verdict, World
 
-Action = tuple[Literal["ask", "reply", "tool"], int]
-"""One round of a turn: ask an agent, answer early what the turn opened with, or run an outside tool."""
+Action = tuple[Literal["ask", "reply", "tool", "approve", "elicit"], int]
+"""One round of a turn: ask an agent, answer early what the turn opened with, run an outside tool, call a
+tool that needs approval, or run one that asks a person something."""
 
 Pace = Literal["fast", "slow", "fault"]
 
@@ -47,6 +48,8 @@ class Scenario(NamedTuple):
     """Whether the operator makes room for agents that wait."""
     deadlines: bool = False
     """Whether deadlines come by themselves (else only as faults)."""
+    people: tuple[Verdict, ...] = ("approve",)
+    """What each person decides of whatever is put to them."""
     heals: bool = True
     """Whether a broken model comes back, and a suspended agent is resumed."""
     budget: int = 0
@@ -107,6 +110,7 @@ FAULTS: Final = {
     "deadline": "the deadline of a request comes",
     "broken": "the model refuses, later works again",
     "drain": "a process gets SIGTERM",
+    "torn": "a model call breaks off and has used something",
     "midnight": "a day begins",
     "lag": "the clock of a process is a day behind",
 }

@@ -1,5 +1,6 @@
 """The scripts that people, the gateway and the operator call. Each is one atomic step."""
 
+from tests.protocol.approvals import deny
 from tests.protocol.guards import Guard, Rules
 from tests.protocol.prelude import bounce, close_turn, debt_of, deliver, forget, mark, reply, want
 from tests.protocol.state import Agent, Bus, Due, Fate, Message
@@ -63,7 +64,10 @@ def due(rules: Rules, bus: Bus, entry: Due) -> Bus:
 
 
 def expire(rules: Rules, bus: Bus, entry: Due) -> Bus:
-    """A deadline has come: end what is still owed, or what was asked and has no reply, with an error."""
+    """A deadline has come: end what is still owed, or what was asked and has no reply, with an error.
+
+    What waits for a person's approval and has none is denied.
+    """
     bus = bus._replace(later=bus.later - {entry})
     a, agent = entry.agent, bus.agents[entry.agent]
     if agent.uid != entry.uid:
@@ -72,7 +76,15 @@ def expire(rules: Rules, bus: Bus, entry: Due) -> Bus:
     if debt:
         bus = reply(rules, bus, a, debt, "error")
         return bus.change(a, owed=tuple(other for other in bus.agents[a].owed if other != debt))
-    wait = next((wait for wait in agent.waits if wait.mid == entry.mid), None)
+    if any(approval.mid == entry.mid for approval in agent.approvals):
+        return deny(rules, bus, a, entry.mid)
+    return unanswered(rules, bus, a, entry.mid)
+
+
+def unanswered(rules: Rules, bus: Bus, a: int, mid: str) -> Bus:
+    """What the agent has asked and has no reply to: it gets an error for one."""
+    agent = bus.agents[a]
+    wait = next((wait for wait in agent.waits if wait.mid == mid), None)
     if wait is None or (wait.arrived and rules.keep(Guard.EXPIRE_NEEDS_DEBT)):
         return bus
     if rules.keep(Guard.EXPIRE_NEEDS_DEBT):
@@ -94,6 +106,8 @@ def reap(rules: Rules, bus: Bus, a: int, token: int) -> Bus:
         return bus
     evict = bus.agents[a].evict and not rules.keep(Guard.EVICT_IS_CLEARED)
     bus = bus.change(a, holder=0, evict=evict)
+    if rules.keep(Guard.QUESTION_REAPED):
+        bus = bus.change(a, questions=())
     if rules.keep(Guard.DIRTY):
         bus = mark(bus, a)
     return want(rules, forget(rules, bus, a), a)
@@ -150,8 +164,10 @@ def terminate(rules: Rules, bus: Bus, a: int) -> Bus:
         return bus
     bus = bounce(rules, bus, a)
     if rules.keep(Guard.TERMINATE_CLOSES_TURN):
-        bus = close_turn(bus, a)
+        bus = close_turn(rules, bus, a)
         bus = bus.change(a, inbox=())
+    if rules.keep(Guard.APPROVALS_END):
+        bus = bus.change(a, approvals=())
     return told(rules, mark(bus.change(a, state="terminated", owed=(), waits=(), wake=False), a), a)
 
 

@@ -10,7 +10,8 @@ PERSON: Final = -1
 
 NAMES: Final = "ABC"
 
-Kind = Literal["request", "reply", "notice"]
+Kind = Literal["request", "reply", "notice", "decision"]
+Verdict = Literal["", "approve", "deny"]
 AgentState = Literal["idle", "running", "paused", "error", "terminated"]
 
 
@@ -23,6 +24,7 @@ class Message(NamedTuple):
     thread: str
     kind: Kind
     re: str = ""
+    verdict: Verdict = ""
 
 
 class Record(NamedTuple):
@@ -40,6 +42,28 @@ class Wait(NamedTuple):
     to: int
     thread: str
     arrived: bool
+
+
+class Approval(NamedTuple):
+    """A call that waits for a person, or whose decision no turn has acknowledged yet (`approvals`)."""
+
+    mid: str
+    thread: str
+    verdict: Verdict = ""
+
+
+class Question(NamedTuple):
+    """What a running call asks a person (`elicitations`), or has asked in this turn.
+
+    `token` is the process that runs the call.
+    """
+
+    mid: str
+    turn: str
+    token: int
+    verdict: Verdict = ""
+    over: bool = False
+    """Nobody waits for the answer any more."""
 
 
 class Debt(NamedTuple):
@@ -95,6 +119,10 @@ class Agent(NamedTuple):
     seen: frozenset[str] = frozenset()
     waits: tuple[Wait, ...] = ()
     owed: tuple[Debt, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    questions: tuple[Question, ...] = ()
+    charged: int = 0
+    """The number of the last charge in the life of the holder."""
     delivered: frozenset[str] = frozenset()
     """Entries read outside the fence; only the traps H5 and H6 use it."""
     fates: tuple[Fate, ...] = ()
@@ -112,7 +140,7 @@ class Agent(NamedTuple):
 
 
 class Due(NamedTuple):
-    """An entry of `later`: a delayed message, or (without one) the deadline of a request."""
+    """An entry of `later`: a delayed message, or (without one) the deadline of a request or an approval."""
 
     agent: int
     uid: int
@@ -133,6 +161,12 @@ class Bus(NamedTuple):
     published: frozenset[int] = frozenset()
     answers: frozenset[tuple[str, str]] = frozenset()
     """Written by the checker alone: requests with what ended them, `answer`, `early` or `error`."""
+    put: frozenset[tuple[int, str]] = frozenset()
+    """Written by the checker alone: whatever a person was ever asked to decide, and by which agent."""
+    verdicts: frozenset[tuple[str, Verdict]] = frozenset()
+    """Written by the checker alone: what whoever decided was told to have decided."""
+    outcomes: frozenset[tuple[str, str]] = frozenset()
+    """Written by the checker alone: results of approved calls and of calls that asked."""
     alarms: frozenset[str] = frozenset()
     """Written by the checker alone: what a script saw and must never see."""
 
@@ -176,8 +210,14 @@ class Runtime(NamedTuple):
     cancelled: bool = False
     in_hand: bool = False
     """A tool that this very process has been told to run."""
+    heard: Verdict = ""
+    """What a person has said to the call that it runs."""
     paid: int = -1
     """The day to which the model call in the air is charged."""
+    number: int = 0
+    """How many charges it has made in its life."""
+    tried: int = 0
+    """What model calls have used that broke off, and nobody was told yet."""
     broke: bool = False
     """The budget of the day is used up."""
     late: bool = False
@@ -193,6 +233,8 @@ class Operator(NamedTuple):
     """Agent, epoch and uid."""
     reap: tuple[int, int] | None = None
     """Agent and the token that it found dead."""
+    expires: Due | None = None
+    """A deadline that it has found in `later`, a moment ago."""
     popped: frozenset[int] = frozenset()
     """Taken out of `dirty`, not written to the status yet."""
 
@@ -205,6 +247,8 @@ class Client(NamedTuple):
     accepted: tuple[str, ...] = ()
     cancel: str = ""
     """The turn it wants cancelled, as it saw it a while ago."""
+    decided: frozenset[tuple[int, str]] = frozenset()
+    """Which of the people has decided what."""
 
 
 class World(NamedTuple):

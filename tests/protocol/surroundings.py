@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from tests.protocol import scripts
+from tests.protocol.approvals import decide
 from tests.protocol.guards import Guard
 from tests.protocol.prelude import name, wakeable
 from tests.protocol.runtime import noticed, ring
 from tests.protocol.scenario import Model, Step
-from tests.protocol.state import PERSON, Bus, Client, Message, Operator, Runtime, World
+from tests.protocol.state import PERSON, Bus, Message, Operator, Runtime, World
 
 
 def live(world: World, a: int) -> frozenset[int]:
@@ -34,6 +35,10 @@ def operator_steps(model: Model, world: World) -> Iterator[Step]:
             yield reap(model, world, i, who)
         elif op.create:
             yield create(model, world, i, who)
+        elif op.expires:
+            bus = scripts.expire(model.rules, world.bus, op.expires)
+            expired = with_operator(world._replace(bus=bus), i, op._replace(expires=None))
+            yield Step("fast", f"{who} lets {op.expires.mid} expire", ring(expired))
         else:
             for a in sorted(op.todo):
                 yield from reconcile(model, world, (i, a), who)
@@ -147,13 +152,16 @@ def unused(world: World) -> int:
         for agent in bus.agents:
             used.add(agent.holder)
             used.update(record.author for record in agent.journal)
+            used.update(question.token for question in agent.questions)
     return next(token for token in range(1, 99) if token not in used)
 
 
 def status_of(bus: Bus, a: int) -> str:
     """What the status says of an agent."""
     agent = bus.agents[a]
-    return f"{agent.state}/{'resident' if agent.holder else 'hibernated'}" if agent.uid else "gone"
+    pending = sum(not one.verdict for one in agent.approvals)
+    pending += sum(not one.verdict and not one.over for one in agent.questions)
+    return f"{agent.state}/{'resident' if agent.holder else 'hibernated'}/{pending}" if agent.uid else "gone"
 
 
 def show(world: World, i: int, who: str) -> Iterator[Step]:
@@ -174,8 +182,25 @@ def show(world: World, i: int, who: str) -> Iterator[Step]:
 # The person's client ------------------------------------------------------------
 
 
+def deciding(model: Model, world: World) -> Iterator[Step]:
+    """Each person decides once of all that was ever put to them, at any time after that."""
+    client = world.client
+    for person, verdict in enumerate(model.scenario.people):
+        for a, mid in sorted(world.bus.put):
+            if (person, mid) in client.decided:
+                continue
+            bus, outcome = decide(model.rules, world.bus, a, mid, verdict)
+            after = ring(world._replace(bus=bus))
+            text = f"person {person + 1}: {verdict} {mid}: {outcome}"
+            knows = client._replace(decided=client.decided | {(person, mid)})
+            yield Step("slow", text, after._replace(client=knows))
+            if outcome == "DECIDED" and model.left(world, "lost"):
+                yield Step("fault", f"{text}, reply lost, will decide again", model.spend(after, "lost"))
+
+
 def client_steps(model: Model, world: World) -> Iterator[Step]:
     """Send the next message until it is accepted or refused for good."""
+    yield from deciding(model, world)
     client, sends = world.client, model.scenario.sends
     if client.position >= len(sends):
         return
@@ -189,7 +214,7 @@ def client_steps(model: Model, world: World) -> Iterator[Step]:
         yield Step("slow", f"person sends {mid}: FULL", after)
         return
     accepted = client.accepted if outcome == "NOAGENT" else (*client.accepted, mid)
-    moved = Client(client.position + 1, 0, accepted, client.cancel)
+    moved = client._replace(position=client.position + 1, uid_seen=0, accepted=accepted)
     yield Step("fast", f"person sends {mid}: {outcome}", after._replace(client=moved))
     if outcome == "OK" and model.left(world, "lost"):
         seen = client._replace(uid_seen=world.bus.agents[send.to].uid)

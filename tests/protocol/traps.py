@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from tests.protocol.configurations import (
+    APPROVE,
+    APPROVE_THEN_TOOL,
     ASK,
     ASK_TWICE,
     CIRCLE,
     CROSSED,
+    ELICIT,
     ONE,
+    THEN_NOTICE,
     TOOL,
     TOOLS,
     TWO,
@@ -133,7 +137,46 @@ KEEPING: Final[Mapping[str, Trap]] = {
     "B4": Trap(
         Guard.DAY_FORWARD, Scenario(TWO, {"midnight": 1, "lag": 1, "crash": 1}, budget=1), "2 times on a day"
     ),
+    "B5": Trap(Guard.TRIES_COUNT, Scenario(ONE, {"torn": 1}, budget=3), "2 times and is charged for 1"),
+    "B6": Trap(Guard.CHARGE_ONCE, Scenario(ONE, {"torn": 1, "lost": 1}, budget=3), "is charged for 2"),
     "T1": Trap(Guard.TRIM_KEEPS_INDEX, Scenario(TWO, {}, trims=True), "got 4 records and counts 2"),
 }
 
-TRAPS: Final[Mapping[str, Trap]] = {**CLASSIC, **ANSWERS, **BURYING, **CONTROLLING, **OPERATING, **KEEPING}
+DECIDING: Final[Mapping[str, Trap]] = {
+    "A1": Trap(Guard.APPROVAL_HOLDS, Scenario(ONE, {}, APPROVE), "part"),
+    "A2": Trap(Guard.APPROVAL_KEPT, Scenario(ONE, {}, APPROVE), "part"),
+    "A3": Trap(Guard.DECIDED_ONCE, Scenario(ONE, {}, APPROVE, people=("approve", "deny")), "decided twice"),
+    "A4": Trap(Guard.EXPIRE_NEEDS_PENDING, Scenario(ONE, {"deadline": 1}, APPROVE), "decided twice"),
+    "A5": Trap(
+        Guard.APPROVALS_EXPIRE, Scenario(ONE, {}, APPROVE, people=(), deadlines=True), "nothing can happen"
+    ),
+    "A6": Trap(Guard.DECISION_BEYOND_CAP, Scenario(THEN_NOTICE, {}, APPROVE, cap=1), "nothing can happen"),
+    "A7": Trap(Guard.DECISION_OWN_TURN, Scenario(ONE, {}, APPROVE_THEN_TOOL), "has not run it"),
+    "A8": Trap(Guard.CALL_WITH_RECORD, Scenario(ONE, {"crash": 1}, APPROVE), "has not run it"),
+    "A9": Trap(Guard.CALL_AHEAD, Scenario(ONE, {"crash": 1}, APPROVE), "started twice"),
+    "A10": Trap(
+        Guard.BURIED_DECISION_TOLD,
+        Scenario(ONE, {}, APPROVE, attempts=1, poison=frozenset({"A/m1/0!decision"})),
+        "nobody was told",
+    ),
+    "A11": Trap(Guard.APPROVALS_END, Scenario(ONE, {"terminate": 1}, APPROVE), "left"),
+    "A12": Trap(Guard.DIRTY_APPROVALS, Scenario(ONE, {}, APPROVE, status=True), "dirty"),
+    "E1": Trap(Guard.QUESTION_OF_TURN, Scenario(ONE, {}, ELICIT), "its call is over"),
+    "E2": Trap(Guard.QUESTION_REAPED, Scenario(ONE, {"crash": 1}, ELICIT), "its call is over"),
+    "E3": Trap(Guard.QUESTION_RETIRED, Scenario(ONE, {"drain": 1}, ELICIT), "its call is over"),
+    "E4": Trap(Guard.QUESTION_NEEDS_TURN, Scenario(ONE, {"terminate": 1}, ELICIT), ""),
+    "E5": Trap(Guard.ANSWER_WAKES, Scenario(ONE, {}, ELICIT), "only a timer"),
+    "E6": Trap(Guard.WITHDRAW_TELLS, Scenario(ONE, {}, ELICIT), "has not heard it"),
+    "E7": Trap(Guard.WITHDRAW_KEEPS, Scenario(ONE, {"lost": 1}, ELICIT), "has not heard it"),
+    "E8": Trap(Guard.LOST_IS_OVER, Scenario(ONE, {"rollback": 2}, ELICIT), "only a timer"),
+}
+
+TRAPS: Final[Mapping[str, Trap]] = {
+    **CLASSIC,
+    **ANSWERS,
+    **BURYING,
+    **CONTROLLING,
+    **OPERATING,
+    **KEEPING,
+    **DECIDING,
+}

@@ -6,8 +6,10 @@ from tests.protocol.guards import Guard, Rules
 from tests.protocol.prelude import (
     acknowledge,
     asked,
+    awaited,
     bury,
     close_turn,
+    counted,
     deliver,
     forget,
     give_up,
@@ -22,7 +24,7 @@ from tests.protocol.prelude import (
     told_in,
     want,
 )
-from tests.protocol.state import NAMES, PERSON, Bus, Debt, Due, Fate, Message, Record
+from tests.protocol.state import NAMES, PERSON, Approval, Bus, Debt, Due, Fate, Message, Record, Verdict
 from tests.protocol.usage import Used, counters, keep_reserved, spend
 
 
@@ -35,6 +37,7 @@ class Answer(NamedTuple):
     stored: tuple[Record, ...] = ()
     fence: int = 0
     day: int = 0
+    verdict: Verdict = ""
 
 
 class Call(NamedTuple):
@@ -47,7 +50,7 @@ class Call(NamedTuple):
 
 
 Effect = tuple[str, int | str]
-"""("ask", agent) or ("reply", mid)."""
+"""("ask", agent), ("reply", mid) or ("approve", 0)."""
 
 FENCED = Answer("FENCED")
 LOST = Answer("LOST")
@@ -77,6 +80,7 @@ def claim(rules: Rules, bus: Bus, call: Call, uid: int) -> tuple[Bus, Answer]:
         bus = bus.change(a, evict=False)
     if rules.keep(Guard.WAKE_IS_CLEARED):
         bus = bus.change(a, wake=False)
+    bus = bus.change(a, charged=0, questions=())
     if rules.keep(Guard.DEAD_HAVE_PAID):
         bus = keep_reserved(bus, a)
     if not rules.keep(Guard.WORK_IS_RECOMPUTED):
@@ -97,18 +101,25 @@ def look(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
     return bus, Answer(code, detail)
 
 
-def charge(rules: Rules, bus: Bus, call: Call, day: int) -> tuple[Bus, Answer]:
-    """Reserve one unit, unless those of the day are used up. OK with the day that it was taken from."""
+def charge(rules: Rules, bus: Bus, call: Call, before: Used) -> tuple[Bus, Answer]:
+    """Reserve one unit, unless those of the day are used up. OK with the day that it was taken from.
+
+    `call.at` is the number of this charge in the life of the process, `before` what tries before it used.
+    """
     a = call.agent
     if fenced(rules, bus, a, call.token):
         return bus, FENCED
     if bus.agents[a].turn != call.turn:
         return bus, LOST
-    today = counters(rules, bus, a, day)
+    repeated = call.at <= bus.agents[a].charged and rules.keep(Guard.CHARGE_ONCE)
+    if before.units and not repeated and rules.keep(Guard.TRIES_COUNT):
+        bus = spend(rules, bus, a, before)
+    today = counters(rules, bus, a, before.day)
+    bus = bus.change(a, charged=call.at)
     used = today.used - today.reserved
     if used >= rules.budget:
         return bus, Answer("EXHAUSTED")
-    if rules.keep(Guard.CHARGED_FIRST):
+    if rules.keep(Guard.CHARGED_FIRST) and not repeated:
         today = today._replace(used=used + 1, reserved=1)
     return bus.change(a, usage=today), Answer("OK", day=today.day)
 
@@ -153,11 +164,18 @@ def journaled(rules: Rules, bus: Bus, a: int, records: tuple[Record, ...]) -> Bu
     for record in records:
         if record.kind == "user" and record.text in told:
             bus = bus.alarm(f"{record.text} was told twice")
-    return bus.change(a, journal=bus.agents[a].journal + records)
+        before = bus.agents[a].journal
+        call = awaited(before)
+        if record.kind == "result" and record.text in {"answered", "unanswered"}:
+            call = f"{agent.turn}/{call}!ask"
+        if record.kind == "result" and "/" in call:
+            bus = bus._replace(outcomes=bus.outcomes | {(call, record.text)})
+        bus = bus.change(a, journal=(*before, record))
+    return bus
 
 
 def carry_out(rules: Rules, bus: Bus, a: int, effect: Effect, mid: str) -> tuple[Bus, str]:
-    """One effect of a step: a request to another agent, or an early reply to what is owed."""
+    """One effect of a step: a request to an agent, an early reply to what is owed, a call to be approved."""
     agent, (kind, target) = bus.agents[a], effect
     if kind == "reply":
         paid = tuple(debt for debt in agent.owed if debt.mid == target)
@@ -165,6 +183,13 @@ def carry_out(rules: Rules, bus: Bus, a: int, effect: Effect, mid: str) -> tuple
             bus = reply(rules, bus, a, debt, "early")
         left = tuple(debt for debt in bus.agents[a].owed if debt not in paid)
         return bus.change(a, owed=left), "OK" if paid else "NOREQUEST"
+    if kind == "approve":
+        bus = bus._replace(put=bus.put | {(a, mid)})
+        if rules.keep(Guard.APPROVALS_EXPIRE):
+            bus = bus._replace(later=bus.later | {Due(a, agent.uid, mid)})
+        approvals = (*agent.approvals, Approval(mid, agent.thread))
+        bus = bus.change(a, approvals=approvals, asked=(*agent.asked, (mid, agent.thread)))
+        return counted(rules, bus, a), "OK"
     to = int(target)
     if to == a:
         return bus, "NOAGENT"
@@ -227,7 +252,7 @@ def commit(
     if not failed:
         bus = witness(bus, a, paid)
     bus = settle(rules, bus, a, paid, (thread, "error" if failed else "answer"))
-    bus = close_turn(bus.change(a, last=call.turn), a)
+    bus = close_turn(rules, bus.change(a, last=call.turn), a)
     bus, (code, detail) = open_turn(rules, bus, a)
     return bus, Answer(code, detail)
 
@@ -245,13 +270,14 @@ def trim(rules: Rules, bus: Bus, a: int) -> Bus:
 
 
 def witness(bus: Bus, a: int, paid: tuple[Debt, ...]) -> Bus:
-    """The checker's own eye on answers: request and replies that they waited for were heard."""
+    """The checker's own eye on answers: request, replies and decisions that they waited for were heard."""
     agent = bus.agents[a]
     ends = {fate.mid: fate.end for fate in agent.fates}
     for debt in paid:
         if ends.get(debt.mid) != "done":
             bus = bus.alarm(f"{debt.mid} was answered before it was heard")
-        unheard = [mid for mid, where in agent.asked if where == debt.thread and f"re:{mid}" not in ends]
+        asked_there = [mid for mid, where in agent.asked if where == debt.thread]
+        unheard = [mid for mid in asked_there if not {f"re:{mid}", f"{mid}!decision"} & ends.keys()]
         missing = [mid for mid in unheard if mid not in debt.before]
         if missing:
             bus = bus.alarm(f"answered with a part: {', '.join(missing)} had not been heard")
@@ -267,7 +293,8 @@ def fail(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
         return bus, LOST
     if not rules.keep(Guard.FAIL_KEEPS_TURN):
         gone = {mid: Fate(mid, "dead") for mid in agent.inputs}
-        return close_turn(acknowledge(bus, a, gone), a).change(a, state="error", reason=True), Answer("OK")
+        closed = close_turn(rules, acknowledge(bus, a, gone), a)
+        return closed.change(a, state="error", reason=True), Answer("OK")
     state = "paused" if agent.state == "paused" else "error"
     return mark(bus.change(a, state=state, reason=True), a), Answer("OK")
 
@@ -288,6 +315,8 @@ def retire(rules: Rules, bus: Bus, call: Call, *, force: bool) -> tuple[Bus, Ans
     evict = agent.evict and not rules.keep(Guard.EVICT_IS_CLEARED)
     evictions = agent.evictions + 1 if agent.evict and not force else agent.evictions
     bus = bus.change(a, holder=0, attempt=attempt, evict=evict, evictions=evictions)
+    if rules.keep(Guard.QUESTION_RETIRED):
+        bus = bus.change(a, questions=())
     return want(rules, forget(rules, mark(bus, a), a), a), Answer("OK")
 
 

@@ -1,6 +1,6 @@
 """What model calls use: how it is counted, and what must hold of it.
 
-One call uses one unit here, which is also what is reserved for it.
+One call uses one unit here, which is also what is reserved for it; one that breaks off uses it too.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ UNEXPLAINED = frozenset({"crash", "zombie", "midnight", "lag", "cancel"})
 
 
 class Used(NamedTuple):
-    """What append and commit are told of: the units, and the day by the calendar of the process."""
+    """What charge, append and commit are told of: the units, and the day by the calendar of the process."""
 
     units: int
     day: int

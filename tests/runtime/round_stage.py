@@ -30,11 +30,15 @@ class Ledger:
     calls: int = 1000
     asked: list[tuple[str | None, int]] = field(default_factory=list)
     used: list[tuple[str | None, TokenUsage]] = field(default_factory=list)
+    given_back: int = 0
 
     async def before(self, model: ModelChoice, prompt_tokens: int) -> None:
         if len(self.asked) >= self.calls:
             raise BudgetExhaustedError("all is spent until tomorrow")
         self.asked.append((model.name, prompt_tokens))
+
+    async def unused(self) -> None:
+        self.given_back += 1
 
     def after(self, model: ModelChoice, usage: TokenUsage) -> None:
         self.used.append((model.name, usage))

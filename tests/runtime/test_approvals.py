@@ -312,6 +312,29 @@ async def test_a_message_while_a_call_waits_is_a_turn_of_its_own_and_is_answered
     assert bank.paid == [("carol", 5)]
 
 
+async def test_a_message_while_an_approved_call_runs_joins_its_turn(stage: Stage) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    @tool(approval=True)
+    async def pay() -> str:
+        """Pay, when somebody lets it."""
+        begun.set()
+        await go_on.wait()
+        return "paid"
+
+    await stage.agent()
+    await stage.model.load({"toolCalls": [call("pay")]}, {"text": "I wait."}, {"text": "Paid, and yes."})
+    async with stage.running(tools=ToolRegistry(pay)):
+        first = await stage.say("go")
+        (asked,) = await open_ones(stage)
+        await decide(stage, asked, APPROVE)
+        await asyncio.wait_for(begun.wait(), 20)
+        second = await stage.say("are you at it?")
+        go_on.set()
+        assert await stage.answer(first) == await stage.answer(second) == "Paid, and yes."
+    assert [message["content"] for message in (await said_to_model(stage))[-2:]] == ["paid", "are you at it?"]
+
+
 async def test_a_question_beside_a_decision_is_read_before_the_call_runs(stage: Stage, bank: Bank) -> None:
     mid = await asks(stage, bank, [PAY])
     (asked,) = await open_ones(stage)

@@ -180,10 +180,10 @@ def test_the_estimate_is_calibrated_by_the_newest_usage_within_reason(
 
 
 def test_the_room_is_the_window_without_the_answer_in_our_tokens() -> None:
-    assert room_for(8000, 2000, 1.0, 100, None) == Room(6000, 100)
-    assert room_for(8000, 2000, 2.0, 100, None) == Room(3000, 100)
-    assert room_for(8000, 2000, 1.0, 100, 500) == Room(500, 100)
-    assert room_for(1000, 2000, 1.0, 100, None).limit == LEAST_TOKENS
+    assert room_for(6000, 1.0, 100, None) == Room(6000, 100)
+    assert room_for(6000, 2.0, 100, None) == Room(3000, 100)
+    assert room_for(6000, 1.0, 100, 500) == Room(500, 100)
+    assert room_for(0, 1.0, 100, None).limit == LEAST_TOKENS
 
 
 def test_a_ceiling_holds_for_the_model_and_window_that_taught_it() -> None:

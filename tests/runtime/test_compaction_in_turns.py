@@ -4,7 +4,9 @@ import signal
 from dataclasses import replace
 from typing import Any
 
+from horos_api.model_fields import FallbackSpec
 from horos_api.resources import AgentSpec, BudgetSpec, ModelSpec
+from horos_runtime.token_estimates import message_tokens, schema_tokens
 from horos_runtime.tool_registry import ToolRegistry, tool
 from tests.runtime.stage import Stage, custom
 
@@ -117,6 +119,37 @@ async def test_a_server_with_a_smaller_window_than_configured_teaches_it(stage: 
     (record,) = await compactions(stage)
     assert record["ceiling"]["window"] == 128_000
     assert record["ceiling"]["room"] < 8000
+
+
+async def test_for_a_fallback_with_a_smaller_window_the_conversation_is_made_shorter(stage: Stage) -> None:
+    own = small(stage, 128_000)
+    await stage.agent(spec=own)
+    await fill(stage)
+    spares = [
+        FallbackSpec(
+            name=name, base_url=stage.model.base_url, context_window_tokens=window, max_output_tokens=200
+        )
+        for name, window in (("tiny", 512), ("spare", 2500))
+    ]
+    down = ModelSpec(name="own", base_url="http://127.0.0.1:1/v1", fallbacks=tuple(spares))
+    await stage.configure("ada", own.model_copy(update={"model": down}))
+    summary = {"match": SUMMARISE, "text": "They told facts."}
+    await stage.model.load(*[summary] * 8, {"text": "here"}, repeat="last")
+    async with stage.running():
+        assert await stage.ask("who is here?") == "here"
+    asked = [each["body"] for each in await stage.model.requests()]
+    assert {body["model"] for body in asked} == {"spare"}, "the tools alone fill the window of the other"
+    for body in asked:
+        taken = sum(map(message_tokens, body["messages"])) + schema_tokens(body.get("tools", []))
+        assert taken <= 2300
+    assert asked[-1]["messages"][-1]["content"] == "who is here?"
+    assert "They told facts." in asked[-1]["messages"][1]["content"]
+    (record,) = await compactions(stage)
+    assert "ceiling" not in record, "nobody refused anything"
+    await stage.configure("ada", own)
+    async with stage.running():
+        assert await stage.ask("long " * 1000) == "here"
+    assert len(await compactions(stage)) == 1, "its own model has room again"
 
 
 async def test_the_usage_of_summaries_counts(stage: Stage) -> None:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from horos_bus.records import Stretch
+from horos_runtime.context import Context
 from horos_runtime.context_manager import PAGE, THREADS_IN_MEMORY, ContextManager
+from horos_runtime.projection import Room, View
 from horos_runtime.records import Record, dump
 from tests.runtime.histories import assistant, compaction, turns, user
 
@@ -37,6 +39,30 @@ async def test_a_context_is_read_once_and_again_when_redis_tells_another_length(
     again = await contexts.load("main", 4)
     assert [record["content"] for record in again.records] == ["one", "1", "another two", "2"]
     assert thread.reads == [0, 0]
+
+
+def test_thoughts_count_for_what_a_thread_takes_in_redis_and_for_nothing_else() -> None:
+    plain, thoughtful = assistant("Yes."), assistant("Yes.")
+    thoughtful["reasoning"] = "Should I say yes? " * 100
+    context, without = Context(0, [user("one"), thoughtful]), Context(0, [user("one"), plain])
+    assert context.bytes == len(dump(user("one"))) + len(dump(thoughtful))
+    assert context.sizes(1, 2) == [len(dump(thoughtful))]
+    views = [View(each, "", (), Room(10**6)) for each in (context, without)]
+    assert views[0].messages() == views[1].messages()
+    assert views[0].tokens == views[1].tokens
+    assert context.records == without.records, "memory is for what the model reads"
+
+
+def test_sizes_stay_with_their_records_when_old_ones_are_forgotten() -> None:
+    records = turns(5)
+    context = Context(3, records)
+    context.forget_before(10)
+    context.extend([user("new")])
+    kept = [*records[7:], user("new")]
+    assert (context.first, context.end, context.records) == (10, 24, kept)
+    assert context.sizes(0, 100) == [len(dump(record)) for record in kept]
+    assert context.sizes(11, 13) == [len(dump(record)) for record in kept[1:3]]
+    assert context.bytes == sum(context.sizes(0, 100))
 
 
 async def test_the_journal_of_the_open_turn_comes_behind_what_is_committed() -> None:
@@ -82,6 +108,7 @@ async def test_memory_forgets_what_a_compaction_covers_and_threads_not_used_for_
     assert len(thread.reads) == reads + 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 600), st.integers(0, 600), st.integers(0, 300))
 async def test_wherever_the_compaction_lies_nothing_that_is_shown_is_missing(
     before: int, behind: int, told: int

@@ -99,3 +99,14 @@ async def test_money_is_counted_by_the_price_of_the_model_that_answered(stage: S
         why = await stage.refusal(await stage.say("two"))
     assert "0.6 of 0.5 (budget.costPerDay)" in why
     assert (await stage.view()).usage.cost == 600_000_000
+
+
+async def test_a_model_that_is_down_costs_nothing(stage: Stage) -> None:
+    await stage.agent(spec=stage.spec(tokens_per_day=100, turn_seconds=30))
+    await stage.model.load({"fault": {"status": 503, "retryAfter": 60}})
+    async with stage.running(clock=lambda: NOON):
+        assert "answered 503" in await stage.ask("are you there?")
+        assert (await stage.view()).usage.today.tokens == 0
+        await stage.model.load(using(60, text="now I am"))
+        assert await stage.ask("and now?") == "now I am"
+    assert (await stage.view()).usage.today.tokens == 60

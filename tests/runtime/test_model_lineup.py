@@ -5,11 +5,18 @@ import pytest
 from horos_api.conditions import Reason
 from horos_api.model_choice import ModelChoice
 from horos_runtime.model_errors import ContextLengthError, ModelRefusedError, TransientModelError
-from horos_runtime.model_lineup import LONGEST_REST_SECONDS, REST_SECONDS, Lineup, Standings
+from horos_runtime.model_lineup import (
+    LONGEST_REST_SECONDS,
+    REST_SECONDS,
+    Lineup,
+    Standings,
+    prompt_window,
+)
 from horos_runtime.pace import Backoff
 
 OWN = ModelChoice(name="own", base_url="http://a/v1", context_window_tokens=8000)
 SECOND = ModelChoice(name="second", base_url="http://b/v1", context_window_tokens=8000)
+SMALL = ModelChoice(name="small", base_url="http://s/v1", context_window_tokens=4000)
 LARGE = ModelChoice(name="large", base_url="http://c/v1", context_window_tokens=64000)
 STEADY = Backoff(1.0, 1.0, jitter=False)
 DOWN = TransientModelError("it is down")
@@ -96,6 +103,24 @@ def test_what_is_too_long_goes_to_a_larger_window_only() -> None:
     models.too_long(models.next(), ContextLengthError("still too long"))
     with pytest.raises(ContextLengthError, match="too long"):
         models.next()
+
+
+def test_what_nobody_takes_is_to_be_shortened_for_the_largest_window_that_is_left() -> None:
+    models = lineup(LARGE, SMALL, SECOND)
+    fail(models, 3, 0.0)
+    for name in ("small", "second"):
+        assert chosen(models) == (name, 0.0)
+        models.too_long(models.next(), ContextLengthError(f"too long for {name}"))
+    with pytest.raises(ContextLengthError, match="too long for second") as raised:
+        models.next()
+    assert raised.value.model == SECOND
+
+
+def test_a_window_is_shared_by_the_request_and_its_answer() -> None:
+    assert prompt_window(OWN.model_copy(update={"max_output_tokens": 500})) == 7500
+    assert prompt_window(OWN) == 6000
+    assert prompt_window(ModelChoice()) == 96_000
+    assert prompt_window(OWN.model_copy(update={"max_output_tokens": 9000})) == 0
 
 
 def test_what_is_too_long_is_sent_back_rather_than_to_wait_for_a_larger_model_that_is_down() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,7 @@ async def test_a_refusal_is_not_tried_twice_when_a_fallback_answers(rounds: Roun
     await rounds.model.load(of("own", fault={"status": status}), of("other", text="hi"))
     assert (await rounds.ask("own", "other")).text == "hi"
     assert await models_asked(rounds) == ["own", "other"]
+    assert (rounds.budget.given_back, len(rounds.budget.used)) == (1, 1)
 
 
 async def test_when_all_refuse_the_first_refusal_is_the_error(rounds: Rounds) -> None:
@@ -91,6 +93,23 @@ async def test_a_stream_that_breaks_again_and_again_is_left_and_taken_back(round
     assert step.text == "a whole answer"
     assert shown_text(rounds.events, "t/1") == "a whole answer"
     assert len(rounds.named("discard")) == 3
+
+
+async def test_a_fallback_is_not_asked_what_does_not_fit_into_its_window(rounds: Rounds) -> None:
+    small = rounds.choice("small", context_window_tokens=100, max_output_tokens=50)
+    question = rounds.question(models=[rounds.choice("own"), small])
+    await rounds.model.load({"match": {"model": "own"}, "fault": {"status": 500}}, repeat="last")
+    long = replace(question, messages=[{"role": "user", "content": "word " * 100}])
+    with pytest.raises(ContextLengthError, match="too many for the model small, which takes 50 ") as raised:
+        await rounds.round.ask(long)
+    assert raised.value.model == small
+    assert set(await models_asked(rounds)) == {"own"}
+    assert rounds.named("fallback") == []
+    assert {name for name, _ in rounds.budget.asked} == {"own"}, "nobody pays for what is not asked"
+    await rounds.model.load({"match": {"model": "small"}, "text": "it fits"})
+    assert (await rounds.round.ask(replace(question, factor=2.0))).text == "it fits"
+    with pytest.raises(ContextLengthError):
+        await rounds.round.ask(replace(question, factor=10.0))
 
 
 async def test_a_model_that_falls_silent_is_left_for_its_fallback(scripted_model: ScriptedModel) -> None:

@@ -260,6 +260,27 @@ def test_every_public_name_is_there_and_documented() -> None:
 
 
 def test_a_name_costs_only_what_it_needs() -> None:
-    program = "import sys, horos; horos.AgentRuntime; print('openai' in sys.modules, 'kopf' in sys.modules)"
+    program = (
+        "import sys, horos; horos.AgentRuntime, horos.MCPClientManager;"
+        "print(*(name in sys.modules for name in ('openai', 'kopf', 'mcp')))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False"]
+    assert done.stdout.split() == ["False", "False", "False"]
+
+
+def test_until_its_first_turn_a_runtime_builds_no_validator_of_resources() -> None:
+    program = """
+import asyncio
+from horos import AgentRuntime
+from horos_api.resources import AgentSpec
+from horos_runtime.agent_config import StoredConfig
+from horos_runtime.settings import RuntimeSettings
+
+async def make():
+    return AgentRuntime(RuntimeSettings(agent="ada", uid="u", redis_url="redis://127.0.0.1:1", prefix="p"))
+
+asyncio.run(make())
+print(StoredConfig.__pydantic_complete__, AgentSpec.__pydantic_complete__, repr(AgentSpec().instructions))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "''"], "they are built when they are used"

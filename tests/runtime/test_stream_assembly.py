@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from horos_runtime.stream_assembly import CutStreamError
+from horos_runtime.stream_assembly import REASONING_BYTES, CutStreamError
 from tests.runtime.stream_stage import assemble, calls, chunk, part
 
 
@@ -20,6 +20,25 @@ def test_text_comes_in_fragments_and_ends() -> None:
         "TEXT_MESSAGE_END",
     ]
     assert {event["messageId"] for event in events} == {"t/1"}
+
+
+def test_thoughts_go_into_the_record_beside_the_content_and_no_longer_than_is_kept() -> None:
+    step, _ = assemble(
+        chunk(reasoning_content="\nFirst "),
+        chunk(reasoning_content="this.\n"),
+        chunk("stop", content="Hello"),
+    )
+    assert step.record("r", "t") == {
+        "role": "assistant",
+        "content": "Hello",
+        "run": "r",
+        "by": "t",
+        "reasoning": "First this.",
+    }
+    long, _ = assemble(chunk(reasoning_content="wörd " * 10_000), chunk("stop", content="Hello"))
+    kept = long.record("r", "t")["reasoning"]
+    assert REASONING_BYTES - 100 < len(kept.encode()) <= REASONING_BYTES
+    assert "bytes are not shown" in kept
 
 
 def test_arguments_of_two_calls_may_interleave() -> None:

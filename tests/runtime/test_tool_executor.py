@@ -137,6 +137,18 @@ async def test_an_async_tool_that_ignores_its_end_is_left_to_itself(monkeypatch:
     await until(lambda: not [task for task in asyncio.all_tasks() if task.get_name() == "tool stubborn"])
 
 
+async def test_a_thread_that_could_not_be_started_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads = ForeignThreads(limit=1)
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            await threads.run(lambda: "done")
+    assert await threads.run(lambda: "done") == "done"
+
+
 async def test_no_more_threads_are_given_up_than_the_limit() -> None:
     threads = ForeignThreads(limit=2)
     with hanging() as (hang, _):

@@ -102,6 +102,19 @@ CALLS: dict[str, Reply] = {
 }
 
 
+async def test_thoughts_are_kept_for_people_and_never_sent_back_to_the_model(stage: Stage) -> None:
+    await stage.agent()
+    await stage.model.load({"reasoning": "A greeting, then.", "text": "Hello."}, {"text": "Bye."})
+    async with stage.running(pace=FAST_TRIES):
+        await stage.ask("Hello?")
+        await stage.ask("Bye?")
+    (first, *_) = [record for record in await stage.records() if record["role"] == "assistant"]
+    assert (first["content"], first["reasoning"]) == ("Hello.", "A greeting, then.")
+    (_, second) = await stage.model.requests()
+    assert "Hello." in str(second["body"])
+    assert "greeting" not in str(second["body"])
+
+
 @pytest.mark.parametrize("answer", CALLS.values(), ids=CALLS)
 async def test_a_call_is_carried_out_whatever_its_shape(stage: Stage, answer: Reply) -> None:
     @tool

@@ -30,6 +30,8 @@ export const reasonOf = (code, message) => [code, message].filter(Boolean).join(
 export const summaryOf = (record) =>
   record.content ? `Summary of what came before: ${record.content}` : "Older parts were shortened.";
 
+const counted = (number) => number.toLocaleString("en");
+
 /** What a CUSTOM event says to a person: its tone and a sentence. */
 export const NOTES = {
   retry: ({ reason, seconds }) => ["warn", `${reason}. Next try in ${seconds} s.`],
@@ -41,7 +43,7 @@ export const NOTES = {
   budget: ({ exhausted, resets }) => ["warn", budgetOf(exhausted, resets)],
   compaction: ({ before, after }) => [
     "quiet",
-    `Older parts were shortened: ${before} tokens became ${after}.`,
+    `Older parts were shortened: ${counted(before)} tokens became ${counted(after)}.`,
   ],
   toolProblem: ({ message }) => ["warn", message],
   owes: () => ["quiet", "It waits for others, or for a decision, and answers then."],

@@ -11,6 +11,7 @@ from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, 
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
 from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
+from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
 
 PAGE: Final = 500
 AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
@@ -35,11 +36,20 @@ class KubeCluster:
 
     async def model_configs(self) -> Sequence[ModelConfigFacts]:
         """List every ModelConfig; none where the cluster does not know the kind yet."""
-        paths = [f"/apis/{GROUP}/{VERSION}{scope}/modelconfigs" for scope in self._scopes]
+        return [model_config_facts(item) async for item in self._shared("modelconfigs")]
+
+    async def tool_servers(self) -> Sequence[ToolServerFacts]:
+        """List every ToolServer; none where the cluster does not know the kind yet."""
+        return [tool_server_facts(item) async for item in self._shared("toolservers")]
+
+    async def _shared(self, plural: str) -> AsyncIterator[Mapping[str, Any]]:
+        """List a kind that is optional: an older release's CRDs may lack it."""
         try:
-            return [model_config_facts(item) for path in paths async for item in self._list(path)]
+            for scope in self._scopes:
+                async for item in self._list(f"/apis/{GROUP}/{VERSION}{scope}/{plural}"):
+                    yield item
         except OutdatedError:
-            return []
+            return
 
     async def agent(self, namespace: str, name: str) -> AgentFacts | None:
         """Ask for one Agent, past all caches."""
@@ -81,8 +91,14 @@ class KubeCluster:
         """Write the status as the operator's own; OutdatedError when the ModelConfig is gone."""
         return model_config_facts(await self._apply_status("ModelConfig", config, status))
 
+    async def write_tool_server_status(
+        self, server: ToolServerFacts, status: Mapping[str, Any]
+    ) -> ToolServerFacts:
+        """Write the status as the operator's own; OutdatedError when the ToolServer is gone."""
+        return tool_server_facts(await self._apply_status("ToolServer", server, status))
+
     async def _apply_status(
-        self, kind: str, of: AgentFacts | ModelConfigFacts, status: Mapping[str, Any]
+        self, kind: str, of: AgentFacts | ModelConfigFacts | ToolServerFacts, status: Mapping[str, Any]
     ) -> Any:
         applied = {
             "apiVersion": f"{GROUP}/{VERSION}",

@@ -1,0 +1,1 @@
+"""The part `tools`: MCP servers to call, and what calls them."""
