@@ -35,6 +35,8 @@ FORM = json.dumps(
 )
 """One field of each kind that MCP has; only the city must be said."""
 
+QUESTION = "Where does it go?\nSee https://shop.example/42"
+
 
 def heard(turn: Turn) -> list[bytes]:
     """The user records of a turn."""
@@ -97,6 +99,6 @@ async def end_turn(runtime: MessageService, turn: Turn, text: str = "I wait for 
 async def question(runtime: MessageService, turn: Turn, schema: str = FORM, number: int = 1) -> str:
     """Let a tool server ask in the middle of a call; returns the question's id."""
     id_ = f"ada/{turn.id}/1.0!ask{number}"
-    asked = Elicitation(id_, "shop__buy", "shop", "Where does it go?", schema, 60)
+    asked = Elicitation(id_, "shop__buy", "shop", QUESTION, schema, 60)
     assert await runtime.elicit(turn.id, asked)
     return id_

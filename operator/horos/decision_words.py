@@ -58,7 +58,9 @@ def span(seconds: float) -> str:
 def what_is_asked(asked: Mapping[str, Any], *, whole: bool = False) -> str:
     """Say what would be called, or what a tool server asks; `whole` cuts nothing."""
     if is_question(asked):
-        return f"{asked['server']} asks: {visible(asked['message'])}{_form(asked['schema'])}"
+        return (
+            f"{asked['server']} asks: {visible(' '.join(asked['message'].split()))}{_form(asked['schema'])}"
+        )
     raw = str(asked.get("arguments", ""))
     return f"{asked['tool']}({visible(raw if whole else short_arguments(raw))})"
 
@@ -80,7 +82,9 @@ def how_to_decide(approval_id: str, schema: str = "") -> str:
 def decided_words(status: str, who: str, reason: str) -> str:
     """Say how it was decided."""
     by = f" by {visible(who)}" if who else ""
-    return f"{_VERDICTS.get(status, status)}{by}" + (f": {visible(reason)}" if reason else "")
+    return f"{_VERDICTS.get(status, status)}{by}" + (
+        f": {visible(' '.join(reason.split()))}" if reason else ""
+    )
 
 
 def _form(schema: str) -> str:

@@ -125,7 +125,7 @@ class Judgement:
     reason: Annotated[str, typer.Option(help="Why; the agent's model reads it.")] = ""
     who: Annotated[
         str | None,
-        typer.Option(envvar="HOROS_WHO", help="Recorded as who decides; default: your name in the cluster."),
+        typer.Option(help="Recorded as who decides; default: HOROS_WHO, or your name in the cluster."),
     ] = None
 
     @property

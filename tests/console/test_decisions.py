@@ -13,7 +13,7 @@ from horos_bus.message_service import MessageService
 from horos_bus.records import Ending, Turn, Usage
 from horos_runtime.tool_registry import ToolRegistry
 from horos_runtime.tool_registry import tool as as_tool
-from tests.asking_people import FORM, call_to_approve, end_turn, heard, question
+from tests.asking_people import FORM, QUESTION, call_to_approve, end_turn, heard, question
 from tests.console.browser import ENTER
 from tests.console.conftest import Window
 from tests.console.test_connections import opened, runtime_of
@@ -191,7 +191,7 @@ async def test_a_question_is_answered_with_its_defaults_filled_in(window: Window
     turn = await opened(window.stage, runtime, "Send it")
     question_id = await question(runtime, turn)
     await window.browser.shows("shop asks, for shop__buy", ".ask")
-    await window.browser.shows("Where does it go?", ".ask .question")
+    await window.browser.shows(QUESTION, ".ask .question")
     labels = await window.browser.texts(".ask .field > label, .ask legend")
     assert labels == ["City (required)", "units", "days", "gift", "extras", "mail"]
     named = "[...document.querySelectorAll('.ask [name]')].map((e) => [e.name, e.value])"

@@ -222,6 +222,7 @@ async def test_a_message_waits_visibly_until_its_turn_comes(window: Window) -> N
     await window.log_in("ada")
     await window.say("anybody?")
     await window.browser.shows("Waits for its turn.", ".queue")
+    await window.browser.shows("waking", ".state")
     await window.browser.reload()
     await window.browser.shows("Waits for its turn.", ".queue")
     assert await window.browser.texts(".said") == ["anybody?"]

@@ -6,7 +6,7 @@ import pytest
 
 from horos_api.messages import Verdict
 from horos_bus.records import Turn
-from tests.asking_people import FORM, call_to_approve, end_turn, question
+from tests.asking_people import FORM, QUESTION, call_to_approve, end_turn, question
 from tests.gateway.test_messages import refused
 
 DECIDE = "/ada/approvals/decide"
@@ -70,7 +70,7 @@ async def test_a_question_of_a_server_is_listed_with_its_form(space):
     _, question_id = await asked(space)
     (found,) = await open_of(space)
     assert (found["id"], found["kind"], found["tool"]) == (question_id, "elicitation", "shop__buy")
-    assert (found["server"], found["message"], found["schema"]) == ("shop", "Where does it go?", FORM)
+    assert (found["server"], found["message"], found["schema"]) == ("shop", QUESTION, FORM)
     assert (await space.http.get("/ada")).json()["approvals"] == 1
 
 

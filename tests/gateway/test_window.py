@@ -101,7 +101,12 @@ async def test_another_site_can_do_nothing_with_a_session(space, browser):
     await space.agent()
     await log_in(browser)
     url = f"{space.agents_url}/ada"
-    for path, body in (("messages", {"text": "hi"}), ("cancel", None), ("terminate", None)):
+    for path, body in (
+        ("messages", {"text": "hi"}),
+        ("cancel", None),
+        ("terminate", None),
+        ("approvals/decide", {"id": "ada/1-0/1.0", "verdict": "approve"}),
+    ):
         refused(await browser.post(f"{url}/{path}", json=body), 403, "forbidden", "X-Horos-Page")
     for site in ("cross-site", "same-site", "none"):
         headers = {**PAGE, "Sec-Fetch-Site": site}

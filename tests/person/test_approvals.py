@@ -51,7 +51,7 @@ async def test_a_call_that_waits_is_listed_in_short_and_in_full(here: Here, ada:
 async def test_a_question_is_listed_with_what_it_asks_for(here: Here, ada: Agent) -> None:
     await asked(here, ada)
     line = (await here.horos("approvals")).out.splitlines()[1]
-    assert "shop asks: Where does it go? (city (required): a text of at least 2 characters, " in line
+    assert "shop asks: Where does it go? See https://shop.example/42 (city (required): a text of " in line
     assert "units: one of celsius, fahrenheit, else celsius, days: a whole number 1 to 7, else 3, " in line
 
 

@@ -18,17 +18,18 @@ from tests.redis_fixtures import RedisProcess
 
 
 @pytest.mark.parametrize(
-    ("user", "said", "recorded"),
+    ("user", "given", "recorded"),
     [
-        ("alice@example.org", (), "alice@example.org"),
-        ("alice@example.org", ("--who", "bob"), "bob"),
-        ("", (), getpass.getuser()),
+        ("alice@example.org", {}, "alice@example.org"),
+        ("alice@example.org", {"HOROS_WHO": "carol"}, "carol"),
+        ("alice@example.org", {"HOROS_WHO": "carol", "--who": "bob"}, "bob"),
+        ("", {}, getpass.getuser()),
     ],
 )
 async def test_a_decision_is_recorded_with_the_clusters_user(
-    redis_server: RedisProcess, tmp_path: Path, user: str, said: tuple[str, ...], recorded: str
+    redis_server: RedisProcess, tmp_path: Path, user: str, given: dict[str, str], recorded: str
 ) -> None:
-    install = f"identity-{len(recorded)}-{len(said)}"
+    install = f"identity-{len(recorded)}-{len(given)}"
     settings = Settings(redis_url=redis_server.url, install=install, token=SecretStr(TOKEN))
     door = FrontDoor(gateway_app(settings), TOKEN, user=user)
     bus = Bus.open(redis_server.url, key_prefix(install, "here"))
@@ -36,7 +37,9 @@ async def test_a_decision_is_recorded_with_the_clusters_user(
     with door.kubeconfig(tmp_path) as kubeconfig:
         await horos("send", "ada", "Buy", "-n", "here", KUBECONFIG=kubeconfig)
         approval_id = await call_to_approve(ada.runtime, await ada.turn())
-        done = await horos("approve", approval_id, *said, "-n", "here", KUBECONFIG=kubeconfig)
+        said = ("--who", given["--who"]) if "--who" in given else ()
+        variables = {name: value for name, value in given.items() if name.isupper()}
+        done = await horos("approve", approval_id, *said, "-n", "here", KUBECONFIG=kubeconfig, **variables)
     assert done.code == 0, done.err
     (found,) = await ada.control.approvals("ada")
     assert (found.status, found.who) == ("approved", recorded)

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { fieldsOf, valuesOf } from "./fields.js";
-import { prettyJson, visible } from "./pretty.js";
+import { prettyJson, visible, visibleLines } from "./pretty.js";
 
 const REMEMBERED = "horos-who";
 let cards = 0;
@@ -63,7 +63,7 @@ export class AskView {
         el("pre", { class: "code", tabindex: "0", "aria-label": "Arguments" }, prettyJson(args || "{}")),
       ];
     const form = el("div", { class: "fields" }, ...this._fields.map(({ node }) => node));
-    return [el("p", { class: "question" }, visible(message)), form];
+    return [el("p", { class: "question" }, visibleLines(message)), form];
   }
 
   _submit(event) {

@@ -9,6 +9,9 @@ const CLOSE = "}]";
 export const visible = (text) =>
   text.replace(UNSEEN, (each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`);
 
+/** The same for a text of several lines. */
+export const visibleLines = (text) => text.replaceAll("\t", "    ").split("\n").map(visible).join("\n");
+
 /** Lay out JSON text on lines; a text with a string that does not end stays as it is. */
 export function prettyJson(text) {
   const tokens = (text.match(TOKENS) ?? []).filter((token) => token.trim());

@@ -1,7 +1,7 @@
 // The tool servers of an agent, in the head: how many, which ones fail, and on demand all about them.
 
 import { el } from "./dom.js";
-import { visible } from "./pretty.js";
+import { visible, visibleLines } from "./pretty.js";
 
 export class Servers {
   constructor() {
@@ -49,8 +49,8 @@ function serverOf({ name, serverName, state, since, tools, hidden, error, errorA
     el("p", { class: "about-server" }, `${state}${when}${shared}`),
     el("p", {}, `${tools.length} ${tools.length === 1 ? "tool" : "tools"}${more}`, tools.length ? ":" : ""),
     tools.length ? el("p", { class: "names" }, tools.join("  ")) : null,
-    error ? el("p", { class: "complaint" }, visible(error), errorAt ? ` (${new Date(errorAt).toLocaleString()})` : "") : null,
-    stderr ? el("pre", { class: "code", tabindex: "0", "aria-label": `Standard error of ${name}` }, stderr.trimEnd()) : null,
+    error ? el("p", { class: "complaint" }, visibleLines(error), errorAt ? ` (${new Date(errorAt).toLocaleString()})` : "") : null,
+    stderr ? el("pre", { class: "code", tabindex: "0", "aria-label": `Standard error of ${name}` }, visibleLines(stderr.trimEnd())) : null,
   );
 }
 
