@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,11 +14,13 @@ from horos_api.server_report import ServerReport
 from horos_api.tool_servers import ResolvedServer, ToolServerUse
 from horos_runtime.agent_config import StoredConfig
 from horos_runtime.desk import Desk
-from horos_runtime.mcp_client import MCPClientManager, log
+from horos_runtime.mcp_client import MCPClientManager
 from horos_runtime.mcp_people import People
 from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.tools import Tool
 from horos_runtime.wakes import Wakes
+
+log: Final = logging.getLogger(__name__)
 
 FIRST_SECONDS: Final = 5.0
 """How long a turn waits for servers that are new: a model without the tools it was told of answers wrongly.
@@ -26,8 +29,8 @@ One that takes longer is waited for no more; its tools come in the round after i
 """
 SETTLE_SECONDS: Final = 0.1
 """Changes of the report come in bursts; so long others are waited for."""
-REPORT_SECONDS: Final = 1.0
-"""The report of a server with a thousand tools is large; it is written this often at most."""
+REPORT_BYTES: Final = 100_000
+"""So many bytes of reports are written in a second at most: that of a thousand tools is large."""
 REFRESH_SECONDS: Final = 30.0
 """How often the report is written anyway if it differs: servers go on writing to their stderr."""
 
@@ -77,9 +80,9 @@ class AgentServers:
         servers = config.servers or config.spec.tools.servers
         async with self._using:
             if servers != self._used:
-                self._used = servers
                 self._wait_until = time.monotonic() + FIRST_SECONDS
                 await self._manager.use(servers)
+                self._used = servers
 
     async def _report(self) -> None:
         """Write to the bus how the servers are, whenever it changes."""
@@ -89,9 +92,9 @@ class AgentServers:
             await asyncio.sleep(SETTLE_SECONDS)
             report = self._manager.report()
             if report.servers != told:
-                await self._desk.patience(partial(self._desk.messages.report_servers, report.encoded()))
-                told = report.servers
-                await asyncio.sleep(REPORT_SECONDS)
+                encoded, told = report.encoded(), report.servers
+                await self._desk.patience(partial(self._desk.messages.report_servers, encoded))
+                await asyncio.sleep(len(encoded) / REPORT_BYTES)
 
     def _tell(self, problem: str) -> None:
         log.warning("%s", problem)
