@@ -83,4 +83,4 @@ async def called(bus: Bus, name: str, times: int) -> None:
 
 async def connected(bus: Bus, name: str, servers: int) -> bool:
     report = read_report(await Control(bus).servers(name))
-    return servers == 0 or (report is not None and report.connected == servers)
+    return servers == 0 or (report is not None and len(report.connected) == servers)
