@@ -5,11 +5,11 @@ before each write and asks the clock, so that a process that was stopped for a w
 `act` runs is cut off at the same moment, in the middle of a request if need be. And nobody else may take over
 before `Rules.lease` is over, some seconds later.
 
-What remains is a write that was on its way: checked in time, and at its goal only when another leads already,
-four seconds later at the least. Nothing that is written relies on being alone: a pod's name follows from the
-agent and its epoch, a deletion names a uid, finalizers a version, the bus a uid, a token or a generation. Only
-two things that arrive so late are taken for new. A status or an order to pause is put right by the next pass; a
-mode that a person asked for at the gateway stands until somebody asks again.
+What remains is a write that was on its way: checked in time, and at its goal only when another leads, four
+seconds later at the least. Nothing that is written relies on being alone: a pod's name follows from the agent
+and its epoch, a deletion names a uid, finalizers a version, the bus a uid, a token or a generation. What is
+taken for new all the same (a status, an order to pause, a namespace's password) is put right by the next pass
+or sweep; a mode that a person asked for at the gateway stands until somebody asks again.
 """
 
 import asyncio
@@ -205,6 +205,8 @@ class Elector:
         try:
             async with asyncio.timeout(self._rules.request):
                 await self._door.write(lease)
+        except OutdatedError:
+            return  # somebody has taken it
         except (ClusterError, TimeoutError) as error:
             log.warning("the Lease is not given back, so others wait until it is over: %s", error)
         else:
