@@ -16,6 +16,7 @@ from horos.cli import app
 from horos_api.model_config import ModelConfig
 from horos_api.names import key_prefix
 from horos_api.resources import Agent
+from horos_api.tool_servers import ToolServer
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_gateway.app import gateway_app
@@ -32,6 +33,7 @@ from tests.redis_fixtures import RedisProcess
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
+SHARED = {"ModelConfig": ModelConfig, "ToolServer": ToolServer}
 INSTALL = "readme"
 TOKEN = "token-of-the-readme"
 
@@ -60,13 +62,13 @@ def test_every_yaml_example_is_what_it_says() -> None:
         if "replies" in document:
             kinds.append("script")
             parse_script(document)
-        elif document.get("kind") == "ModelConfig":
-            kinds.append("ModelConfig")
-            ModelConfig.from_manifest(document)
+        elif document.get("kind") in SHARED:
+            kinds.append(document["kind"])
+            SHARED[document["kind"]].from_manifest(document)
         else:
             kinds.append("Agent" if "kind" in document else "spec")
             Agent.from_manifest({"metadata": {"name": "part"}, **document})
-    assert sorted(kinds) == ["Agent", "ModelConfig", "script", "spec", "spec"]
+    assert sorted(kinds) == ["Agent", "ModelConfig", "ToolServer", "script", "spec", "spec", "spec"]
 
 
 def test_the_python_examples_are_those_that_are_tested() -> None:

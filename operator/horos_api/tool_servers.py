@@ -125,8 +125,8 @@ class _Use(_Remote):
         (),
         max_length=64,
         description=(
-            "The environment of the command. Of the agent's own it gets none but what programs need to run,"
-            " as PATH and HOME."
+            "The environment of the command, all of it: it gets no variable of the agent's own. Its program"
+            " is looked for in the agent's PATH."
         ),
         json_schema_extra=NAMED_LIST,
     )
@@ -253,7 +253,14 @@ class ToolServerStatus(ApiModel):
     """What is seen, as the agents that use the server report it; written by the operator only."""
 
     agents: WholeNumber = Field(0, ge=0, description="How many Agents of the namespace use the server.")
-    tools: WholeNumber = Field(0, ge=0, description="How many tools the server has, before any allow list.")
+    tools: WholeNumber = Field(
+        0,
+        ge=0,
+        description=(
+            "How many tools agents find in the server, those that read its resources and prompts included,"
+            " before any allow list."
+        ),
+    )
     last_error: str | None = Field(
         None, max_length=1024, description="What went wrong last, as an agent that uses the server saw it."
     )

@@ -68,7 +68,8 @@ class Reconciler:
         if agent is None:
             return Observation(None, (), BusSeen(), self._wall())
         bus = await self._ask_the_bus(agent)
-        self._caches.put_heard(key, _heard(agent, bus))
+        if not bus.problem:
+            self._caches.put_heard(key, _heard(agent, bus))
         return Observation(
             agent=agent,
             pods=self._caches.pods(key),
@@ -152,7 +153,7 @@ class Reconciler:
 
 
 def _heard(agent: AgentFacts, bus: BusSeen) -> tuple[Heard, ...]:
-    """What the agent's runtime says of ToolServers; while the bus is silent, nothing is known."""
+    """What the agent's runtime says of ToolServers."""
     if agent.spec is None or bus.report is None or bus.view is None:
         return ()
     return heard_from(agent.name, agent.spec, bus.report, live=bool(bus.view.holder))

@@ -20,7 +20,7 @@ ToolServers: TypeAlias = Mapping[str, ToolServerFacts]
 class Heard:
     """What one agent reports of one ToolServer.
 
-    `live`: a runtime holds the agent, so the report is of now. `tools` counts those before any allow list;
+    `live`: a runtime holds the agent, so the report is of now. `tools` counts those before the allow list;
     `error_at` is in milliseconds since the epoch.
     """
 
@@ -54,12 +54,16 @@ def _resolved(use: ToolServerUse, known: ToolServers) -> ResolvedServer:
         return alone
     shared = known.get(use.server_name)
     if shared is None:
-        return alone.model_copy(update={"problem": f"ToolServer {use.server_name} does not exist"})
+        return alone.model_copy(update={"problem": _missing(use.server_name)})
     if shared.spec is None:
         return alone.model_copy(update={"problem": f"ToolServer {shared.name}: {shared.problem}"})
     said = shared.spec
     opened = {"headers_secret_ref": said.headers_secret_ref, "oauth_secret_ref": said.oauth_secret_ref}
     return alone.model_copy(update={"url": said.url, **opened})
+
+
+def _missing(name: str) -> str:
+    return f"ToolServer {name} does not exist"
 
 
 def secrets_needed(servers: Iterable[ResolvedServer]) -> frozenset[str]:
@@ -68,18 +72,25 @@ def secrets_needed(servers: Iterable[ResolvedServer]) -> frozenset[str]:
 
 
 def heard_from(name: str, spec: AgentSpec, report: ServersReport, *, live: bool) -> tuple[Heard, ...]:
-    """Take from an agent's report what it says of the ToolServers that it uses."""
+    """Take from an agent's report what it says of the ToolServers that it uses.
+
+    That one did not exist is nothing to say of it once it does: the agent will look again.
+    """
     used = servers_used(spec)
-    return tuple(
-        Heard(
-            agent=name,
-            server=each.server_name,
-            live=live,
-            state=each.state,
-            tools=len(each.tools) + each.hidden,
-            error=each.error,
-            error_at=each.error_at,
+    heard: list[Heard] = []
+    for each in report.servers:
+        missing = each.error == _missing(each.server_name)
+        if each.server_name not in used or (missing and each.state is not ServerState.CONNECTED):
+            continue
+        heard.append(
+            Heard(
+                agent=name,
+                server=each.server_name,
+                live=live,
+                state=each.state,
+                tools=len(each.tools) + each.hidden,
+                error="" if missing else each.error,
+                error_at=0 if missing else each.error_at,
+            )
         )
-        for each in report.servers
-        if each.server_name in used
-    )
+    return tuple(heard)

@@ -225,8 +225,10 @@ def test_the_operator_may_do_with_each_kind_what_it_does(helm: Helm) -> None:
     assert granted == {
         *(("agents", verb) for verb in ("get", "list", "watch", "patch")),
         *(("modelconfigs", verb) for verb in ("get", "list", "watch")),
+        *(("toolservers", verb) for verb in ("get", "list", "watch")),
         ("agents/status", "patch"),
         ("modelconfigs/status", "patch"),
+        ("toolservers/status", "patch"),
         ("agents/finalizers", "update"),
     }
 

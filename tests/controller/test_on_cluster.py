@@ -172,6 +172,65 @@ def test_a_missing_secret_is_named_and_heals(settled: Stage) -> None:
     stage.until("key", "Resident", seconds=120)
 
 
+def tool_server(name: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "horos.dev/v1alpha1",
+        "kind": "ToolServer",
+        "metadata": {"name": name},
+        "spec": {"url": "http://127.0.0.1:9/mcp", **spec},
+    }
+
+
+def test_a_tool_server_that_comes_late_is_used_by_the_same_pod_until_it_needs_a_secret(
+    settled: Stage,
+) -> None:
+    stage = settled
+    stage.apply("tooled", tools={"servers": [{"name": "d", "serverName": "docs"}]})
+    stage.until("tooled", "Resident", seconds=120)
+    accepted = stage.agents.condition("tooled", "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("True", "ToolServerUnusable")
+    assert "ToolServer docs does not exist" in accepted["message"]
+    before = one_pod(stage, "tooled")["metadata"]["uid"]
+    stage.agents.apply(tool_server("docs"))
+    eventually("it is used", lambda: stage.agents.condition("tooled", "Accepted")["reason"] == "Valid")
+    key = f"horos:{stage.name}:{{{stage.name}}}:a:tooled:config"
+    eventually("configured", lambda: "127.0.0.1:9/mcp" in "".join(stage.redis("GET", key)))
+    eventually("counted", lambda: stage.agents.get("toolserver", "docs").get("status", {}).get("agents") == 1)
+    assert one_pod(stage, "tooled")["metadata"]["uid"] == before
+    # The Secret is not there: the pod starts all the same.
+    stage.agents.apply(tool_server("docs", headersSecretRef={"name": "docs"}))
+
+    def replaced() -> bool:
+        return before not in [pod["metadata"]["uid"] for pod in stage.agents.pods_of("tooled")]
+
+    eventually("another pod took over", replaced)
+    stage.until("tooled", "Resident", seconds=120)
+    mounts = one_pod(stage, "tooled")["spec"]["containers"][0]["volumeMounts"]
+    assert "/run/horos/secrets/docs" in [each["mountPath"] for each in mounts]
+    stage.agents.kubectl("delete", "toolserver", "docs")
+    eventually(
+        "it is missed",
+        lambda: stage.agents.condition("tooled", "Accepted")["reason"] == "ToolServerUnusable",
+    )
+
+
+def test_a_secret_of_a_tool_server_that_comes_late_is_a_file_in_the_pod_that_runs(settled: Stage) -> None:
+    stage = settled
+    server = {"name": "d", "url": "http://127.0.0.1:9/mcp", "headersSecretRef": {"name": "late"}}
+    stage.apply("reads", tools={"servers": [server]})
+    stage.until("reads", "Resident", seconds=120)
+    name = one_pod(stage, "reads")["metadata"]["name"]
+    stage.agents.kubectl("create", "secret", "generic", "late", "--from-literal=Authorization=Bearer x")
+
+    def read() -> bool:
+        words = ("exec", name, "--", "cat", "/run/horos/secrets/late/Authorization")
+        return stage.agents.kubectl(*words) == "Bearer x"
+
+    # Kubelet looks about once a minute.
+    eventually("kubelet has brought it", read, seconds=180)
+    assert one_pod(stage, "reads")["metadata"]["name"] == name
+
+
 def test_credentials_that_are_deleted_are_made_again(settled: Stage) -> None:
     stage = settled
     stage.agents.kubectl("delete", "secret", "horos-bus")

@@ -131,6 +131,22 @@ async def test_what_a_runtime_reports_of_its_servers_comes_into_both_statuses_an
     await control.delete("ada", "agent-uid")
 
 
+async def test_while_redis_is_away_a_tool_server_keeps_what_was_heard_of_it() -> None:
+    caches, cluster = Caches(), Writes()
+    caches.put_agent(agent(spec(tools={"servers": [{"name": "d", "serverName": "docs"}]})))
+    caches.put_server(tool_server())
+    connected = Heard("ada", "docs", live=True, state=ServerState.CONNECTED, tools=1, error="", error_at=0)
+    caches.put_heard(("research", "ada"), (connected,))
+    nobody = Bus.open("redis://127.0.0.1:1/0", key_prefix(SETTINGS.install, "research"))
+    credentials = BusCredentials(cluster, nobody, SETTINGS, SETTINGS.redis_url)
+    look = Reconciler(AgentManager(cluster, caches, nobody, credentials), FACTORY, lambda: NOW).look
+    await look(("research", "ada"))
+    await tell_shared(cluster, caches, NOW)
+    await nobody.aclose()
+    assert cluster.agents_told[-1]["conditions"][0]["reason"] == "BusUnavailable"
+    assert cluster.tools_told == {"docs": ("Connected", 1)}
+
+
 async def test_a_report_that_nobody_understands_is_none(bus: Bus) -> None:
     namespace = f"servers-{uuid.uuid4().hex[:8]}"
     caches, cluster = Caches(), Writes()

@@ -9,7 +9,7 @@ import pytest
 from horos_api.server_report import ServerReport, ServersReport, ServerState
 from horos_api.tool_servers import ToolServerStatus
 from horos_operator.tool_server_status import tool_server_status
-from horos_operator.tool_servers import Heard, ToolServerFacts, heard_from, servers_used
+from horos_operator.tool_servers import Heard, ToolServerFacts, heard_from, resolve_servers, servers_used
 from tests.controller.facts import NOW, spec, tool_server
 
 UP = Heard("ada", "docs", live=True, state=ServerState.CONNECTED, tools=3, error="", error_at=0)
@@ -122,6 +122,25 @@ USES = spec(
 def test_the_tool_servers_that_a_spec_uses() -> None:
     assert servers_used(spec()) == frozenset()
     assert servers_used(USES) == {"docs", "tickets"}
+
+
+@pytest.mark.parametrize(
+    ("state", "heard"),
+    [
+        (ServerState.FAILED, ()),
+        (ServerState.CONNECTING, ()),
+        (
+            ServerState.CONNECTED,
+            (Heard("ada", "docs", live=True, state=ServerState.CONNECTED, tools=0, error="", error_at=0),),
+        ),
+    ],
+)
+def test_that_a_tool_server_did_not_exist_is_not_said_of_one_that_does(
+    state: ServerState, heard: tuple[Heard, ...]
+) -> None:
+    (missing, _, _) = resolve_servers(USES, {})
+    report = ServerReport(name="d", server_name="docs", state=state, error=missing.problem, error_at=5)
+    assert heard_from("ada", USES, ServersReport(servers=(report,)), live=True) == heard
 
 
 def test_only_what_a_report_says_of_the_tool_servers_in_the_spec_is_heard() -> None:

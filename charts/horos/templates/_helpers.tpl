@@ -72,6 +72,43 @@ http://horos-model.{{ .Release.Namespace }}.svc:8080/v1
 {{- if and .Values.model.configNamespaces (.Capabilities.APIVersions.Has "horos.dev/v1alpha1/ModelConfig") }}true{{ end -}}
 {{- end -}}
 
+{{/* CEL: each reference to a Secret in an object of ours, as lists of maps; call with the expression of the object. */}}
+{{- define "horos.secretRefs" -}}
+[
+  [
+    ?{{ . }}.spec.?apiKeySecretRef.?name.optMap(name, {
+      'at': 'spec.apiKeySecretRef', 'secret': string(name), 'to': string({{ . }}.spec.?baseUrl.orValue(''))}),
+    ?{{ . }}.spec.?headersSecretRef.?name.optMap(name, {
+      'at': 'spec.headersSecretRef', 'secret': string(name), 'to': string({{ . }}.spec.?url.orValue(''))}),
+    ?{{ . }}.spec.?oauthSecretRef.?name.optMap(name, {
+      'at': 'spec.oauthSecretRef', 'secret': string(name), 'to': string({{ . }}.spec.?url.orValue(''))}),
+    ?{{ . }}.spec.?model.?apiKeySecretRef.?name.optMap(name, {
+      'at': 'spec.model.apiKeySecretRef', 'secret': string(name),
+      'to': string({{ . }}.spec.model.?baseUrl.orValue(''))}),
+  ],
+  {{ . }}.spec.?model.?fallbacks.orValue([]).map(fallback, has(fallback.apiKeySecretRef), {
+    'at': 'spec.model.fallbacks[].apiKeySecretRef', 'secret': string(fallback.apiKeySecretRef.name),
+    'to': string(fallback.?baseUrl.orValue(''))}),
+  {{ . }}.spec.?env.orValue([]).map(env, env.?valueFrom.?secretKeyRef.hasValue(), {
+    'at': 'spec.env[' + string(env.name) + '].valueFrom.secretKeyRef',
+    'secret': string(env.valueFrom.secretKeyRef.name), 'to': ''}),
+  {{ . }}.spec.?imagePullSecrets.orValue([]).map(pull, {
+    'at': 'spec.imagePullSecrets', 'secret': string(pull.name), 'to': ''}),
+]
++ {{ . }}.spec.?tools.?servers.orValue([]).map(server,
+  [
+    ?server.?headersSecretRef.?name.optMap(name, {
+      'at': 'spec.tools.servers[' + string(server.name) + '].headersSecretRef', 'secret': string(name),
+      'to': string(server.?url.orValue(''))}),
+    ?server.?oauthSecretRef.?name.optMap(name, {
+      'at': 'spec.tools.servers[' + string(server.name) + '].oauthSecretRef', 'secret': string(name),
+      'to': string(server.?url.orValue(''))}),
+  ]
+  + server.?env.orValue([]).map(env, env.?valueFrom.?secretKeyRef.hasValue(), {
+    'at': 'spec.tools.servers[' + string(server.name) + '].env[' + string(env.name) + '].valueFrom.secretKeyRef',
+    'secret': string(env.valueFrom.secretKeyRef.name), 'to': ''}))
+{{- end -}}
+
 {{/* What every pod of the chart has; call with (dict "root" $ "of" .Values.gateway). */}}
 {{- define "horos.pod" -}}
 enableServiceLinks: false
