@@ -80,6 +80,7 @@ class Leadership:
         for running in self._running:
             if not running.expired():
                 running.reschedule(asyncio.get_running_loop().time())
+        self._running.clear()  # a term that begins at once must not save them
 
     async def act(self, duty: Callable[[], Awaitable[None]]) -> None:
         """Wait until this process leads, and run `duty` until it is done or the leadership ends."""

@@ -81,9 +81,9 @@ def _status(code: int, reason: str) -> web.Response:
 
 
 @asynccontextmanager
-async def serving(server: LeaseServer, folder: Path) -> AsyncIterator[KubeConnection]:
-    """Run it, and open a connection to it by a kubeconfig, as a person would."""
-    runner = web.AppRunner(server.application())
+async def serving(application: web.Application, folder: Path) -> AsyncIterator[KubeConnection]:
+    """Run a server, and open a connection to it by a kubeconfig, as a person would."""
+    runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -92,7 +92,6 @@ async def serving(server: LeaseServer, folder: Path) -> AsyncIterator[KubeConnec
         yield connection
     finally:
         await connection.aclose()
-        server.reachable.set()
         await runner.cleanup()
 
 

@@ -71,8 +71,9 @@ def server() -> LeaseServer:
 
 @pytest.fixture
 async def connection(server: LeaseServer, tmp_path: Path) -> AsyncIterator[KubeConnection]:
-    async with serving(server, tmp_path) as opened:
+    async with serving(server.application(), tmp_path) as opened:
         yield opened
+        server.reachable.set()
 
 
 async def test_one_leads_and_the_other_follows(server: LeaseServer, connection: KubeConnection) -> None:

@@ -168,9 +168,7 @@ class KubeCluster:
         after = ""
         while True:
             page = await self._send("GET", f"{path}{joint}limit={PAGE}{after}")
-            if not isinstance(page, dict) or "items" not in page:
-                raise ClusterError(f"{path}: expected a list, found {str(page)[:200]!r}")
-            for item in page["items"]:
+            for item in page.get("items") or ():
                 yield item
             following = page["metadata"].get("continue")
             if not following:
@@ -179,18 +177,17 @@ class KubeCluster:
 
     async def _get(self, path: str) -> Mapping[str, Any] | None:
         try:
-            found: Mapping[str, Any] = await self._connection.request("GET", path)
+            return _checked(path, await self._connection.request("GET", path))
         except KubeError as error:
             if error.status == 404:
                 return None
             raise translated(error) from error
-        return found
 
     async def _send(self, method: str, path: str, body: object = None, content_type: str = JSON) -> Any:
         if method != "GET":
             self._may_write()
         try:
-            return await self._connection.request(method, path, body, content_type)
+            return _checked(path, await self._connection.request(method, path, body, content_type))
         except KubeError as error:
             raise translated(error) from error
 
@@ -205,6 +202,13 @@ def _own_path(namespace: str, kind: str, name: str) -> str:
 
 def _core_path(namespace: str, resource: str, name: str = "") -> str:
     return f"/api/v1/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
+
+
+def _checked(path: str, answer: Any) -> Mapping[str, Any]:
+    """Take nothing for an answer of Kubernetes that some proxy before it has made up."""
+    if not isinstance(answer, dict) or "metadata" not in answer:
+        raise ClusterError(f"{path}: expected an object of Kubernetes, found {str(answer)[:200]!r}")
+    return answer
 
 
 def translated(error: KubeError) -> ClusterError:
