@@ -87,7 +87,8 @@ async def serving(application: web.Application, folder: Path) -> AsyncIterator[K
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    connection = await KubeConnection.open(kubeconfig=str(_kubeconfig(folder, runner.addresses[0][1])))
+    _write_kubeconfig(kubeconfig(folder), runner.addresses[0][1])
+    connection = await KubeConnection.open(kubeconfig=str(kubeconfig(folder)))
     try:
         yield connection
     finally:
@@ -99,8 +100,12 @@ def door(connection: KubeConnection) -> KubeLease:
     return KubeLease(connection, "horos-system", NAME)
 
 
-def _kubeconfig(folder: Path, port: int) -> Path:
-    file = folder / "kubeconfig"
+def kubeconfig(folder: Path) -> Path:
+    """Where `serving` leaves it."""
+    return folder / "kubeconfig"
+
+
+def _write_kubeconfig(file: Path, port: int) -> None:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -110,4 +115,3 @@ def _kubeconfig(folder: Path, port: int) -> Path:
         "current-context": "here",
     }
     file.write_text(yaml.safe_dump(config))
-    return file
