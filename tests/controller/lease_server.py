@@ -83,7 +83,8 @@ def _status(code: int, reason: str) -> web.Response:
 @asynccontextmanager
 async def serving(application: web.Application, folder: Path) -> AsyncIterator[KubeConnection]:
     """Run a server, and open a connection to it by a kubeconfig, as a person would."""
-    runner = web.AppRunner(application)
+    # Streams that are open would be waited for by default, a minute long.
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -28,10 +28,11 @@ KINDS = {
 }
 SECRET = {"metadata": {"name": "horos-gateway"}, "data": {"token": "dG9rZW4="}}
 BROKEN = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": "etcd has a bad day"}}
+METADATA = {"namespace": "research", "name": "ada", "uid": "uid-of-ada", "resourceVersion": "5"}
 AGENT = {
     "apiVersion": "horos.dev/v1alpha1",
     "kind": "Agent",
-    "metadata": {"namespace": "research", "name": "ada", "uid": "uid-of-ada", "resourceVersion": "5"},
+    "metadata": METADATA,
     "spec": {"operatingMode": "Suspended"},
 }
 
@@ -76,7 +77,7 @@ class ApiServer(LeaseServer):
             return refusal
         self.written.append(f"{request.method} {request.path}")
         body = json.loads(await request.text())
-        return web.json_response({**AGENT, **body, "metadata": {**AGENT["metadata"], **body["metadata"]}})  # type: ignore[dict-item]
+        return web.json_response({**AGENT, **body, "metadata": METADATA | body.get("metadata", {})})
 
 
 def _answer(path: str) -> dict[str, Any]:
