@@ -17,7 +17,10 @@ NAME = "horos-operator"
 
 
 class LeaseServer:
-    """Keeps one Lease. `refuse_with` answers everything with a status, `reachable` cleared with silence."""
+    """Keeps one Lease. `refuse_with` answers everything with a status, `reachable` cleared with silence.
+
+    `seconds` is how long the answer to a renewal takes, `written` the loop's time when the last write came.
+    """
 
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
@@ -25,6 +28,8 @@ class LeaseServer:
         self.reachable = asyncio.Event()
         self.reachable.set()
         self.asked: list[str] = []
+        self.seconds = 0.0
+        self.written = 0.0
         self._version = 0
 
     @property
@@ -59,10 +64,13 @@ class LeaseServer:
         if change["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
             return _status(409, "Conflict")
         merged = {"metadata": {**self.lease["metadata"]}, "spec": {**self.lease["spec"], **change["spec"]}}
-        return self._keep(merged)
+        kept = self._keep(merged)
+        await asyncio.sleep(self.seconds)
+        return kept
 
     def _keep(self, body: dict[str, Any]) -> web.Response:
         self._version += 1
+        self.written = asyncio.get_running_loop().time()
         self.lease = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
         return web.json_response(self.lease)
 

@@ -139,6 +139,25 @@ async def test_a_process_that_was_stopped_past_its_lease_writes_nothing_when_it_
             operator.leadership.check()
 
 
+async def test_a_leader_counts_from_when_it_asked_and_not_from_the_answer(
+    server: LeaseServer, connection: KubeConnection
+) -> None:
+    operator = Operator(connection, "one")
+    async with standing(operator):
+        await until("it acts", lambda: operator.acting)
+        server.seconds = 0.3
+        ends: set[float] = set()
+
+        def renewed() -> bool:
+            end = operator.leadership._until
+            # Whatever arrived last, nothing that was sent after it has been counted.
+            assert end <= server.written + QUICK.renew
+            ends.add(end)
+            return len(ends) > 4
+
+        await until("it has renewed some times", renewed)
+
+
 async def test_a_lease_that_somebody_deletes_is_made_again_by_its_holder(
     server: LeaseServer, connection: KubeConnection
 ) -> None:

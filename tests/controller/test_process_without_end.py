@@ -43,7 +43,7 @@ class ApiServer(LeaseServer):
     def __init__(self) -> None:
         super().__init__()
         self.streams: list[asyncio.Queue[dict[str, Any]]] = []
-        self.written: list[str] = []
+        self.changed: list[str] = []
 
     def tell(self, event: dict[str, Any]) -> None:
         """Send an event of Agents into the newest stream."""
@@ -75,7 +75,7 @@ class ApiServer(LeaseServer):
     async def _change(self, request: web.Request) -> web.Response:
         if refusal := await self._trouble(request):
             return refusal
-        self.written.append(f"{request.method} {request.path}")
+        self.changed.append(f"{request.method} {request.path}")
         body = json.loads(await request.text())
         return web.json_response({**AGENT, **body, "metadata": METADATA | body.get("metadata", {})})
 
@@ -177,7 +177,7 @@ async def test_an_error_in_a_stream_begins_the_watches_again(
         await operator.until("it has ended", lambda: operator.said("the watches have ended"))
         await operator.until("it watches again", lambda: len(server.streams) == 2)
         server.tell({"type": "ADDED", "object": AGENT})
-        await operator.until("it acts on it", lambda: any("agents/ada" in each for each in server.written))
+        await operator.until("it acts on it", lambda: any("agents/ada" in each for each in server.changed))
         assert operator.process.returncode is None
         operator.process.terminate()
         assert await operator.process.wait() == 0
@@ -207,5 +207,5 @@ async def test_refusals_of_everything_are_waited_out(
         assert await operator.asked("/readyz") == 503
         server.refuse_with = None
         server.tell({"type": "ADDED", "object": AGENT})
-        await operator.until("it acts again", lambda: any("agents/ada" in each for each in server.written))
+        await operator.until("it acts again", lambda: any("agents/ada" in each for each in server.changed))
         assert operator.process.returncode is None
