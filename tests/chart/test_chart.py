@@ -394,7 +394,9 @@ def restricted_namespace() -> Iterator[str]:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("values", [(), ALL_PARTS, ("redis.external.secretName=mine",)])
+@pytest.mark.parametrize(
+    "values", [(), (*ALL_PARTS, "operator.replicas=2"), ("redis.external.secretName=mine",)]
+)
 def test_the_api_server_accepts_the_rendered_chart(
     helm: Helm, restricted_namespace: str, values: tuple[str, ...]
 ) -> None:
