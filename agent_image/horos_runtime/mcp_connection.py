@@ -44,6 +44,7 @@ class Surroundings:
     secrets: SecretFiles
     changed: Callable[[], None]
     tell: Callable[[str], None]
+    connect_seconds: float
     elicit: Elicit | None = None
     reconnect: Backoff = RECONNECT
 
@@ -184,8 +185,9 @@ class ServerConnection:
             await self._stir.wait()
 
     async def _live(self) -> None:
+        patience = max(self.server.timeout_seconds, self._around.connect_seconds)
         terms = Terms(
-            min(self.server.timeout_seconds, MOST_CONNECT_SECONDS),
+            min(patience, MOST_CONNECT_SECONDS),
             polls=self.server.command is None,
             legacy=self._legacy,
         )

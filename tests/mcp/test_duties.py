@@ -124,7 +124,7 @@ async def test_a_call_whose_time_is_over_is_cancelled_and_a_late_answer_is_passe
 
 async def test_the_introduction_is_never_cancelled(raw: MakeRaw) -> None:
     server = raw({"on": {"server/discover": "hang", "initialize": "hang"}})
-    async with hands(settings={"timeout": 1}, wait=False, raw=server.command) as agent:
+    async with hands(connect=0, settings={"timeout": 1}, wait=False, raw=server.command) as agent:
         await agent.becomes(ServerState.FAILED)
         assert "did not answer within 1 s" in agent.report().error
     assert not server.said("notifications/cancelled")

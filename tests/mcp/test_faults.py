@@ -62,7 +62,7 @@ async def test_what_goes_wrong_in_the_list_is_reported_and_tried_again(
     raw: MakeRaw, era: str, fault: str, says: str
 ) -> None:
     server = raw({"era": era, "on": {"tools/list": fault}}, {"era": era})
-    async with hands(settings={"timeout": 1}, wait=False, raw=server.command) as agent:
+    async with hands(connect=0, settings={"timeout": 1}, wait=False, raw=server.command) as agent:
         await agent.becomes(ServerState.CONNECTED)
         report = agent.report()
         assert re.search(says, report.error), report.error
@@ -88,7 +88,9 @@ async def test_a_server_that_dies_while_it_is_asked_for_its_changed_list_comes_b
 async def test_a_server_that_never_says_anything_holds_nobody_up(raw: MakeRaw) -> None:
     mute = raw({"on": {"server/discover": "hang", "initialize": "hang"}})
     server = raw()
-    async with hands(settings={"timeout": 2}, wait=False, mute=mute.command, raw=server.command) as agent:
+    async with hands(
+        connect=0, settings={"timeout": 2}, wait=False, mute=mute.command, raw=server.command
+    ) as agent:
         await agent.becomes(ServerState.CONNECTED)
         assert await agent.call("raw__echo", text="hi") == "hi"
         assert agent.report("mute").state is ServerState.CONNECTING

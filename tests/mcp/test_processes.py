@@ -99,3 +99,45 @@ uvloop.run(main())
     died, after = printed.splitlines()
     assert "its process ended with exit code 3" in died
     assert after == "3"
+
+
+def test_a_server_that_writes_a_line_without_end_is_left_before_memory_is_used_up() -> None:
+    printed = run("""
+import resource
+ENDLESS = "import os\\nwhile True: os.write(1, b'x' * 65536)"
+
+async def main():
+    async with used(sys.executable, "-c", ENDLESS) as manager:
+        await manager.ready(30)
+        print(manager.report().servers[0].error)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+uvloop.run(main())
+""")
+    error, mebibytes = printed.splitlines()
+    assert error == "it wrote a line of more than 32 MiB"
+    assert int(mebibytes) < 300
+
+
+def test_what_a_server_prints_without_end_takes_neither_all_time_nor_memory() -> None:
+    """Measured in time of the processor: what else the machine does is no matter."""
+    printed = run("""
+import resource, time
+ENDLESS = "import os\\nwhile True: os.write(1, b'x\\\\n' * 32768)"
+
+async def main():
+    async with used(sys.executable, "-c", ENDLESS) as manager:
+        while "[on stdout]" not in (manager.report().servers or [None])[0].stderr:
+            await asyncio.sleep(0.01)
+        longest, end = 0.0, time.process_time() + 1
+        while (begun := time.process_time()) < end:
+            await asyncio.sleep(0)
+            longest = max(longest, time.process_time() - begun)
+        print(longest)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+uvloop.run(main())
+""")
+    longest, mebibytes = printed.splitlines()
+    assert float(longest) < 0.1
+    assert int(mebibytes) < 200
