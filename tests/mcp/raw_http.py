@@ -270,6 +270,7 @@ async def endless(server: RawHttp, message: Message, _: Request) -> Response:
         yield '{"jsonrpc": "2.0", "result": "'
         while True:
             yield "x" * 100_000
+            await asyncio.sleep(0)  # or the end of the caller is never noticed
 
     return StreamingResponse(stream(), media_type="application/json")
 
