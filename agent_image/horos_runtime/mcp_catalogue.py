@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from mcp_types import ServerCapabilities
+from mcp_types import ListToolsResult, ServerCapabilities
 from mcp_types import Tool as ServerTool
 
 from horos_api.tool_servers import ResolvedServer
@@ -55,7 +55,15 @@ async def listing(client: Client) -> Listing:
     """Ask a server for its tools; raises MCPError."""
     if client.server_capabilities.tools is None:
         return Listing()
-    read, complete = await pages(lambda cursor: client.list_tools(cursor=cursor), PAGES)
+    listed = 0
+
+    async def fetch(cursor: str | None) -> ListToolsResult:
+        nonlocal listed
+        page = await client.list_tools(cursor=cursor)
+        listed += len(page.tools)
+        return page if listed <= TOOLS else page.model_copy(update={"next_cursor": None})
+
+    read, complete = await pages(fetch, PAGES)
     tools: dict[str, ServerTool] = {}
     problems: list[str] = []
     for each in (tool for page in read for tool in page.tools):

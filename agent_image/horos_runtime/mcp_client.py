@@ -135,7 +135,7 @@ class MCPClientManager:
         connection = self._connections[name]
         made = self._made.get(name)
         if made is None or made[0] is not connection.offered:
-            made = self._made[name] = (connection.offered, list(tools_of(connection, self._tell)))
+            made = self._made[name] = (connection.offered, list(tools_of(connection)))
         return made[1]
 
 

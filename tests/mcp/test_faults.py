@@ -156,6 +156,14 @@ async def test_ten_megabytes_of_arguments_arrive_whole(raw: MakeRaw, era: str) -
         assert await agent.call("raw__echo", text=text) == text
 
 
+async def test_a_list_without_end_is_read_as_far_as_it_is_offered(raw: MakeRaw) -> None:
+    server = raw({"endless": True})
+    async with hands(raw=server.command) as agent:
+        assert len(agent.names()) == 2000
+        assert agent.report().error == "its list of tools does not end; the first 2000 are offered"
+    assert len(server.said("tools/list")) == 21
+
+
 async def test_two_tools_of_one_name_are_told_apart_by_leaving_one_out(raw: MakeRaw) -> None:
     server = raw({"tools": ["read.file", "read_file", "other"]})
     async with hands(raw=server.command) as agent:
