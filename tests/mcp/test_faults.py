@@ -24,8 +24,8 @@ UNKNOWN = "unknown whether it took effect"
     ("tool", "says", "lives"),
     [
         ("die", r"ended with exit code 9.*unknown|unknown.*exit code 9", 2),
-        ("hang", r"did not finish within 1 s.*may have taken effect", 1),
-        ("garbage", r"did not finish within 1 s.*may have taken effect", 1),
+        ("hang", r"did not finish within 2 s.*may have taken effect", 1),
+        ("garbage", r"did not finish within 2 s.*may have taken effect", 1),
         ("wrong", r"cannot be understood", 1),
         ("error", r"it is broken inside", 1),
         ("fail", r"there is no such thing", 1),
@@ -36,7 +36,7 @@ async def test_what_goes_wrong_in_a_call_is_a_result_and_the_next_call_works(
     raw: MakeRaw, era: str, tool: str, says: str, lives: int
 ) -> None:
     server = raw({"era": era, "tools": [tool, "echo"]})
-    async with hands(settings={"timeout": 1}, raw=server.command) as agent:
+    async with hands(settings={"timeout": 2}, raw=server.command) as agent:
         result = await agent.call(f"raw__{tool}")
         assert result.startswith("error:")
         assert re.search(says, result, re.DOTALL | re.IGNORECASE), result
@@ -52,8 +52,8 @@ async def test_what_goes_wrong_in_a_call_is_a_result_and_the_next_call_works(
     ("fault", "says"),
     [
         ("die", r"exit code 9"),
-        ("hang", r"did not answer within 1 s"),
-        ("garbage", r"did not answer within 1 s"),
+        ("hang", r"did not answer within 2 s"),
+        ("garbage", r"did not answer within 2 s"),
         ("wrong", r"tools"),
         ("error", r"it is broken inside"),
     ],
@@ -62,7 +62,7 @@ async def test_what_goes_wrong_in_the_list_is_reported_and_tried_again(
     raw: MakeRaw, era: str, fault: str, says: str
 ) -> None:
     server = raw({"era": era, "on": {"tools/list": fault}}, {"era": era})
-    async with hands(connect=0, settings={"timeout": 1}, wait=False, raw=server.command) as agent:
+    async with hands(connect=0, settings={"timeout": 2}, wait=False, raw=server.command) as agent:
         await agent.becomes(ServerState.CONNECTED)
         report = agent.report()
         assert re.search(says, report.error), report.error
@@ -134,7 +134,7 @@ async def test_a_program_that_is_no_server_is_reported(command: tuple[str, ...],
 
 async def test_what_is_printed_between_the_messages_does_no_harm_and_is_kept(raw: MakeRaw) -> None:
     server = raw({"tools": ["garbage", "echo"]})
-    async with hands(settings={"timeout": 1}, raw=server.command) as agent:
+    async with hands(settings={"timeout": 2}, raw=server.command) as agent:
         await agent.call("raw__garbage")
         assert await agent.call("raw__echo", text="hi") == "hi"
         assert "Segmentation fault, says the server" in agent.report().stderr

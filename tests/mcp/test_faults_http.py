@@ -165,7 +165,7 @@ class Everything:
         environment = os.environ | {"PORT": str(self.port)}
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(self._command, env=environment, stdout=quiet, stderr=quiet)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()

@@ -275,7 +275,7 @@ async def test_what_a_server_asks_and_nobody_decides_ends_with_the_time_of_the_c
     stage: Stage, raw: MakeRaw
 ) -> None:
     server = raw({"tools": ["elicit"]})
-    await agent(stage, use(server, timeout_seconds=1))
+    await agent(stage, use(server, timeout_seconds=3))
     async with stage.running():
         (result,) = await play(stage, ("raw__elicit", {}))
         assert not await Control(stage.bus).approvals("ada")

@@ -30,7 +30,7 @@ from tests.mcp.recording import eventually, is_there
 from tests.model_fixtures import served
 
 WORKSHOP = (sys.executable, str(Path(__file__).parent / "servers/workshop.py"))
-WAIT = 20.0
+WAIT = 60.0
 
 
 def workshop(name: str = "shop", **settings: Any) -> ToolServerUse:
