@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
+import orjson
 from mcp_types import ListToolsResult, ServerCapabilities
 from mcp_types import Tool as ServerTool
 
@@ -15,6 +16,8 @@ PAGES: Final = 200
 """How many pages of a list are read; a server that never ends its list must not hold us."""
 TOOLS: Final = 2000
 """How many tools of one server are read."""
+SCHEMA_BYTES: Final = 64 * 1024
+"""How long the description of a tool's arguments may be: all of it goes to the model, in each round."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,31 @@ def named(server: ResolvedServer, listed: Listing, extras: tuple[str, ...]) -> N
         name = offered_name(server.name, own)
         if not server.allows(own):
             hidden += own in listed.tools
+        elif problem := _unfit(listed.tools.get(own)):
+            hidden += 1
+            problems.append(f"tool {own!r} is not offered: {problem}")
         elif name in offered:
             hidden += 1
             problems.append(f"tool {own!r} is not offered: {offered[name]!r} is already called {name}")
         else:
             offered[name] = own
     return Named(offered, hidden, (*listed.problems, *problems))
+
+
+def _unfit(tool: ServerTool | None) -> str:
+    """Say why a tool cannot be offered: one that model servers refuse would cost the agent all its turns."""
+    if tool is None:
+        return ""
+    schema = tool.input_schema
+    if not isinstance(schema.get("properties", {}), dict):
+        return "the properties of its arguments are not described as an object"
+    try:
+        size = len(orjson.dumps(schema))
+    except TypeError as error:
+        return f"the description of its arguments cannot be passed on: {error}"
+    if size > SCHEMA_BYTES:
+        return f"the description of its arguments has {size} bytes; expected at most {SCHEMA_BYTES}"
+    return ""
 
 
 LIST_RESOURCES: Final = "list_resources"

@@ -1,6 +1,6 @@
 """Tool servers of an agent (MCP): connected while it is awake, and however they come and go, it works on.
 
-The SDK costs a second and 50 MiB, so it is imported in a thread when the first server is used; an agent
+The SDK costs a second and 18 MiB, so it is imported in a thread when the first server is used; an agent
 without servers never imports it.
 """
 

@@ -6,6 +6,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,6 +163,28 @@ async def test_a_list_without_end_is_read_as_far_as_it_is_offered(raw: MakeRaw) 
         assert len(agent.names()) == 2000
         assert agent.report().error == "its list of tools does not end; the first 2000 are offered"
     assert len(server.said("tools/list")) == 21
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"type": "object", "properties": None}, "the properties of its arguments are not described as an"),
+        ({"type": "object", "maximum": 10**30}, "cannot be passed on: Integer exceeds 64-bit range"),
+        ({"type": "object", "title": "x" * 70_000}, "has 70028 bytes; expected at most 65536"),
+    ],
+    ids=["no properties", "too large a number", "too long"],
+)
+async def test_a_tool_that_no_model_server_would_take_is_left_out_and_the_others_work(
+    raw: MakeRaw, schema: dict[str, Any], says: str
+) -> None:
+    server = raw({"tools": ["odd", "echo"], "schemas": {"odd": schema}})
+    async with hands(raw=server.command) as agent:
+        assert agent.names() == ["raw__echo"]
+        report = agent.report()
+        assert report.hidden == 1
+        assert "tool 'odd' is not offered: " in report.error
+        assert says in report.error
+        assert await agent.call("raw__echo", text="hi") == "hi"
 
 
 async def test_two_tools_of_one_name_are_told_apart_by_leaving_one_out(raw: MakeRaw) -> None:
