@@ -97,7 +97,7 @@ class Questions:
 def _question(server: str, call: RunningCall, params: ElicitRequestParams) -> Question:
     left = call.context.seconds_left
     asked = Question(
-        id=f"{call.context.idempotency_key}!ask{call.asked}",
+        id=_question_id(call),
         server=server,
         tool=call.tool,
         message=params.message,
@@ -106,6 +106,13 @@ def _question(server: str, call: RunningCall, params: ElicitRequestParams) -> Qu
     if isinstance(params, ElicitRequestURLParams):
         return replace(asked, url=params.url)
     return replace(asked, schema=dict(params.requested_schema))
+
+
+def _question_id(call: RunningCall) -> str:
+    context = call.context
+    # What an earlier try asked was taken back with it, and is no answer to this one.
+    again = f"!try{context.attempt}" if context.attempt > 1 else ""
+    return f"{context.idempotency_key}{again}!ask{call.asked}"
 
 
 def _spare(left: float) -> float:

@@ -62,7 +62,9 @@ class People:
         return None
 
 
-def _verdict(decided: Approval) -> Verdict:
+def _verdict(decided: Approval) -> Verdict | None:
+    if decided.verdict is None:
+        return None
     return Verdict(decided.verdict is Decision.APPROVE, orjson.loads(decided.content or "{}"))
 
 
