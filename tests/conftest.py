@@ -4,7 +4,13 @@ import ipaddress
 import sys
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.redis_fixtures", "tests.model_fixtures"]
+
+# How long an example takes says nothing on a machine that does other things as well.
+settings.register_profile("horos", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("horos")
 
 
 def _is_of_this_machine(host: str) -> bool:

@@ -56,7 +56,7 @@ class ScriptedModel:
         assert answer.status_code == 200, answer.text
 
     async def requests(
-        self, at_least: int = 0, *, ended: int = 0, held: int = 0, seconds: float = 10
+        self, at_least: int = 0, *, ended: int = 0, held: int = 0, seconds: float = 60
     ) -> list[dict[str, Any]]:
         """Wait until so many requests came, ended, and are held back; return all requests."""
         wanted = {"at_least": at_least, "ended": ended, "held": held, "seconds": seconds}

@@ -36,9 +36,8 @@ class ServerLostError(Exception):
 class Calls:
     """Sends what the model asks for to one server."""
 
-    def __init__(self, connection: ServerConnection, tell: Callable[[str], None]) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
-        self._tell = tell
         self._server = connection.server.name
         # Of a call's own time some is left to say that there was no connection.
         self._wait_seconds = min(WAIT_SECONDS, connection.server.timeout_seconds / 2)
@@ -124,7 +123,7 @@ class Calls:
         self._connection.suspect()
         reason = await self._connection.gone(losses, REASON_SECONDS) if said == CLOSED else said
         cut = f"the connection to the server {self._server} was lost while {name} ran: {reason or said}"
-        self._tell(cut)
+        self._connection.tell(cut)
         if repeatable:
             raise ServerLostError(cut)
         return f"error: {cut}. Whether it took effect is unknown: check before you call it again."

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from mcp_types import ServerCapabilities
+import orjson
+from mcp_types import ListToolsResult, ServerCapabilities
 from mcp_types import Tool as ServerTool
 
 from horos_api.tool_servers import ResolvedServer
@@ -15,6 +16,8 @@ PAGES: Final = 200
 """How many pages of a list are read; a server that never ends its list must not hold us."""
 TOOLS: Final = 2000
 """How many tools of one server are read."""
+SCHEMA_BYTES: Final = 64 * 1024
+"""How long the description of a tool's arguments may be: all of it goes to the model, in each round."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,15 @@ async def listing(client: Client) -> Listing:
     """Ask a server for its tools; raises MCPError."""
     if client.server_capabilities.tools is None:
         return Listing()
-    read, complete = await pages(lambda cursor: client.list_tools(cursor=cursor), PAGES)
+    listed = 0
+
+    async def fetch(cursor: str | None) -> ListToolsResult:
+        nonlocal listed
+        page = await client.list_tools(cursor=cursor)
+        listed += len(page.tools)
+        return page if listed <= TOOLS else page.model_copy(update={"next_cursor": None})
+
+    read, complete = await pages(fetch, PAGES)
     tools: dict[str, ServerTool] = {}
     problems: list[str] = []
     for each in (tool for page in read for tool in page.tools):
@@ -90,12 +101,31 @@ def named(server: ResolvedServer, listed: Listing, extras: tuple[str, ...]) -> N
         name = offered_name(server.name, own)
         if not server.allows(own):
             hidden += own in listed.tools
+        elif problem := _unfit(listed.tools.get(own)):
+            hidden += 1
+            problems.append(f"tool {own!r} is not offered: {problem}")
         elif name in offered:
             hidden += 1
             problems.append(f"tool {own!r} is not offered: {offered[name]!r} is already called {name}")
         else:
             offered[name] = own
     return Named(offered, hidden, (*listed.problems, *problems))
+
+
+def _unfit(tool: ServerTool | None) -> str:
+    """Say why a tool cannot be offered: one that model servers refuse would cost the agent all its turns."""
+    if tool is None:
+        return ""
+    schema = tool.input_schema
+    if not isinstance(schema.get("properties", {}), dict):
+        return "the properties of its arguments are not described as an object"
+    try:
+        size = len(orjson.dumps(schema))
+    except TypeError as error:
+        return f"the description of its arguments cannot be passed on: {error}"
+    if size > SCHEMA_BYTES:
+        return f"the description of its arguments has {size} bytes; expected at most {SCHEMA_BYTES}"
+    return ""
 
 
 LIST_RESOURCES: Final = "list_resources"

@@ -1,6 +1,6 @@
 """Tool servers of an agent (MCP): connected while it is awake, and however they come and go, it works on.
 
-The SDK costs a second and 50 MiB, so it is imported in a thread when the first server is used; an agent
+The SDK costs a second and 18 MiB, so it is imported in a thread when the first server is used; an agent
 without servers never imports it.
 """
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger(__name__)
 
+CONNECT_SECONDS: Final = 30.0
+"""How long connecting may take, however short the time of a call: a program has to start first."""
+
 Server = ToolServerUse | ResolvedServer
 Tell = Callable[[str], None]
 """Hears what is wrong with a server, in words for people."""
@@ -37,7 +40,8 @@ class MCPClientManager:
 
     Servers are connected in the background and again whenever they are lost. `tell` hears of problems,
     `elicit` brings what servers ask to a person (without it they cannot ask), `secrets` is where the Secrets
-    that servers name are found.
+    that servers name are found. Connecting may take as long as a call of the server, and `connect_seconds`
+    in any case.
     """
 
     def __init__(
@@ -47,11 +51,13 @@ class MCPClientManager:
         tell: Tell | None = None,
         elicit: Elicit | None = None,
         secrets: SecretFiles | None = None,
+        connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
         self._first = servers
         self._tell: Tell = tell or (lambda problem: log.warning("%s", problem))
         self._elicit = elicit
         self._secrets = secrets or SecretFiles()
+        self._connect_seconds = connect_seconds
         self._group = asyncio.TaskGroup()
         self._connections: dict[str, ServerConnection] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -116,7 +122,9 @@ class MCPClientManager:
     def _start(self, server: ResolvedServer, before: asyncio.Task[None] | None) -> None:
         from horos_runtime.mcp_connection import ServerConnection, Surroundings  # noqa: PLC0415 - see above
 
-        around = Surroundings(self._secrets, self._changed.set, self._tell, self._elicit)
+        around = Surroundings(
+            self._secrets, self._changed.set, self._tell, self._connect_seconds, self._elicit
+        )
         connection = ServerConnection(server, around)
         self._connections[server.name] = connection
         self._tasks[server.name] = self._group.create_task(_after(before, connection.run()))
@@ -127,7 +135,7 @@ class MCPClientManager:
         connection = self._connections[name]
         made = self._made.get(name)
         if made is None or made[0] is not connection.offered:
-            made = self._made[name] = (connection.offered, list(tools_of(connection, self._tell)))
+            made = self._made[name] = (connection.offered, list(tools_of(connection)))
         return made[1]
 
 

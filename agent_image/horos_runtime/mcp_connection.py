@@ -20,7 +20,7 @@ from horos_runtime.mcp_failures import why
 from horos_runtime.mcp_http import HttpPlace, http_transport
 from horos_runtime.mcp_pipes import StderrTail
 from horos_runtime.mcp_questions import Elicit
-from horos_runtime.mcp_secrets import SecretFiles
+from horos_runtime.mcp_secrets import Hiding, SecretFiles
 from horos_runtime.mcp_session import Session, Terms
 from horos_runtime.mcp_stdio import stdio_transport
 from horos_runtime.pace import Backoff
@@ -44,6 +44,7 @@ class Surroundings:
     secrets: SecretFiles
     changed: Callable[[], None]
     tell: Callable[[str], None]
+    connect_seconds: float
     elicit: Elicit | None = None
     reconnect: Backoff = RECONNECT
 
@@ -54,8 +55,9 @@ class ServerConnection:
     def __init__(self, server: ResolvedServer, surroundings: Surroundings) -> None:
         self.server = server
         self._around = surroundings
+        self._hiding = Hiding()
         self.questions = (
-            Questions(server.name, surroundings.elicit, surroundings.tell) if surroundings.elicit else None
+            Questions(server.name, surroundings.elicit, self.tell) if surroundings.elicit else None
         )
         self._tail = StderrTail()
         self._legacy = False
@@ -92,8 +94,12 @@ class ServerConnection:
             hidden=self.offered.hidden,
             error=self.error,
             error_at=self._error_at,
-            stderr=self._tail.text,
+            stderr=self._hiding(self._tail.text),
         )
+
+    def tell(self, problem: str) -> None:
+        """Say what is wrong, without the values of Secrets."""
+        self._around.tell(self._hiding(problem))
 
     async def run(self) -> None:
         """Be connected until told to leave."""
@@ -184,8 +190,9 @@ class ServerConnection:
             await self._stir.wait()
 
     async def _live(self) -> None:
+        patience = max(self.server.timeout_seconds, self._around.connect_seconds)
         terms = Terms(
-            min(self.server.timeout_seconds, MOST_CONNECT_SECONDS),
+            min(patience, MOST_CONNECT_SECONDS),
             polls=self.server.command is None,
             legacy=self._legacy,
         )
@@ -196,9 +203,13 @@ class ServerConnection:
         server, secrets = self.server, self._around.secrets
         if server.command is not None:
             environment = secrets.environment(server)
+            self._hiding.add(environment[each.name] for each in server.env if each.value_from)
             return stdio_transport(server.command, environment, self._tail, session.lost)
         assert server.url is not None
-        place = HttpPlace(server.url, secrets.headers(server), secrets.client(server))
+        headers, client = secrets.headers(server), secrets.client(server)
+        self._hiding.add(headers.values())
+        self._hiding.add([client["clientSecret"]] if client else ())
+        place = HttpPlace(server.url, headers, client)
         return http_transport(place, session.stale)
 
     def _changed(self, session: Session) -> None:
@@ -214,7 +225,7 @@ class ServerConnection:
 
     def _failed(self, reason: str) -> None:
         # One that was connected is tried again before it is called failed.
-        was = self.state
+        was, reason = self.state, self._hiding(reason)
         self.losses += 1
         if was is not ServerState.CONNECTED:
             self._legacy = not self._legacy  # some end at once when they are asked the newer way
@@ -222,16 +233,16 @@ class ServerConnection:
             log.warning("tool server %s: %s", self.server.name, reason)
         self._note(reason)
         if was is ServerState.CONNECTED:
-            self._around.tell(f"the connection to the tool server {self.server.name} was lost: {reason}")
+            self.tell(f"the connection to the tool server {self.server.name} was lost: {reason}")
             self._to(ServerState.CONNECTING)
         else:
             if was is ServerState.CONNECTING:
-                self._around.tell(f"the tool server {self.server.name} cannot be used: {reason}")
+                self.tell(f"the tool server {self.server.name} cannot be used: {reason}")
             self.listing, self.offered = Listing(), Named({})
             self._to(ServerState.FAILED)
 
     def _note(self, error: str) -> None:
-        self.error = error
+        self.error = self._hiding(error)
         self._error_at = self._now()
 
     def _to(self, state: ServerState) -> None:

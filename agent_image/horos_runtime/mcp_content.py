@@ -1,5 +1,6 @@
 """What servers answer becomes text that a model reads: content blocks, structured values, resources."""
 
+import json
 from collections.abc import Iterable
 from typing import assert_never
 
@@ -23,7 +24,7 @@ def result_text(result: CallToolResult) -> str:
     """Write down a call's result; a structured value only where no text says the same."""
     text = "\n".join(map(block_text, result.content))
     if result.structured_content is not None and not _says(result.content, result.structured_content):
-        value = orjson.dumps(result.structured_content).decode()
+        value = _text(result.structured_content)
         text = f"{text}\n{value}" if text else value
     return text or "done"
 
@@ -43,6 +44,13 @@ def _json(text: str) -> object:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
+
+
+def _text(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a number of more than 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def block_text(block: ContentBlock) -> str:

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from mcp.client import ClientRequestContext
 from mcp_types import INVALID_REQUEST, ElicitRequestParams, ElicitRequestURLParams, ElicitResult, ErrorData
@@ -14,7 +15,10 @@ from horos_runtime.mcp_questions import Elicit, Question, Verdict, values_for
 from horos_runtime.tool_context import ToolContext
 
 SPARE_SECONDS: Final = 1.0
-"""So long before the call's own time is over nobody is waited for any more: the server can still answer."""
+"""So long before the call's own time is over nobody can decide any more: the server can still answer.
+
+Half of it is for what was decided in the last moment to come here.
+"""
 SPARE_SHARE: Final = 0.2
 
 
@@ -77,12 +81,11 @@ class Questions:
             return ElicitResult(action="cancel")
 
     async def _decided(self, question: Question, call: RunningCall) -> Verdict | None:
-        left = call.context.seconds_left
         asking = asyncio.ensure_future(self._elicit(question, call.context))
         over = asyncio.ensure_future(call.over.wait())
         try:
-            seconds = left - min(SPARE_SECONDS, left * SPARE_SHARE)
-            timeout = None if left == float("inf") else seconds
+            left = call.context.seconds_left
+            timeout = None if left == math.inf else left - _spare(left) / 2
             await asyncio.wait({asking, over}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             return asking.result() if asking.done() else None
         finally:
@@ -92,8 +95,25 @@ class Questions:
 
 
 def _question(server: str, call: RunningCall, params: ElicitRequestParams) -> Question:
-    id_ = f"{call.context.idempotency_key}!ask{call.asked}"
+    left = call.context.seconds_left
+    asked = Question(
+        id=_question_id(call),
+        server=server,
+        tool=call.tool,
+        message=params.message,
+        seconds=left if left == math.inf else left - _spare(left),
+    )
     if isinstance(params, ElicitRequestURLParams):
-        return Question(id_, server, call.tool, params.message, url=params.url)
-    schema: dict[str, Any] = dict(params.requested_schema)
-    return Question(id_, server, call.tool, params.message, schema=schema)
+        return replace(asked, url=params.url)
+    return replace(asked, schema=dict(params.requested_schema))
+
+
+def _question_id(call: RunningCall) -> str:
+    context = call.context
+    # What an earlier try asked was taken back with it, and is no answer to this one.
+    again = f"!try{context.attempt}" if context.attempt > 1 else ""
+    return f"{context.idempotency_key}{again}!ask{call.asked}"
+
+
+def _spare(left: float) -> float:
+    return min(SPARE_SECONDS, left * SPARE_SHARE)

@@ -34,10 +34,12 @@ LOCKED_OUT: Final = -32053
 """The same, since it does not take what we show it; a Secret may have been changed meanwhile."""
 CONNECT_SECONDS: Final = 10.0
 GOODBYE_SECONDS: Final = 1.0
-EVENT_BYTES: Final = 32 * 1024 * 1024
-"""The longest message that a server may send as one event; a longer one ends its request."""
+MESSAGE_BYTES: Final = 32 * 1024 * 1024
+"""The longest message that a server may send; a longer one ends its request."""
 SAID_CHARACTERS: Final = 300
 EVENTS: Final = "text/event-stream"
+_OF_THE_WIRE: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers of an answer that hold no longer when it has been read."""
 REOPEN: Final = Backoff(1.0, 60.0)
 KEEPALIVE: Final = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -117,7 +119,7 @@ def _oauth(place: HttpPlace) -> httpx2.Auth | None:
 
 class _Transport(StreamableHTTPTransport):
     def __init__(self, url: str, wire: "_Wire") -> None:
-        super().__init__(url, max_sse_event_size=EVENT_BYTES)
+        super().__init__(url, max_sse_event_size=MESSAGE_BYTES)
         self._wire = wire
 
     async def handle_get_stream(self, client: httpx2.AsyncClient, read_stream_writer: StreamWriter) -> None:
@@ -154,12 +156,12 @@ class _Wire(httpx2.AsyncBaseTransport):
                 self.listens = self.listened = True
             return response
         try:
-            response = await self._inner.handle_async_request(request)
+            response = await _read(await self._inner.handle_async_request(request))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             return _answered(502, NOT_REACHED, f"it cannot be reached: {_said(error)}")
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
             return _answered(502, BROKEN_OFF, f"the connection broke off: {_said(error)}")
-        return await _explained(request, response) if _is_unexplained(response) else response
+        return _explained(request, response) if _is_unexplained(response) else response
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -170,15 +172,31 @@ def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+async def _read(response: httpx2.Response) -> httpx2.Response:
+    """Read an answer that is no stream here, so that one without an end, or that breaks off, is noticed."""
+    if response.is_success and EVENTS in response.headers.get("content-type", ""):
+        return response
+    body = bytearray()
+    try:
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > MESSAGE_BYTES:
+                return _answered(502, BROKEN_OFF, f"its answer is larger than {MESSAGE_BYTES >> 20} MiB")
+    finally:
+        await response.aclose()
+    headers = [each for each in response.headers.multi_items() if each[0].lower() not in _OF_THE_WIRE]
+    extensions = response.extensions
+    return httpx2.Response(response.status_code, headers=headers, content=bytes(body), extensions=extensions)
+
+
 def _is_unexplained(response: httpx2.Response) -> bool:
     # 404 is the SDK's: the way in which a server says that it does not know the session, or the method.
     return response.status_code >= 400 and response.status_code != 404
 
 
-async def _explained(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+def _explained(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """Say the status of an answer that is no message; one that is a message passes as it is."""
-    body = await response.aread()
-    await response.aclose()
+    body = response.content
     if response.status_code == 400 and MCP_SESSION_ID in request.headers and b"session" in body.lower():
         return httpx2.Response(404)  # it has forgotten the session; 404 is how the protocol says so
     with contextlib.suppress(orjson.JSONDecodeError):

@@ -1,5 +1,6 @@
 """What a server asks in the middle of a call, brought to people over the bus."""
 
+import asyncio
 import contextlib
 from typing import Final
 
@@ -27,27 +28,42 @@ class People:
         self._wakes = wakes
 
     async def ask(self, question: Question, context: ToolContext) -> Verdict | None:
-        """Ask and wait until somebody has decided; None when the question could not be asked."""
+        """Ask and wait until somebody has decided; None when nobody has, or the question cannot be asked."""
         messages, patience = self._desk.messages, self._desk.patience
         asked = _stored(question, context)
         try:
             if not await patience(lambda: messages.elicit(context.turn, asked)):
                 return None
+            decided: Approval | None = None
             try:
-                while True:
-                    count = self._wakes.count
-                    if (decided := await patience(lambda: messages.answer(question.id))) is not None:
-                        return _verdict(decided)
-                    await self._wakes.after(count, LOOK_SECONDS)
+                decided = await self._decided(asked)
             finally:
-                with contextlib.suppress(BusError):  # the end of the turn takes it back, too
-                    await messages.withdraw(question.id)
+                decided = decided or await self._withdrawn(asked.id)
         except LostError:
             return None  # the turn is over, and with it the call
+        return _verdict(decided) if decided else None
+
+    async def _decided(self, asked: Elicitation) -> Approval | None:
+        """Wait for the decision until its time is over."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + asked.seconds
+        while (left := end - clock()) > 0:
+            count = self._wakes.count
+            decided = await self._desk.patience(lambda: self._desk.messages.answer(asked.id))
+            if decided is not None:
+                return decided
+            await self._wakes.after(count, min(LOOK_SECONDS, left))
+        return None
+
+    async def _withdrawn(self, elicitation_id: str) -> Approval | None:
+        """Let nobody decide any more; what somebody decided in the last moment counts."""
+        with contextlib.suppress(BusError):  # the end of the turn takes it back, too
+            return await self._desk.messages.withdraw(elicitation_id)
+        return None
 
 
 def _verdict(decided: Approval) -> Verdict | None:
-    if decided.status == "expired":
+    if decided.verdict is None:
         return None
     return Verdict(decided.verdict is Decision.APPROVE, orjson.loads(decided.content or "{}"))
 
@@ -59,5 +75,5 @@ def _stored(question: Question, context: ToolContext) -> Elicitation:
         server=question.server,
         message=f"{question.message}\n{question.url}" if question.url else question.message,
         schema=orjson.dumps(dict(question.schema)).decode(),
-        seconds=min(LONGEST_SECONDS, context.seconds_left),
+        seconds=min(LONGEST_SECONDS, question.seconds),
     )

@@ -12,6 +12,8 @@ LINE_BYTES: Final = 32 * 1024 * 1024
 """The longest line that a server may write; a longer one ends the connection."""
 WAITING_BYTES: Final = 4 * 1024 * 1024
 """So much of a server's stdout waits for us at most before the pipe itself has to hold it."""
+LINE_COST: Final = 100
+"""What a line that waits takes beside its own bytes: empty ones count, too."""
 AFTERWARDS_SECONDS: Final = 0.3
 """How long what a server wrote may still come in when it ended, or its end when it closed its stdout."""
 NOISE_BYTES: Final = 200
@@ -68,15 +70,18 @@ class ServerPipes(asyncio.SubprocessProtocol):
         if fd != 1:
             self.tail.add(data)
             return
+        if self._over:
+            return  # it may go on writing while it is stopped
         *ends, rest = data.split(b"\n")
         for end in ends:
             self._lines.append(b"".join([*self._part, end]))
-            self._waiting += len(self._lines[-1])
+            self._waiting += len(self._lines[-1]) + LINE_COST
             self._part, self._part_bytes = [], 0
         if rest:
             self._part.append(rest)
             self._part_bytes += len(rest)
         if self._part_bytes > LINE_BYTES:
+            self._part = []
             self._end(f"it wrote a line of more than {LINE_BYTES >> 20} MiB")
         if self._waiting > WAITING_BYTES and not self._paused:
             self._paused = True
@@ -115,7 +120,7 @@ class ServerPipes(asyncio.SubprocessProtocol):
             self._news.clear()
             await self._news.wait()
         line = self._lines.popleft()
-        self._waiting -= len(line)
+        self._waiting -= len(line) + LINE_COST
         if self._paused and self._waiting <= WAITING_BYTES // 2:
             self._paused = False
             self._stdout().resume_reading()

@@ -1,5 +1,6 @@
 """A server's question as people see it, and the values of an answer, checked against what was asked for."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -19,6 +20,8 @@ class Question:
     message: str
     schema: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
+    seconds: float = math.inf
+    """How long there is to decide."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Verdict:
 
 
 Elicit: TypeAlias = Callable[[Question, ToolContext], Awaitable[Verdict | None]]
-"""Asks a person and waits; None when nobody decided. It is cancelled when the call is over."""
+"""Asks a person and waits for `question.seconds`; None when nobody decided. Cancelled with the call."""
 
 
 def values_for(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Value]:

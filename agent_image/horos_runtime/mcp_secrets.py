@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,29 @@ from horos_api.tool_servers import ResolvedServer
 
 OAUTH_KEYS: Final = ("clientId", "clientSecret")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+SHORTEST_HIDDEN: Final = 8
+"""Shorter values are not hidden: they occur in texts by themselves."""
+
+
+class Hiding:
+    """Takes values of Secrets out of what people are told of a server, which may repeat what it was shown."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+
+    def add(self, values: Iterable[str]) -> None:
+        """Hide these from now on, of a header with a scheme ("Bearer ...") what is behind it, too."""
+        for value in values:
+            parts = (value, value.rpartition(" ")[2])
+            self._values.update(part for part in parts if len(part) >= SHORTEST_HIDDEN)
+
+    def __call__(self, text: str) -> str:
+        """Return the text without them."""
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, "[hidden]")
+        return text
 
 
 class SecretProblemError(Exception):

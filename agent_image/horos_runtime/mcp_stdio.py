@@ -88,6 +88,7 @@ async def _read(
                 message = jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError:
                 pipes.tail.noise(line)
+                await asyncio.sleep(0)  # however much it prints, others have their turn
                 continue
             try:
                 await to_session.send(SessionMessage(message))

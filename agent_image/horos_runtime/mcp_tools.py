@@ -1,6 +1,6 @@
 """Tools of a server as the model calls them, those of its own and ours for its resources and prompts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -22,9 +22,9 @@ DESCRIPTION_CHARACTERS: Final = 8000
 _TEXT: Final = {"type": "string"}
 
 
-def tools_of(connection: ServerConnection, tell: Callable[[str], None]) -> Iterator[Tool]:
+def tools_of(connection: ServerConnection) -> Iterator[Tool]:
     """Make what a server offers at this moment."""
-    calls = Calls(connection, tell)
+    calls = Calls(connection)
     extras = {
         LIST_RESOURCES: partial(_list_resources, calls),
         READ_RESOURCE: partial(_read_resource, calls),

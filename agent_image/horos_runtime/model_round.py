@@ -35,6 +35,7 @@ TOO_LARGE_CALL: Final = (
     "Your answer was cut off at the most tokens you may write, inside the arguments of a call of {name}; "
     "nothing of it was carried out. Try again with shorter arguments, in several calls if need be."
 )
+CLEANED: Final = "the answer follows once more, without what the model wrote around it"
 CUT_ANSWER: Final = "it was cut off at the most tokens you may write; answer more briefly; "
 
 
@@ -90,7 +91,7 @@ class ModelRound:
         if text != step.text:
             message_id = question.message_id
             shown = [
-                events.discard(message_id),
+                events.discard(message_id, CLEANED),
                 events.text_start(message_id),
                 events.text_delta(message_id, text),
                 events.text_end(message_id),

@@ -155,7 +155,7 @@ class Transcript:
         if not self._taken:
             return ""
         return {
-            "discard": "the model was cut off and starts its answer over",
+            "discard": str(value.get("reason") or ""),
             "retry": f"{value.get('reason')}; next try in {value.get('seconds')} s",
             "fallback": f"the model {value.get('model')} answers instead: {value.get('reason')}",
             "repair": f"the model's answer could not be used and is asked for anew: {value.get('reason')}",

@@ -75,7 +75,10 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
         "`resets`, in seconds since 1970."
     ),
     "cancel": "A person ends the turn `runId` now.",
-    "discard": "Take back what was shown of `messageId`: the model is asked for it again.",
+    "discard": (
+        "Take back what was shown of `messageId`. What comes in its place follows, if anything; `reason` is "
+        "there only when no retry, fallback, repair or resumed says why."
+    ),
     "retry": "The model did not answer (`reason`); the next try is in `seconds`.",
     "fallback": "The model did not answer (`reason`); another one is asked (`model`).",
     "repair": "The model's answer could not be used (`reason`); it is told so and asked once more.",

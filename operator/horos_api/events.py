@@ -93,9 +93,12 @@ def custom(name: str, value: object) -> Event:
     return {"type": EventType.CUSTOM, "name": name, "value": value}
 
 
-def discard(message_id: str) -> Event:
-    """Watchers must throw away what they showed of this message, its thoughts (`<message_id>/…`) too."""
-    return custom("discard", {"messageId": message_id})
+def discard(message_id: str, reason: str = "") -> Event:
+    """Watchers must throw away what they showed of this message, its thoughts (`<message_id>/…`) too.
+
+    A `reason` is for people, where no event beside it (retry, fallback, repair, resumed) says why.
+    """
+    return custom("discard", {"messageId": message_id} | ({"reason": reason} if reason else {}))
 
 
 def retry(reason: str, seconds: float) -> Event:

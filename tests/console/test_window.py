@@ -198,7 +198,7 @@ async def test_an_answer_that_broke_off_is_taken_back(window: Window) -> None:
         await window.say("hello")
         await window.browser.shows("It is", ".answer")
         assert await window.browser.texts(".answer") == ["It is"]
-        await window.browser.shows("The model broke off", ".note")
+        await window.browser.shows("Next try in", ".note")
         await window.stage.model.step()
         await window.browser.shows("It is raining.", ".answer")
 

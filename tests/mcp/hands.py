@@ -72,12 +72,14 @@ async def hands(
     wait: bool = True,
     verdict: Verdict | None = None,
     secrets: Path | None = None,
+    connect: float = 30.0,
     settings: Mapping[str, Any] | None = None,
     **servers: Place,
 ) -> AsyncIterator[Hands]:
     """Use these servers, all with the same settings of a ToolServerUse, and wait until they are connected.
 
-    `verdict` is what a person decides of whatever a server asks; without one nobody ever decides.
+    `verdict` is what a person decides of whatever a server asks; without one nobody ever decides. Connecting
+    may take as long as a call, and `connect` seconds in any case.
     """
     told: list[str] = []
     questions: list[Question] = []
@@ -90,7 +92,8 @@ async def hands(
 
     uses = [used(name, place, **(settings or {})) for name, place in servers.items()]
     files = SecretFiles(secrets) if secrets else None
-    async with MCPClientManager(uses, tell=told.append, elicit=decide, secrets=files) as manager:
+    asked = MCPClientManager(uses, tell=told.append, elicit=decide, secrets=files, connect_seconds=connect)
+    async with asked as manager:
         agent = Hands(manager, told, questions)
         if wait:
             for name in servers:

@@ -255,6 +255,26 @@ async def big(server: RawHttp, message: Message, _: Request) -> Response:
     return result(message, done("x" * int(message["params"]["arguments"]["size"])))
 
 
+async def half(server: RawHttp, message: Message, _: Request) -> Response:
+    """Break off in the middle of an answer that is no stream."""
+
+    async def stream() -> AsyncIterator[str]:
+        yield '{"jsonrpc": "2.0", '
+
+    headers = {"content-length": "1000"}
+    return StreamingResponse(stream(), media_type="application/json", headers=headers)
+
+
+async def endless(server: RawHttp, message: Message, _: Request) -> Response:
+    async def stream() -> AsyncIterator[str]:
+        yield '{"jsonrpc": "2.0", "result": "'
+        while True:
+            yield "x" * 100_000
+            await asyncio.sleep(0)  # or the end of the caller is never noticed
+
+    return StreamingResponse(stream(), media_type="application/json")
+
+
 async def big_event(server: RawHttp, message: Message, _: Request) -> Response:
     text = "x" * int(message["params"]["arguments"]["size"])
 
@@ -298,6 +318,8 @@ DEEDS: dict[str, Deed] = {
     "page": page,
     "big": big,
     "big_event": big_event,
+    "half": half,
+    "endless": endless,
     "elicit": elicit,
     "progress": progress,
 }

@@ -56,6 +56,8 @@ class Told(TypedDict, total=False):
     """Tools named after what they do do nothing of the kind."""
     changes_seconds: float
     """How often the list of tools changes."""
+    endless: bool
+    """The list of tools has always one page more."""
     page: int
     """How many tools a page of the list has."""
     resources: dict[str, str]
@@ -118,6 +120,9 @@ def listed(method: str, told: Told, tools: list[str]) -> Message | None:
 
 def paged(start: int, told: Told, tools: list[str]) -> Message:
     """One page of the tools."""
+    if told.get("endless"):
+        names = [f"tool-{number}" for number in range(start, start + 100)]
+        return {"tools": [described(name, told) for name in names], "nextCursor": str(start + 100)}
     end = start + told.get("page", len(tools) or 1)
     more = {"nextCursor": str(end)} if end < len(tools) else {}
     return {"tools": [described(name, told) for name in tools[start:end]], **more}

@@ -81,7 +81,7 @@ def children() -> set[int]:
     return found
 
 
-async def eventually(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+async def eventually(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Wait until the condition holds; fails with `what` was expected."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -17,6 +17,7 @@ DATA = base64.b64encode(b"12345").decode()
         ([], None, "done"),
         ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], None, "a\nb"),
         ([], {"a": [1]}, '{"a":[1]}'),
+        ([], {"a": 10**21}, '{"a":1000000000000000000000}'),
         ([{"type": "text", "text": '{ "a": 1 }'}], {"a": 1}, '{ "a": 1 }'),
         ([{"type": "text", "text": "3"}], {"result": 3}, "3"),
         ([{"type": "text", "text": "three"}], {"result": "three"}, "three"),

@@ -124,7 +124,7 @@ async def test_a_call_whose_time_is_over_is_cancelled_and_a_late_answer_is_passe
 
 async def test_the_introduction_is_never_cancelled(raw: MakeRaw) -> None:
     server = raw({"on": {"server/discover": "hang", "initialize": "hang"}})
-    async with hands(settings={"timeout": 1}, wait=False, raw=server.command) as agent:
+    async with hands(connect=0, settings={"timeout": 1}, wait=False, raw=server.command) as agent:
         await agent.becomes(ServerState.FAILED)
         assert "did not answer within 1 s" in agent.report().error
     assert not server.said("notifications/cancelled")
@@ -175,7 +175,7 @@ async def test_a_question_that_nobody_decides_is_taken_back_before_the_call_is_o
     raw: MakeRaw, era: str
 ) -> None:
     server = raw({"era": era, "tools": ["elicit"]})
-    async with hands(settings={"timeout": 1}, verdict=None, raw=server.command) as agent:
+    async with hands(settings={"timeout": 3}, verdict=None, raw=server.command) as agent:
         assert json.loads(await agent.call("raw__elicit")) == {"action": "cancel"}
     assert not server.cancelled
 
@@ -197,7 +197,7 @@ async def test_any_text_is_one_line_on_the_wire_and_comes_back_as_it_was(raw: Ma
     async with hands(raw=server.command) as agent:
         result = await agent.call("raw__echo", text=text)
     assert server.calls("echo")[0]["params"]["arguments"] == {"text": text}
-    assert result == (text or "done" if text else result)
+    assert result == (text or "done")
 
 
 @ERAS

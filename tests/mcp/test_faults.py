@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ UNKNOWN = "unknown whether it took effect"
     ("tool", "says", "lives"),
     [
         ("die", r"ended with exit code 9.*unknown|unknown.*exit code 9", 2),
-        ("hang", r"did not finish within 1 s.*may have taken effect", 1),
-        ("garbage", r"did not finish within 1 s.*may have taken effect", 1),
+        ("hang", r"did not finish within 2 s.*may have taken effect", 1),
+        ("garbage", r"did not finish within 2 s.*may have taken effect", 1),
         ("wrong", r"cannot be understood", 1),
         ("error", r"it is broken inside", 1),
         ("fail", r"there is no such thing", 1),
@@ -35,7 +36,7 @@ async def test_what_goes_wrong_in_a_call_is_a_result_and_the_next_call_works(
     raw: MakeRaw, era: str, tool: str, says: str, lives: int
 ) -> None:
     server = raw({"era": era, "tools": [tool, "echo"]})
-    async with hands(settings={"timeout": 1}, raw=server.command) as agent:
+    async with hands(settings={"timeout": 2}, raw=server.command) as agent:
         result = await agent.call(f"raw__{tool}")
         assert result.startswith("error:")
         assert re.search(says, result, re.DOTALL | re.IGNORECASE), result
@@ -51,8 +52,8 @@ async def test_what_goes_wrong_in_a_call_is_a_result_and_the_next_call_works(
     ("fault", "says"),
     [
         ("die", r"exit code 9"),
-        ("hang", r"did not answer within 1 s"),
-        ("garbage", r"did not answer within 1 s"),
+        ("hang", r"did not answer within 2 s"),
+        ("garbage", r"did not answer within 2 s"),
         ("wrong", r"tools"),
         ("error", r"it is broken inside"),
     ],
@@ -61,7 +62,7 @@ async def test_what_goes_wrong_in_the_list_is_reported_and_tried_again(
     raw: MakeRaw, era: str, fault: str, says: str
 ) -> None:
     server = raw({"era": era, "on": {"tools/list": fault}}, {"era": era})
-    async with hands(settings={"timeout": 1}, wait=False, raw=server.command) as agent:
+    async with hands(connect=0, settings={"timeout": 2}, wait=False, raw=server.command) as agent:
         await agent.becomes(ServerState.CONNECTED)
         report = agent.report()
         assert re.search(says, report.error), report.error
@@ -87,7 +88,9 @@ async def test_a_server_that_dies_while_it_is_asked_for_its_changed_list_comes_b
 async def test_a_server_that_never_says_anything_holds_nobody_up(raw: MakeRaw) -> None:
     mute = raw({"on": {"server/discover": "hang", "initialize": "hang"}})
     server = raw()
-    async with hands(settings={"timeout": 2}, wait=False, mute=mute.command, raw=server.command) as agent:
+    async with hands(
+        connect=0, settings={"timeout": 2}, wait=False, mute=mute.command, raw=server.command
+    ) as agent:
         await agent.becomes(ServerState.CONNECTED)
         assert await agent.call("raw__echo", text="hi") == "hi"
         assert agent.report("mute").state is ServerState.CONNECTING
@@ -131,7 +134,7 @@ async def test_a_program_that_is_no_server_is_reported(command: tuple[str, ...],
 
 async def test_what_is_printed_between_the_messages_does_no_harm_and_is_kept(raw: MakeRaw) -> None:
     server = raw({"tools": ["garbage", "echo"]})
-    async with hands(settings={"timeout": 1}, raw=server.command) as agent:
+    async with hands(settings={"timeout": 2}, raw=server.command) as agent:
         await agent.call("raw__garbage")
         assert await agent.call("raw__echo", text="hi") == "hi"
         assert "Segmentation fault, says the server" in agent.report().stderr
@@ -151,6 +154,36 @@ async def test_ten_megabytes_of_arguments_arrive_whole(raw: MakeRaw, era: str) -
     text = "ä" * 5_000_000
     async with hands(raw=server.command) as agent:
         assert await agent.call("raw__echo", text=text) == text
+
+
+async def test_a_list_without_end_is_read_as_far_as_it_is_offered(raw: MakeRaw) -> None:
+    server = raw({"endless": True})
+    async with hands(raw=server.command) as agent:
+        assert len(agent.names()) == 2000
+        assert agent.report().error == "its list of tools does not end; the first 2000 are offered"
+    assert len(server.said("tools/list")) == 21
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"type": "object", "properties": None}, "the properties of its arguments are not described as an"),
+        ({"type": "object", "maximum": 10**30}, "cannot be passed on: Integer exceeds 64-bit range"),
+        ({"type": "object", "title": "x" * 70_000}, "has 70028 bytes; expected at most 65536"),
+    ],
+    ids=["no properties", "too large a number", "too long"],
+)
+async def test_a_tool_that_no_model_server_would_take_is_left_out_and_the_others_work(
+    raw: MakeRaw, schema: dict[str, Any], says: str
+) -> None:
+    server = raw({"tools": ["odd", "echo"], "schemas": {"odd": schema}})
+    async with hands(raw=server.command) as agent:
+        assert agent.names() == ["raw__echo"]
+        report = agent.report()
+        assert report.hidden == 1
+        assert "tool 'odd' is not offered: " in report.error
+        assert says in report.error
+        assert await agent.call("raw__echo", text="hi") == "hi"
 
 
 async def test_two_tools_of_one_name_are_told_apart_by_leaving_one_out(raw: MakeRaw) -> None:

@@ -29,6 +29,8 @@ ERAS = pytest.mark.parametrize("era", [LEGACY, MODERN])
     ("tool", "says"),
     [
         ("cut_off", r"connection .* was lost while cut_off ran.*is unknown"),
+        ("half", r"was lost while half ran: the connection broke off.*is unknown"),
+        ("endless", r"its answer is larger than 32 MiB.*is unknown"),
         ("garbage", r"JSON"),
         ("garbage_event", r"SSE message"),
         ("page", r"text/html"),
@@ -93,6 +95,18 @@ async def test_a_server_that_refuses_at_the_door_is_reported_and_tried_again(era
             assert await agent.call("raw__say", a=1) == 'say {"a": 1}'
 
 
+async def test_a_call_that_breaks_off_costs_no_other_call() -> None:
+    server = RawHttp({"era": LEGACY, "tools": ["half", "hang", "say"]})
+    with served(server.app()) as address:
+        async with hands(settings={"timeout": 3}, raw=f"{address}/mcp") as agent:
+            other = asyncio.create_task(agent.call("raw__hang"))
+            await eventually(lambda: server.said("tools/call"), "the other call runs")
+            assert "broke off" in await agent.call("raw__half")
+            assert await agent.call("raw__say", a=1) == 'say {"a": 1}'
+            assert "did not finish within 3 s" in await other
+    assert len(server.said("initialize")) == 1
+
+
 async def test_a_server_that_is_nowhere_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -104,7 +118,7 @@ async def test_a_server_that_is_nowhere_is_reported() -> None:
 async def test_a_server_that_takes_the_connection_and_says_nothing_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/mcp"
-        async with hands(wait=False, settings={"timeout": 1}, raw=url) as agent:
+        async with hands(connect=0, wait=False, settings={"timeout": 1}, raw=url) as agent:
             await agent.becomes(ServerState.FAILED)
             assert "did not answer within 1 s" in agent.report().error
 
@@ -151,7 +165,7 @@ class Everything:
         environment = os.environ | {"PORT": str(self.port)}
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(self._command, env=environment, stdout=quiet, stderr=quiet)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()

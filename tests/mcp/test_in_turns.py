@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from horos_api.events import Event
 from horos_api.messages import Verdict
 from horos_api.resources import ToolsSpec
 from horos_api.server_report import ServerReport, ServerState, read_report
@@ -275,13 +276,54 @@ async def test_what_a_server_asks_and_nobody_decides_ends_with_the_time_of_the_c
     stage: Stage, raw: MakeRaw
 ) -> None:
     server = raw({"tools": ["elicit"]})
-    await agent(stage, use(server, timeout_seconds=1))
+    await agent(stage, use(server, timeout_seconds=3))
     async with stage.running():
         (result,) = await play(stage, ("raw__elicit", {}))
         assert not await Control(stage.bus).approvals("ada")
         last = [event for event in await stage.events() if custom("elicitation")(event)][-1]
     assert json.loads(result) == {"action": "cancel"}
     assert last["value"]["status"] == "withdrawn"
+
+
+async def test_a_call_that_is_tried_again_asks_again(stage: Stage, raw: MakeRaw) -> None:
+    server = raw({"tools": ["elicit"], "idempotent": ["elicit"]})
+    await agent(stage, use(server))
+
+    def pending(event: Event) -> bool:
+        return custom("elicitation")(event) and event["value"]["status"] == "pending"
+
+    async with stage.running():
+        await stage.model.load(*calls(("raw__elicit", {})))
+        mid = await stage.say("go")
+        await stage.shows(pending)
+        server.kill()
+        again = await stage.shows(pending, count=2)
+        await Control(stage.bus).decide(
+            "ada", again["value"]["id"], Verdict.APPROVE, "bob", content='{"colour": "red"}'
+        )
+        assert await stage.answer(mid) == "done"
+    (result,) = await results(stage)
+    assert json.loads(result.partition("\n")[0])["action"] == "accept"
+    assert "[try 2 succeeded" in result
+
+
+async def test_what_a_person_decides_in_the_last_moment_counts(stage: Stage, raw: MakeRaw) -> None:
+    """Nobody wakes the agent here, and it looks by itself only when the time is over."""
+    server = raw({"tools": ["elicit"]})
+    await agent(stage, use(server, timeout_seconds=3))
+    async with stage.running():
+        await stage.model.load(*calls(("raw__elicit", {})))
+        mid = await stage.say("go")
+        await stage.shows(custom("elicitation"))
+        (pending,) = await Control(stage.bus).approvals("ada")
+        assert 2000 < pending.deadline - pending.asked <= 2400, "the call has time left to end"
+        key = stage.bus.keys.elicitations("ada")
+        stored = json.loads(await stage.bus.command("HGET", key, pending.id))
+        decided = {"status": "approved", "who": "bob", "content": '{"colour": "red"}'}
+        await stage.bus.command("HSET", key, pending.id, json.dumps({**stored, **decided}))
+        assert await stage.answer(mid) == "done"
+    (result,) = await results(stage)
+    assert json.loads(result) == {"action": "accept", "content": {"colour": "red", "count": 3}}
 
 
 async def test_a_tool_of_the_agents_own_keeps_its_name_and_the_servers_is_left_out(

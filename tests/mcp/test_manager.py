@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
-from horos_api.pod_fields import SecretKeyRef
+from horos_api.pod_fields import LocalObjectRef, SecretKeyRef
 from horos_api.server_report import ServerReport, ServerState
 from horos_api.tool_servers import (
     ApprovalPolicy,
@@ -23,11 +24,13 @@ from horos_runtime.tool_registry import ToolRegistry
 from horos_runtime.tools import Tool
 from tests.mcp.conftest import MakeRaw
 from tests.mcp.hands import secret
+from tests.mcp.raw_http import RawHttp
 from tests.mcp.raw_stdio import LEGACY
 from tests.mcp.recording import eventually, is_there
+from tests.model_fixtures import served
 
 WORKSHOP = (sys.executable, str(Path(__file__).parent / "servers/workshop.py"))
-WAIT = 20.0
+WAIT = 60.0
 
 
 def workshop(name: str = "shop", **settings: Any) -> ToolServerUse:
@@ -223,3 +226,38 @@ async def test_a_server_that_ends_when_it_is_asked_the_newer_way_is_asked_the_ol
         await connected(manager, ("raw",))
         assert await call(manager, "raw__echo", text="again") == "again"
     assert len(server.said("server/discover")) == 1, "what worked is not tried otherwise again"
+
+
+async def test_what_a_program_repeats_of_its_secrets_is_hidden_from_people(tmp_path: Path) -> None:
+    told: list[str] = []
+    files = SecretFiles(tmp_path)
+    secret(tmp_path, "tickets", key="k3y-of-tickets")
+    source = ServerEnvSource(secret_key_ref=SecretKeyRef(name="tickets", key="key"))
+    talks = "import os, sys; sys.exit('cannot log in with ' + os.environ['KEY'] + ' as ' + os.environ['WHO'])"
+    server = ToolServerUse(
+        name="shop",
+        command=(sys.executable, "-c", talks),
+        env=(ServerEnvVar(name="KEY", value_from=source), ServerEnvVar(name="WHO", value="somebody")),
+    )
+    async with MCPClientManager([server], tell=told.append, secrets=files) as manager:
+        await manager.ready(WAIT)
+        stderr = reported(manager).stderr
+    assert stderr == "cannot log in with [hidden] as somebody\n"
+
+
+async def test_what_a_server_repeats_of_its_headers_is_hidden_from_people(tmp_path: Path) -> None:
+    told: list[str] = []
+    secret(tmp_path, "docs", Authorization="Bearer t0ken-of-docs")
+    raw = RawHttp()
+    refusals = [Response("the token t0ken-of-docs is too old", status_code=500) for _ in range(2)]
+    raw.refuse = {"server/discover": list(refusals), "initialize": list(refusals)}
+    with served(raw.app()) as address:
+        server = ToolServerUse(
+            name="shop", url=f"{address}/mcp", headers_secret_ref=LocalObjectRef(name="docs")
+        )
+        async with MCPClientManager([server], tell=told.append, secrets=SecretFiles(tmp_path)) as manager:
+            await manager.ready(WAIT)
+            error = reported(manager).error
+    assert error.endswith("the token [hidden] is too old")
+    assert told
+    assert "t0ken" not in "".join(told)

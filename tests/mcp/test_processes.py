@@ -9,6 +9,7 @@ import pytest
 SERVER = str(Path(__file__).parent / "servers/workshop.py")
 USE = f"""
 import asyncio, ctypes, os, subprocess, sys, uvloop
+from pathlib import Path
 from horos_api.tool_servers import ToolServerUse
 from horos_runtime.mcp_client import MCPClientManager
 from horos_runtime.tool_executor import ToolExecutor
@@ -20,6 +21,11 @@ async def call(manager, name, **arguments):
 def used(*command, **env):
     env = [{{"name": key, "value": value}} for key, value in env.items()]
     return MCPClientManager([ToolServerUse(name="shop", command=command, env=env)])
+
+def most_memory():
+    # In MiB. What getrusage tells begins with what the parent held.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) // 1024
 
 SERVER = ({sys.executable!r}, {SERVER!r})
 """
@@ -99,3 +105,44 @@ uvloop.run(main())
     died, after = printed.splitlines()
     assert "its process ended with exit code 3" in died
     assert after == "3"
+
+
+def test_a_server_that_writes_a_line_without_end_is_left_before_memory_is_used_up() -> None:
+    printed = run("""
+ENDLESS = "import os\\nwhile True: os.write(1, b'x' * 65536)"
+
+async def main():
+    async with used(sys.executable, "-c", ENDLESS) as manager:
+        await manager.ready(30)
+        print(manager.report().servers[0].error)
+    print(most_memory())
+
+uvloop.run(main())
+""")
+    error, mebibytes = printed.splitlines()
+    assert error == "it wrote a line of more than 32 MiB"
+    assert int(mebibytes) < 300
+
+
+def test_what_a_server_prints_without_end_takes_neither_all_time_nor_memory() -> None:
+    """Measured in time of the processor: what else the machine does is no matter."""
+    printed = run("""
+import time
+ENDLESS = "import os\\nwhile True: os.write(1, b'x\\\\n' * 32768)"
+
+async def main():
+    async with used(sys.executable, "-c", ENDLESS) as manager:
+        while "[on stdout]" not in (manager.report().servers or [None])[0].stderr:
+            await asyncio.sleep(0.01)
+        longest, end = 0.0, time.process_time() + 1
+        while (begun := time.process_time()) < end:
+            await asyncio.sleep(0)
+            longest = max(longest, time.process_time() - begun)
+        print(longest)
+    print(most_memory())
+
+uvloop.run(main())
+""")
+    longest, mebibytes = printed.splitlines()
+    assert float(longest) < 0.1
+    assert int(mebibytes) < 200

@@ -113,7 +113,7 @@ def test_arguments_that_are_not_json_are_shown_as_they_are_and_long_ones_are_cut
     assert len(text) < 90
 
 
-def test_a_discarded_message_is_told_and_what_follows_counts() -> None:
+def test_what_is_taken_back_does_not_count_and_is_explained_where_nothing_else_does() -> None:
     transcript = Transcript(MINE)
     shown = told(
         transcript,
@@ -121,12 +121,18 @@ def test_a_discarded_message_is_told_and_what_follows_counts() -> None:
         events.text_start("1-0/1"),
         events.text_delta("1-0/1", "Hal"),
         events.discard("1-0/1"),
+        events.retry("the connection broke", 0.5),
+        *spoken("1-0/1", "``Hello"),
+        events.discard("1-0/1", "once more"),
         *spoken("1-0/1", "Hello"),
         reply("Hello"),
     )
     assert shown == [
         ("text", "Hal"),
-        ("note", "the model was cut off and starts its answer over"),
+        ("note", "the connection broke; next try in 0.5 s"),
+        ("text", "``Hello"),
+        ("end", ""),
+        ("note", "once more"),
         ("text", "Hello"),
         ("end", ""),
     ]

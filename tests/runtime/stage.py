@@ -40,7 +40,11 @@ FAST = Pace(
 """Tries again at once, except in state error, where the tests bring about what it waits for."""
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+PATIENCE = 60.0
+"""So long a condition is waited for; only a test that fails waits so long, and a busy machine needs it."""
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
     """Wait for a condition, asking again and again until the deadline."""
     deadline = time.monotonic() + seconds
     while not await condition():
@@ -133,7 +137,7 @@ class Stage:
         assert await send(self.bus, NewMessage(to=to, body=text, mid=mid, thread=thread)) == SendOutcome.OK
         return mid
 
-    async def answer(self, mid: str, seconds: float = 20.0) -> str:
+    async def answer(self, mid: str, seconds: float = PATIENCE) -> str:
         """Wait for the reply to a person's request."""
         found: list[str] = []
 
@@ -201,7 +205,7 @@ class Running:
     runtime: AgentRuntime
     task: "asyncio.Task[int]"
 
-    async def ends(self, seconds: float = 20.0) -> int:
+    async def ends(self, seconds: float = PATIENCE) -> int:
         """Wait for its end; returns the exit code."""
         return await asyncio.wait_for(self.task, seconds)
 

@@ -14,6 +14,7 @@ from horos_runtime.model_errors import (
     OutOfTimeError,
     UnfitAnswerError,
 )
+from horos_runtime.model_round import CLEANED
 from horos_runtime.stream_assembly import CUT_OFF
 from tests.model_fixtures import ScriptedModel
 from tests.runtime.round_stage import HELLO, Rounds, rounds_on
@@ -259,6 +260,7 @@ async def test_an_answer_that_fits_its_schema_is_kept_as_bare_json(rounds: Round
     await rounds.model.load({"text": '```json\n{"city": "Oslo"}\n```'}, {"text": '{"city": "Bergen"}'})
     assert (await rounds.ask(response_schema=CITY)).text == '{"city": "Oslo"}'
     assert shown_text(rounds.events, "t/1") == '{"city": "Oslo"}'
+    assert rounds.named("discard") == [{"messageId": "t/1", "reason": CLEANED}]
     assert (await rounds.ask(response_schema=CITY)).text == '{"city": "Bergen"}'
     (first, _) = await rounds.model.requests()
     assert first["body"]["response_format"]["json_schema"]["schema"] == CITY

@@ -43,7 +43,7 @@ async def run_within(made: Tool, seconds: float) -> str:
     return await executor.run(checked, ToolContext("ada", "main", "1-0", "ada/1-0/1.0"), seconds)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"

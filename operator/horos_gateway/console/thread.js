@@ -192,7 +192,7 @@ export class Thread extends Asked {
     if (name === "joined") this._take(value.mids ?? []);
     else if (name === "returned") (value.mids ?? []).forEach((mid) => this._back(mid));
     else if (name === "dead") (value.mids ?? []).forEach((mid) => this._failed(mid, value.reason));
-    else if (name === "discard") this._discard(value.messageId);
+    else if (name === "discard") this._discard(value);
     else if (name === "resumed") this._resumed(value.runId);
     else if (name === "reply" && value.error) this._failed(value.re, value.error);
     else if (name === "usage") this.view.usage?.(value);
@@ -211,11 +211,11 @@ export class Thread extends Asked {
     this._change(this.step(id), {});
   }
 
-  _discard(id) {
-    const step = this.step(id);
+  _discard({ messageId, reason }) {
+    const step = this.step(messageId);
     if (step && !step.stored)
       this._change(step, { text: "", thoughts: "", calls: [], streaming: false, thinking: false });
-    this.note("quiet", "The model broke off; it is asked again.");
+    if (reason) this.note("quiet", reason);
   }
 
   _resumed(run) {
