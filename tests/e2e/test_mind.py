@@ -14,6 +14,11 @@ QUESTIONS = (
     "Name an animal that can fly.",
     "What do people eat for breakfast?",
 )
+BACKGROUND = (
+    "I ask because I am writing a book for children, with short texts and large pictures, and for each page"
+    " of it I need one thing that is true, that a child of six can understand, and that I can draw."
+)
+"""However briefly the model answers, twenty such questions do not fit into its window."""
 
 
 def model_config(namespace: Namespace, called: str, **spec: Any) -> None:
@@ -38,7 +43,7 @@ def test_the_local_model_talks_for_twenty_turns_and_its_context_is_compacted(nam
     )
     namespace.until_ready("talker")
     for turn in range(TURNS):
-        question = f"Question {turn + 1}: {QUESTIONS[turn % len(QUESTIONS)]}"
+        question = f"Question {turn + 1}: {QUESTIONS[turn % len(QUESTIONS)]} {BACKGROUND}"
         assert namespace.ask("talker", question).strip(), f"no answer to question {turn + 1}"
     records = namespace.records("talker")
     assert sum(record["role"] == "user" for record in records) == TURNS
