@@ -26,6 +26,7 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
 
 
 class Listing(StrEnum):
@@ -125,7 +126,9 @@ class Judgement:
     reason: Annotated[str, typer.Option(help="Why; the agent's model reads it.")] = ""
     who: Annotated[
         str | None,
-        typer.Option(help="Recorded as who decides; default: HOROS_WHO, or your name in the cluster."),
+        typer.Option(
+            help="Recorded as who decides; default: HOROS_WHO, or your name in the cluster, or here."
+        ),
     ] = None
 
     @property

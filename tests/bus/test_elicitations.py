@@ -213,3 +213,6 @@ async def test_the_report_outlives_the_process(stage: Stage) -> None:
     await answer(ada, turn_of(await ada.all_unread()))
     await ada.retire()
     assert await stage.control.servers("ada") == b"{}"
+    # The next one is not connected yet.
+    await stage.runtime(token="of the next").claim(None)
+    assert await stage.control.servers("ada") is None
