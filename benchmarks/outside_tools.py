@@ -12,7 +12,7 @@ from benchmarks.report import Figures, comparison
 from benchmarks.servers import running
 from benchmarks.tool_scenarios import FULL, QUICK, SCENARIOS, Extent, Scenario
 from benchmarks.tool_servers.parts import Job, Place
-from benchmarks.tool_weight import tool_weight
+from benchmarks.tool_weight import Ground, tool_weight
 from benchmarks.tools import PROJECT, Tools
 
 BARE = Contender("bare mcp client", "tool_servers.bare_mcp", "", own, "nothing")
@@ -54,7 +54,7 @@ def weight(extent: Extent, tools: Tools) -> dict[str, Any]:
         running("tool model", tools) as model,
         running("echo", tools) as echo,
     ):
-        return {"runtime": tool_weight(redis, model, echo, extent)}
+        return {"runtime": tool_weight(Ground(tools.agent_python, redis, model), echo, extent)}
 
 
 def once(contender: Contender, scenario: Scenario, extent: Extent, tools: Tools) -> Figures:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.pod_weight import ask
@@ -20,7 +21,16 @@ from horos_bus.control import Control
 ECHO = (sys.executable, str(PROJECT / "benchmarks" / "tool_servers" / "echo.py"))
 
 
-def tool_weight(redis: Server, model: Server, echo: Server, extent: Extent) -> dict[str, Spread]:
+@dataclass(frozen=True)
+class Ground:
+    """What each runtime stands on; `python` is the interpreter of what an agent's image holds."""
+
+    python: str
+    redis: Server
+    model: Server
+
+
+def tool_weight(ground: Ground, echo: Server, extent: Extent) -> dict[str, Spread]:
     """MiB of the runtime's own process, without its servers', after turns in which each tool was called."""
     http = ToolServerUse(name="remote", url=f"{echo.address}/mcp")
     stdio = ToolServerUse(name="local", command=ECHO)
@@ -33,9 +43,7 @@ def tool_weight(redis: Server, model: Server, echo: Server, extent: Extent) -> d
     return {
         f"RSS after turns, {title}, MiB": spread(
             [
-                asyncio.run(
-                    life(redis, model, f"{title.replace(' ', '-').lower()}-{start}", servers, extent.turns)
-                )
+                asyncio.run(life(ground, f"{title.replace(' ', '-').lower()}-{start}", servers, extent.turns))
                 for start in range(extent.starts)
             ]
         )
@@ -43,15 +51,14 @@ def tool_weight(redis: Server, model: Server, echo: Server, extent: Extent) -> d
     }
 
 
-async def life(
-    redis: Server, model: Server, name: str, servers: Sequence[ToolServerUse], turns: int
-) -> float:
+async def life(ground: Ground, name: str, servers: Sequence[ToolServerUse], turns: int) -> float:
     """One runtime, from its start until each tool was called in so many turns; returns what it holds then."""
-    bus = Bus.open(redis.address, PREFIX)
-    await introduced(redis.address, model.address, [name], ToolsSpec(builtin=(), servers=tuple(servers)))
-    process = start(redis.address, name)
+    bus = Bus.open(ground.redis.address, PREFIX)
+    tools = ToolsSpec(builtin=(), servers=tuple(servers))
+    await introduced(ground.redis.address, ground.model.address, [name], tools)
+    process = start(ground.redis.address, name, python=ground.python)
     try:
-        await claimed(redis.address, {name: process})
+        await claimed(ground.redis.address, {name: process})
         await until(partial(connected, bus, name, len(servers)), f"{name} has not all its servers", process)
         for _ in range(turns):
             for use in servers:
@@ -76,4 +83,4 @@ async def called(bus: Bus, name: str, times: int) -> None:
 
 async def connected(bus: Bus, name: str, servers: int) -> bool:
     report = read_report(await Control(bus).servers(name))
-    return servers == 0 or (report is not None and report.connected == servers)
+    return servers == 0 or (report is not None and len(report.connected) == servers)

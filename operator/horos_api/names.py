@@ -24,6 +24,9 @@ SECRET_REDIS: Final = "horos-redis"
 SECRET_GATEWAY: Final = "horos-gateway"
 """In the release's namespace: key `token`, what a caller of the gateway shows."""
 
+LEASE: Final = "horos-operator"
+"""In the release's namespace: which of the operators leads."""
+
 AGENT_NAME_LENGTH: Final = 52
 """Room for `-<epoch>` in a pod's name, which Kubernetes also makes its host name (63 characters)."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")

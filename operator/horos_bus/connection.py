@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
@@ -56,12 +56,19 @@ class _ScriptUnknownError(BusError):
     """Redis was restarted or flushed its scripts."""
 
 
-class Bus:
-    """The door to one namespace's keys. Closing it closes the pool that `at` shares."""
+def _anybody() -> None:
+    """Everybody may."""
 
-    def __init__(self, client: Redis, prefix: str, address: str) -> None:
+
+class Bus:
+    """The door to one namespace's keys. Closing it closes the pool that `at` and `guarded` share."""
+
+    def __init__(
+        self, client: Redis, prefix: str, address: str, guard: Callable[[], None] = _anybody
+    ) -> None:
         self._client = client
         self._address = address
+        self._guard = guard
         self.prefix = prefix
         self.keys = Keys(prefix)
 
@@ -88,7 +95,14 @@ class Bus:
 
     def at(self, prefix: str) -> Bus:
         """Open another namespace over the same connections."""
-        return Bus(self._client, prefix, self._address)
+        return Bus(self._client, prefix, self._address, self._guard)
+
+    def guarded(self, guard: Callable[[], None]) -> Bus:
+        """Open the same door for somebody who may lose the right to: what `guard` raises, callers get.
+
+        It is called right before each command.
+        """
+        return Bus(self._client, self.prefix, self._address, guard)
 
     async def call(self, script: str, args: Sequence[Argument]) -> Any:
         """Run a script of this package by its name. Its one key is the prefix, which the others share.
@@ -105,6 +119,7 @@ class Bus:
 
     async def command(self, *words: Argument) -> Any:
         """Run one Redis command. Raises as `call` does."""
+        self._guard()
         async with self.translated(), asyncio.timeout(COMMAND_SECONDS):
             return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
 

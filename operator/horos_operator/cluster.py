@@ -13,17 +13,25 @@ class ClusterError(Exception):
     """The cluster could not do what was asked; `message` is for a person. Trying again may help.
 
     ├── NameTakenError   something of this name exists
+    ├── NotLeadingError  it was not even asked: another operator may lead by now
     ├── OutdatedError    the object has changed or gone since it was seen
     └── RefusedError     it was understood and refused: admission, quota, rights, a field
+
+    `retry_after` is for how many seconds the cluster wants to be left alone, 0 when it did not say.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after = retry_after
 
 
 class NameTakenError(ClusterError):
     """Something of this name exists already."""
+
+
+class NotLeadingError(ClusterError):
+    """This process does not lead (any more), so it must not change anything."""
 
 
 class OutdatedError(ClusterError):

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import kopf
 
 from horos_api.names import GROUP, LABEL_COMPONENT, VERSION
-from horos_operator.facts import agent_facts, pod_facts
-from horos_operator.model_configs import model_config_facts
+from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
+from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.observe import Caches
 from horos_operator.queue import Key
-from horos_operator.tool_servers import tool_server_facts
+from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
 
 ERROR_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 2880)
 """A day of retries: with Kopf's own list the operator would end after 54 seconds without an API server."""
@@ -19,13 +19,24 @@ ERROR_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 2880)
 IDENTITY: Final[Any] = "horos-operator"
 """For Kopf's peering, which is off: else Kopf asks for the user's name, and a pod's 65532 has none."""
 
+SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts)
+
 
 @dataclass(frozen=True)
 class Watch:
-    """Where events go: the caches first, then `changed` gets the key that needs a pass."""
+    """Where events go: the caches first, then `changed` gets the key that needs a pass.
+
+    `heard` gets kind, uid and version of everything that was told, whether or not it is news.
+    """
 
     caches: Caches
     changed: Callable[[Key], None]
+    heard: Callable[[str, str, int], None]
+
+    def told(self, kind: str, seen: SeenT) -> SeenT:
+        """Pass on that an event told of this object."""
+        self.heard(kind, seen.uid, seen.version)
+        return seen
 
 
 async def watch(target: Watch, namespaces: tuple[str, ...]) -> None:
@@ -44,6 +55,8 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.networking.error_backoffs = ERROR_BACKOFFS
+    # Else Kopf kills the process ten minutes after it has ended, also when it was started again.
+    settings.process.ultimate_exiting_timeout = None
     settings.watching.chunk_size = 500
     settings.watching.label_selectors["v1", "pods"] = f"{LABEL_COMPONENT}=agent"
     return settings
@@ -59,27 +72,27 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
 
     @kopf.on.event(GROUP, VERSION, "agents", registry=registry)
     async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
-        seen = agent_facts(event["object"])
+        seen = target.told("agents", agent_facts(event["object"]))
         gone = event["type"] == "DELETED"
         target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def on_pod(event: Mapping[str, Any], **_: Any) -> None:
-        seen = pod_facts(event["object"])
+        seen = target.told("pods", pod_facts(event["object"]))
         if seen.agent:
             gone = event["type"] == "DELETED"
             target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
 
     @kopf.on.event(GROUP, VERSION, "modelconfigs", registry=registry)
     async def on_model_config(event: Mapping[str, Any], **_: Any) -> None:
-        seen = model_config_facts(event["object"])
+        seen = target.told("modelconfigs", model_config_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_config(seen) if gone else target.caches.put_config(seen):
             target.changed(key)
 
     @kopf.on.event(GROUP, VERSION, "toolservers", registry=registry)
     async def on_tool_server(event: Mapping[str, Any], **_: Any) -> None:
-        seen = tool_server_facts(event["object"])
+        seen = target.told("toolservers", tool_server_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_server(seen) if gone else target.caches.put_server(seen):
             target.changed(key)

@@ -4,17 +4,23 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from horos_operator.vigil import Vigil
+
 REQUEST_SECONDS: Final = 5.0
 
 
 class Health:
-    """What the probes are told. Alive means that passes get done; ready, that the first sweep was."""
+    """What the probes are told. Alive: sweeps come through and watches tell; ready: it could lead at once.
+
+    Who does lead makes no difference: were a follower not ready, no rollout beside a leader would end.
+    """
 
     def __init__(self, clock: Callable[[], float], silence_seconds: float) -> None:
         self._clock = clock
         self._silence_seconds = silence_seconds
         self._last_sweep = clock()
         self._problem = "the first sweep is not done"
+        self.vigil = Vigil(clock)
 
     def swept(self) -> None:
         """A full sweep went well: Kubernetes and Redis answer."""
@@ -36,9 +42,11 @@ class Health:
             silent = self._clock() - self._last_sweep
             if silent > self._silence_seconds:
                 return 503, f"no sweep came through for {silent:.0f} s; the last problem: {self._problem}"
-            return 200, "ok"
+            problem = self.vigil.silent()
+            return (503, problem) if problem else (200, "ok")
         if path == "/readyz":
-            return (503, self._problem) if self._problem else (200, "ok")
+            problem = self._problem or self.vigil.silent()
+            return (503, problem) if problem else (200, "ok")
         return 404, "try /healthz or /readyz"
 
 

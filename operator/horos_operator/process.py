@@ -1,50 +1,38 @@
 """The operator's process: every loop it runs, under one task group."""
 
 import asyncio
+import contextlib
 import logging
+import platform
+import signal
 import time
-from dataclasses import dataclass
+import uuid
 from typing import Final
 
-from horos_api.names import key_prefix
-from horos_bus.connection import Bus, BusError, CredentialsRefusedError
+from horos_api.names import LEASE, key_prefix
+from horos_bus.connection import Bus
 from horos_operator.agent_factory import AgentFactory
 from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import Cluster, ClusterError
 from horos_operator.credentials import BusCredentials, redis_url
+from horos_operator.duties import begin_to_lead, duties, whenever_leading
+from horos_operator.elector import Elector, Leadership, LeaseDoor
 from horos_operator.handlers import Watch, watch
 from horos_operator.health import Health, serve_health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
+from horos_operator.kube.lease import KubeLease
+from horos_operator.leadership import Rules
 from horos_operator.observe import Caches
-from horos_operator.queue import Key, KeyQueue
+from horos_operator.parts import Parts
+from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
-from horos_operator.shared_status import tell_shared
-from horos_operator.status import QUIET_SECONDS
+from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
 
-WORKERS: Final = 8
-RETRY_SECONDS: Final = 3.0
-DIRTY_SECONDS: Final = 2.0
-CHORE_SECONDS: Final = 1.0
+WATCH_AGAIN_SECONDS: Final = 5.0
 
 log = logging.getLogger("horos.operator")
-
-
-@dataclass
-class Parts:
-    """What the loops share. `synced` is set when the first sweep has filled the caches."""
-
-    settings: Settings
-    cluster: Cluster
-    bus: Bus
-    caches: Caches
-    queue: KeyQueue
-    manager: AgentManager
-    reconciler: Reconciler
-    health: Health
-    synced: asyncio.Event
-    sweep_now: asyncio.Event
 
 
 async def run(settings: Settings) -> None:
@@ -56,11 +44,12 @@ async def run(settings: Settings) -> None:
     server = await serve_health(health, settings.http_host, settings.http_port)
     connection = await KubeConnection.open()
     try:
-        cluster = KubeCluster(connection, settings.watched_namespaces)
-        url = await _redis_url(cluster, settings, health)
+        # These Secrets every replica makes: whoever is first is right, and nobody could follow without them.
+        url = await _redis_url(KubeCluster(connection), settings, health)
         bus = Bus.open(url, key_prefix(settings.install, settings.namespace))
         try:
-            await _run_loops(_assemble(settings, cluster, bus, url, health))
+            door = KubeLease(connection, settings.namespace, LEASE)
+            await _run_loops(_assemble(settings, connection, bus, url, health), door)
         finally:
             await bus.aclose()
     finally:
@@ -75,13 +64,14 @@ async def _redis_url(cluster: Cluster, settings: Settings, health: Health) -> st
         except ClusterError as error:
             log.warning("the release's Secrets cannot be made yet: %s", error.message)
             health.attempted(error.message)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(max(RETRY_SECONDS, error.retry_after))
 
 
-def _assemble(settings: Settings, cluster: Cluster, bus: Bus, url: str, health: Health) -> Parts:
-    caches = Caches()
-    credentials = BusCredentials(cluster, bus, settings, url)
-    manager = AgentManager(cluster, caches, bus, credentials)
+def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str, health: Health) -> Parts:
+    caches, leadership = Caches(), Leadership()
+    cluster = KubeCluster(connection, settings.watched_namespaces, leadership.check)
+    guarded = bus.guarded(leadership.check)
+    manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, settings, url))
     return Parts(
         settings=settings,
         cluster=cluster,
@@ -91,148 +81,54 @@ def _assemble(settings: Settings, cluster: Cluster, bus: Bus, url: str, health: 
         manager=manager,
         reconciler=Reconciler(manager, AgentFactory(settings), time.time),
         health=health,
+        leadership=leadership,
         synced=asyncio.Event(),
         sweep_now=asyncio.Event(),
     )
 
 
-async def _run_loops(parts: Parts) -> None:
+async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
     async with asyncio.TaskGroup() as tasks:
-        loops = [
-            tasks.create_task(_sweeps(parts), name="sweeps"),
-            tasks.create_task(_dirty(parts), name="dirty"),
-            tasks.create_task(_chores(parts), name="chores"),
-            tasks.create_task(_shared_statuses(parts), name="shared-statuses"),
-            *(tasks.create_task(_work(parts), name=f"worker-{number}") for number in range(WORKERS)),
+        # All of them before Kopf starts: at its end it cancels every task that began after it.
+        acting = [
+            tasks.create_task(whenever_leading(parts, duty), name=name)
+            for name, duty in duties(parts).items()
         ]
-        # Kopf owns the signals: its end is ours.
-        await watch(Watch(parts.caches, parts.queue.add), parts.settings.watched_namespaces)
-        for loop in loops:
-            loop.cancel()
+        sweeps = tasks.create_task(sweep_for_ever(parts), name="sweeps")
+        election = tasks.create_task(_stand(parts, door), name="election")
+        await _watch_until_told_to_end(parts)
+        for task in (*acting, sweeps):
+            task.cancel()
+        # Only whoever has stopped acting may give the Lease back.
+        await asyncio.wait((*acting, sweeps))
+        election.cancel()
 
 
-async def _work(parts: Parts) -> None:
-    """Take one key after the other. Nothing is decided before the caches are complete."""
+async def _stand(parts: Parts, door: LeaseDoor) -> None:
+    """Stand for election once there is something to lead with: complete caches."""
     await parts.synced.wait()
-    while True:
-        key = await parts.queue.get()
-        await _pass(parts, key)
+    me = f"{parts.settings.pod_name or platform.node()}_{uuid.uuid4().hex[:8]}"
+    await Elector(door, parts.leadership, me, lambda: begin_to_lead(parts), Rules()).stand()
 
 
-async def _pass(parts: Parts, key: Key) -> None:
-    try:
-        again = await parts.reconciler.look(key)
-    except (ClusterError, BusError) as error:
-        delay = parts.queue.failed(key)
-        log.warning("%s/%s: %s; looking again in %.1f s", *key, error, delay)
-    except Exception:
-        delay = parts.queue.failed(key)
-        log.exception("%s/%s: the pass failed; looking again in %.1f s", *key, delay)
-    else:
-        parts.queue.done(key)
-        if again is not None:
-            parts.queue.add_after(key, again)
+async def _watch_until_told_to_end(parts: Parts) -> None:
+    """Keep Kopf running until SIGTERM or SIGINT, which it takes while it runs.
 
-
-async def _sweeps(parts: Parts) -> None:
-    """Look at everything now and then: deletions that no event told, keys that Redis lost."""
-    while True:
-        parts.sweep_now.clear()
-        wait = parts.settings.sweep_seconds
+    It ends with an error that it does not expect, such as any in a stream but 410. Then it is started again,
+    and lists everything anew.
+    """
+    target = Watch(parts.caches, parts.queue.add, parts.health.vigil.heard)
+    told = asyncio.Event()
+    while not told.is_set():
         try:
-            await _sweep(parts)
-        except CredentialsRefusedError as error:
-            # They are read once: from the environment, or from the Secret that this process found or made.
-            log.warning("sweep: %s", error)
-            parts.health.stuck(str(error))
-            wait = RETRY_SECONDS
-        except (ClusterError, BusError) as error:
-            log.warning("sweep: %s", error)
-            parts.health.attempted(str(error))
-            wait = RETRY_SECONDS
+            await watch(target, parts.settings.watched_namespaces)
+        except Exception:
+            log.exception("the watches have ended; they begin again in %.0f s", WATCH_AGAIN_SECONDS)
         else:
-            parts.health.swept()
-        try:
-            async with asyncio.timeout(wait):
-                await parts.sweep_now.wait()
-        except TimeoutError:
-            continue
-
-
-async def _sweep(parts: Parts) -> None:
-    before = parts.caches.uids()
-    # What is shared first: an Agent that is seen before what it names would be told that it is missing.
-    configs, servers = await parts.cluster.model_configs(), await parts.cluster.tool_servers()
-    pods, agents = await parts.cluster.pods(), await parts.cluster.agents()
-    listed = frozenset(each.uid for of_a_kind in (configs, servers, pods, agents) for each in of_a_kind)
-    for config in configs:
-        parts.caches.put_config(config)
-    for server in servers:
-        parts.caches.put_server(server)
-    keys = {parts.caches.put_agent(each) for each in agents} | {parts.caches.put_pod(each) for each in pods}
-    keys |= parts.caches.forget_missing(before, listed)
-    parts.manager.forget()
-    parts.synced.set()
-    for key in sorted(keys | parts.caches.keys()):
-        parts.queue.add(key)
-    # Last, so that a Redis that is down at the start is told in every status.
-    await parts.bus.ping()
-
-
-async def _dirty(parts: Parts) -> None:
-    """Learn from the bus whose status has changed; a Redis that comes back is a reason to sweep."""
-    down = False
-    while True:
-        try:
-            for namespace in sorted(parts.caches.namespaces()):
-                for name in await parts.manager.control(namespace).dirty():
-                    parts.queue.add((namespace, name))
-            if down:
-                parts.sweep_now.set()
-            down = False
-        except BusError as error:
-            if not down:
-                log.warning("the bus does not tell what changed: %s", error)
-            down = True
-        await asyncio.sleep(DIRTY_SECONDS)
-
-
-async def _shared_statuses(parts: Parts) -> None:
-    """Tell in the status of ModelConfigs and ToolServers who uses them, when that may have changed."""
-    await parts.synced.wait()
-    told, trouble = -1, ""
-    while True:
-        revision = parts.caches.revision
-        try:
-            if revision != told:
-                await tell_shared(parts.cluster, parts.caches, time.time())
-            told, trouble = revision, ""
-        except ClusterError as error:
-            if error.message != trouble:
-                log.warning("the status of what agents share has to wait: %s", error.message)
-            trouble = error.message
-        await asyncio.sleep(QUIET_SECONDS)
-
-
-async def _chores(parts: Parts) -> None:
-    """Each second: deadlines, delayed messages, and orders from the gateway. Twice at once does no harm."""
-    await parts.synced.wait()
-    told: set[str] = set()
-    while True:
-        for namespace in sorted(parts.caches.namespaces()):
-            try:
-                await _chores_of(parts, namespace)
-                told.discard(namespace)
-            except (BusError, ClusterError) as error:
-                if namespace not in told:
-                    log.warning("%s: deadlines and orders have to wait: %s", namespace, error)
-                told.add(namespace)
-        await asyncio.sleep(CHORE_SECONDS)
-
-
-async def _chores_of(parts: Parts, namespace: str) -> None:
-    control = parts.manager.control(namespace)
-    await control.work_off_later()
-    for order in await control.orders():
-        await parts.manager.obey(namespace, order)
-        parts.queue.add((namespace, order.agent))
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_AGAIN_SECONDS):
+                await told.wait()
+        parts.sweep_now.set()

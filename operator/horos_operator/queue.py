@@ -32,6 +32,7 @@ class KeyQueue:
         self._heap: list[tuple[float, Key]] = []
         self._failures: dict[Key, int] = {}
         self._changed = asyncio.Event()
+        self._resting_until = clock()
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -53,6 +54,10 @@ class KeyQueue:
         self._due[key] = due
         heapq.heappush(self._heap, (due, key))
         self._changed.set()
+
+    def rest(self, seconds: float) -> None:
+        """Hand out nothing for so long: the cluster has asked to be left alone."""
+        self._resting_until = max(self._resting_until, self._clock() + seconds)
 
     async def get(self) -> Key:
         """Wait for a key and take it; the worker must call `done` or `failed` for it."""
@@ -107,6 +112,8 @@ class KeyQueue:
         now = self._clock()
         self._tokens = min(BURST, self._tokens + (now - self._refilled) * self._rate)
         self._refilled = now
+        if now < self._resting_until:
+            return self._resting_until - now
         if self._ready:
             return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
         return self._heap[0][0] - now if self._heap else None

@@ -23,6 +23,7 @@ class Settings(BaseModel):
 
     install: str = Field(min_length=1, description="Part of every Redis key, so that clusters may share one.")
     namespace: str = Field(min_length=1, description="Where the release lives and its Secrets are made.")
+    pod_name: str = Field(default="", description="Who leads, as the Lease names it; empty: the host's name.")
     redis_url: str = Field(pattern=r"^rediss?://", description="Redis as the operator reaches it.")
     redis_bundled: bool = Field(
         default=False, description="The chart's own Redis: the operator makes its password."

@@ -9,7 +9,7 @@ import yaml
 
 from horos_api.crd import KINDS
 from horos_api.model_config import ModelConfig
-from horos_api.names import DEFAULT_MODEL_CONFIG, SECRET_GATEWAY, SECRET_REDIS
+from horos_api.names import DEFAULT_MODEL_CONFIG, LEASE, SECRET_GATEWAY, SECRET_REDIS
 from horos_api.resources import Agent, Price, SecretKeyRef
 from horos_gateway.settings import Settings as GatewaySettings
 from horos_operator.settings import Settings as OperatorSettings
@@ -41,10 +41,41 @@ def test_the_default_release_is_operator_gateway_and_redis(helm: Helm) -> None:
     rendered = helm.render()
     assert set(rendered.pods()) == {"horos-operator", "horos-gateway", "horos-redis"}
     operator = rendered["Deployment", "horos-operator"]["spec"]
-    assert (operator["replicas"], operator["strategy"]) == (1, {"type": "Recreate"})
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert (operator["replicas"], operator["strategy"]) == (1, rolling)
     service = rendered["Service", "horos-gateway"]
     assert service["metadata"]["labels"]["app.kubernetes.io/component"] == "gateway"
     assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
+
+
+def test_several_operators_are_kept_apart_and_are_not_drained_together(helm: Helm) -> None:
+    alone, two = helm.render(), helm.render("operator.replicas=2")
+    assert ("PodDisruptionBudget", "horos-operator") not in alone
+    assert "affinity" not in alone.pods()["horos-operator"]
+    budget = two["PodDisruptionBudget", "horos-operator"]["spec"]
+    labels = two["Deployment", "horos-operator"]["spec"]["template"]["metadata"]["labels"]
+    assert two["Deployment", "horos-operator"]["spec"]["replicas"] == 2
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+    apart = two.pods()["horos-operator"]["affinity"]["podAntiAffinity"]
+    (rule,) = apart["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert rule["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert rule["podAffinityTerm"]["labelSelector"] == budget["selector"]
+
+
+def test_the_operator_may_write_its_own_lease_and_no_other(helm: Helm) -> None:
+    rendered = helm.render()
+    granted = [
+        (rule.get("resourceNames"), rule["verbs"])
+        for (kind, _), role in rendered.objects.items()
+        if kind in ("Role", "ClusterRole")
+        for rule in role["rules"]
+        if rule["apiGroups"] == ["coordination.k8s.io"]
+    ]
+    # Creating cannot be limited to names.
+    assert granted == [(None, ["create"]), ([LEASE], ["get", "patch"])]
+    env = rendered.env("Deployment", "horos-operator")
+    assert env["HOROS_OPERATOR_POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
 def test_operator_and_gateway_understand_the_environment_they_get(helm: Helm) -> None:
@@ -316,6 +347,7 @@ def test_agents_can_have_a_priority_class_or_none(helm: Helm) -> None:
         ("localModel.contextTokens=100", "/localModel/contextTokens"),
         ("imagePullPolicy=Sometimes", "/imagePullPolicy"),
         ("watchNamespaces={A}", "/watchNamespaces/0"),
+        ("operator.replicas=two", "/operator/replicas"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(helm: Helm, value: str, said: str) -> None:
@@ -362,7 +394,9 @@ def restricted_namespace() -> Iterator[str]:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("values", [(), ALL_PARTS, ("redis.external.secretName=mine",)])
+@pytest.mark.parametrize(
+    "values", [(), (*ALL_PARTS, "operator.replicas=2"), ("redis.external.secretName=mine",)]
+)
 def test_the_api_server_accepts_the_rendered_chart(
     helm: Helm, restricted_namespace: str, values: tuple[str, ...]
 ) -> None:

@@ -88,6 +88,10 @@ class Stage:
             kubectl("delete", "namespace", namespace.name, "--wait=false")
 
     def start_operator(self) -> None:
+        self._operator = self.another_operator(self.probe_port)
+
+    def another_operator(self, probe_port: int) -> subprocess.Popen[bytes]:
+        """Start an operator that the caller ends; it shares everything with the stage's own, its log too."""
         mine = {
             "INSTALL": self.name,
             "NAMESPACE": self.own.name,
@@ -100,12 +104,13 @@ class Stage:
             "MODEL_NAME": "none",
             "MODEL_BASE_URL": "http://127.0.0.1:9/v1",
             "HTTP_HOST": "127.0.0.1",
-            "HTTP_PORT": str(self.probe_port),
+            "HTTP_PORT": str(probe_port),
+            "POD_NAME": f"operator-{probe_port}",
         }
         environment = {**os.environ, **{f"HOROS_OPERATOR_{name}": value for name, value in mine.items()}}
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "horos_operator"]
-            self._operator = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def stop_operator(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Stop it if it runs, and return its exit status."""

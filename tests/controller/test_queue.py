@@ -136,3 +136,23 @@ async def test_a_waiting_worker_is_woken_by_time() -> None:
     queue.add_after(C, 0.02)
     async with asyncio.timeout(5):
         assert await queue.get() == C
+
+
+async def test_nothing_is_handed_out_while_the_cluster_wants_to_be_left_alone(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add(A)
+    queue.rest(5)
+    queue.rest(2)
+    assert await at_once(queue) is None
+    clock.now = 4.9
+    assert await at_once(queue) is None
+    clock.now = 5
+    assert await at_once(queue) == A
+
+
+async def test_a_worker_that_waits_is_woken_when_the_rest_is_over() -> None:
+    queue = KeyQueue(asyncio.get_running_loop().time)
+    queue.rest(0.02)
+    queue.add(C)
+    async with asyncio.timeout(5):
+        assert await queue.get() == C

@@ -4,7 +4,6 @@ import asyncio
 import re
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -224,12 +223,14 @@ async def test_a_start_of_many_seconds_is_waited_for_while_the_agent_works(raw: 
     assert (len(old.pids), len(new.pids)) == (1, 1), "nobody lost patience"
 
 
-async def test_a_server_that_is_killed_again_and_again_is_started_with_growing_pauses(raw: MakeRaw) -> None:
+async def test_a_server_that_dies_again_and_again_is_started_with_pauses_between(raw: MakeRaw) -> None:
     server = raw({"dies_at_start": "no"})
+    began = time.monotonic()
     async with hands(wait=False, raw=server.command) as agent:
-        await eventually(lambda: len(server.pids) >= 6, "six lives")
+        await eventually(lambda: len(server.pids) >= 5, "five lives")
         assert agent.report().state is ServerState.FAILED
-    assert all(earlier != later for earlier, later in pairwise(server.pids))
+    # Four pauses of up to 0.5, 1, 2 and 4 s, at random: together longer but once in 60,000 runs.
+    assert time.monotonic() - began > 0.2
 
 
 async def test_closing_ends_whatever_a_server_has_started_even_what_ignores_the_end(

@@ -35,7 +35,7 @@ def public_parts(name: str) -> Iterator[tuple[str, Any]]:
     """The name itself, and for a class every method and property that it defines for others."""
     found = getattr(horos, name)
     yield name, found
-    for part, value in [*vars(found).items()] if inspect.isclass(found) else ():
+    for part, value in list(vars(found).items()) if inspect.isclass(found) else ():
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
         if inspect.isfunction(function) and not part.startswith("_"):
             yield f"{name}.{part}", function

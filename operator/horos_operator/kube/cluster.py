@@ -1,7 +1,7 @@
 """KubeCluster: the operator's requests to a real Kubernetes."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,10 +18,19 @@ AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
 
 
 class KubeCluster:
-    """A `Cluster` that is the API server behind a connection. `namespaces` empty means all of them."""
+    """A `Cluster` that is the API server behind a connection. `namespaces` empty means all of them.
 
-    def __init__(self, connection: KubeConnection, namespaces: Sequence[str] = ()) -> None:
+    `may_write` is called right before each request that changes something; what it raises, the caller gets.
+    """
+
+    def __init__(
+        self,
+        connection: KubeConnection,
+        namespaces: Sequence[str] = (),
+        may_write: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
+        self._may_write = may_write
         self._scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
 
     async def agents(self) -> Sequence[AgentFacts]:
@@ -159,7 +168,7 @@ class KubeCluster:
         after = ""
         while True:
             page = await self._send("GET", f"{path}{joint}limit={PAGE}{after}")
-            for item in page["items"]:
+            for item in page.get("items") or ():
                 yield item
             following = page["metadata"].get("continue")
             if not following:
@@ -168,18 +177,19 @@ class KubeCluster:
 
     async def _get(self, path: str) -> Mapping[str, Any] | None:
         try:
-            found: Mapping[str, Any] = await self._connection.request("GET", path)
+            return _checked(path, await self._connection.request("GET", path))
         except KubeError as error:
             if error.status == 404:
                 return None
-            raise _translated(error) from error
-        return found
+            raise translated(error) from error
 
     async def _send(self, method: str, path: str, body: object = None, content_type: str = JSON) -> Any:
+        if method != "GET":
+            self._may_write()
         try:
-            return await self._connection.request(method, path, body, content_type)
+            return _checked(path, await self._connection.request(method, path, body, content_type))
         except KubeError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
 
 def _agent_path(namespace: str, name: str) -> str:
@@ -194,11 +204,19 @@ def _core_path(namespace: str, resource: str, name: str = "") -> str:
     return f"/api/v1/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
 
 
-def _translated(error: KubeError) -> ClusterError:
+def _checked(path: str, answer: Any) -> Mapping[str, Any]:
+    """Take nothing for an answer of Kubernetes that some proxy before it has made up."""
+    if not isinstance(answer, dict) or "metadata" not in answer:
+        raise ClusterError(f"{path}: expected an object of Kubernetes, found {str(answer)[:200]!r}")
+    return answer
+
+
+def translated(error: KubeError) -> ClusterError:
+    """Say what an answer of the API server means to the operator."""
     if error.reason == "AlreadyExists":
         return NameTakenError(error.message)
     if error.status in {404, 409}:
         return OutdatedError(error.message)
     if error.status in {400, 403, 422}:
         return RefusedError(error.message)
-    return ClusterError(error.message)
+    return ClusterError(error.message, error.retry_after)

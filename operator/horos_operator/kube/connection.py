@@ -41,8 +41,10 @@ class KubeError(Exception):
     `status` is the HTTP status, or 0 when there was no answer; `reason` is Kubernetes' CamelCase reason
     (`NotFound`, `AlreadyExists`, `Conflict`, …), with `Unreachable`, `Interrupted` and `BadConfig` of our
     own for status 0, and empty when something behind the API server answered; `message` is for a person;
-    `body` is the raw answer.
+    `body` is the raw answer. `retry_after` is for how many seconds the server asked to be left alone, else 0.
     """
+
+    retry_after: float = 0.0
 
     def __init__(self, status: int, reason: str, message: str, body: bytes = b"") -> None:
         super().__init__(message)
@@ -156,7 +158,9 @@ class KubeConnection:
             response = await self._send_once(asked)
         if response.status >= 400:
             try:
-                raise _refusal(response.status, await response.read())
+                refusal = _refusal(response.status, await response.read())
+                refusal.retry_after = _seconds(response.headers.get("Retry-After", ""))
+                raise refusal
             finally:
                 response.release()
         return response
@@ -262,6 +266,11 @@ def _decoded(raw: bytes) -> Any:
         return json.loads(raw)
     except ValueError:
         return raw.decode(errors="replace")
+
+
+def _seconds(text: str) -> float:
+    """Read a Retry-After; Kubernetes writes whole seconds, a proxy's date is not worth a parser."""
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _refusal(status: int, raw: bytes) -> KubeError:

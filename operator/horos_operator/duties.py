@@ -1,0 +1,137 @@
+"""What only the operator that leads does: passes, statuses, and the chores of each second.
+
+Each duty is one task for the life of the process, so that a change of leaders starts none and leaves none
+behind: `Leadership.act` lets it run and cuts it off.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from horos_bus.connection import BusError
+from horos_operator.cluster import ClusterError, NotLeadingError
+from horos_operator.parts import Parts
+from horos_operator.queue import Key
+from horos_operator.shared_status import tell_shared
+from horos_operator.status import QUIET_SECONDS
+
+WORKERS: Final = 8
+DIRTY_SECONDS: Final = 2.0
+CHORE_SECONDS: Final = 1.0
+
+log = logging.getLogger("horos.operator")
+
+
+def duties(parts: Parts) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Every duty by its name; none of them ends by itself."""
+    several = {f"worker-{number}": lambda: _work(parts) for number in range(WORKERS)}
+    return {
+        "dirty": lambda: _dirty(parts),
+        "chores": lambda: _chores(parts),
+        "shared-statuses": lambda: _shared_statuses(parts),
+        **several,
+    }
+
+
+async def whenever_leading(parts: Parts, duty: Callable[[], Awaitable[None]]) -> None:
+    """Do one duty in each time of leadership."""
+    while True:
+        await parts.leadership.act(duty)
+
+
+def begin_to_lead(parts: Parts) -> None:
+    """Look at everything again: what this process remembers may have been changed by another leader."""
+    parts.manager.forget()
+    for key in sorted(parts.caches.keys()):
+        parts.queue.add(key)
+
+
+async def _work(parts: Parts) -> None:
+    """Take one key after the other."""
+    while True:
+        key = await parts.queue.get()
+        await _pass(parts, key)
+
+
+async def _pass(parts: Parts, key: Key) -> None:
+    try:
+        again = await parts.reconciler.look(key)
+    except (NotLeadingError, asyncio.CancelledError):
+        # Whoever leads next looks at everything, so nothing has to be remembered here.
+        parts.queue.done(key)
+        raise
+    except (ClusterError, BusError) as error:
+        delay = parts.queue.failed(key)
+        if isinstance(error, ClusterError):
+            parts.queue.rest(error.retry_after)
+        log.warning("%s/%s: %s; looking again in %.1f s", *key, error, delay)
+    except Exception:
+        delay = parts.queue.failed(key)
+        log.exception("%s/%s: the pass failed; looking again in %.1f s", *key, delay)
+    else:
+        parts.queue.done(key)
+        if again is not None:
+            parts.queue.add_after(key, again)
+
+
+async def _dirty(parts: Parts) -> None:
+    """Learn from the bus whose status has changed; a Redis that comes back is a reason to sweep."""
+    down = False
+    while True:
+        try:
+            for namespace in sorted(parts.caches.namespaces()):
+                for name in await parts.manager.control(namespace).dirty():
+                    parts.queue.add((namespace, name))
+            if down:
+                parts.sweep_now.set()
+            down = False
+        except BusError as error:
+            if not down:
+                log.warning("the bus does not tell what changed: %s", error)
+            down = True
+        await asyncio.sleep(DIRTY_SECONDS)
+
+
+async def _shared_statuses(parts: Parts) -> None:
+    """Tell in the status of ModelConfigs and ToolServers who uses them, when that may have changed."""
+    told, trouble = -1, ""
+    while True:
+        revision = parts.caches.revision
+        try:
+            if revision != told:
+                await tell_shared(parts.cluster, parts.caches, time.time())
+            told, trouble = revision, ""
+        except NotLeadingError:
+            raise
+        except ClusterError as error:
+            if error.message != trouble:
+                log.warning("the status of what agents share has to wait: %s", error.message)
+            trouble = error.message
+        await asyncio.sleep(QUIET_SECONDS)
+
+
+async def _chores(parts: Parts) -> None:
+    """Each second: deadlines, delayed messages, and orders from the gateway. Twice at once does no harm."""
+    told: set[str] = set()
+    while True:
+        for namespace in sorted(parts.caches.namespaces()):
+            try:
+                await _chores_of(parts, namespace)
+                told.discard(namespace)
+            except NotLeadingError:
+                raise
+            except (BusError, ClusterError) as error:
+                if namespace not in told:
+                    log.warning("%s: deadlines and orders have to wait: %s", namespace, error)
+                told.add(namespace)
+        await asyncio.sleep(CHORE_SECONDS)
+
+
+async def _chores_of(parts: Parts, namespace: str) -> None:
+    control = parts.manager.control(namespace)
+    await control.work_off_later()
+    for order in await control.orders():
+        await parts.manager.obey(namespace, order)
+        parts.queue.add((namespace, order.agent))

@@ -1,0 +1,35 @@
+"""What the loops of the operator's process share."""
+
+import asyncio
+from dataclasses import dataclass
+
+from horos_bus.connection import Bus
+from horos_operator.agent_manager import AgentManager
+from horos_operator.cluster import Cluster
+from horos_operator.elector import Leadership
+from horos_operator.health import Health
+from horos_operator.observe import Caches
+from horos_operator.queue import KeyQueue
+from horos_operator.reconcile import Reconciler
+from horos_operator.settings import Settings
+
+
+@dataclass
+class Parts:
+    """One of each. `synced` is set when the first sweep has filled the caches.
+
+    `cluster` and what `manager` and `reconciler` hold may change things while `leadership` says so; `bus` is
+    for whoever only asks whether Redis is there.
+    """
+
+    settings: Settings
+    cluster: Cluster
+    bus: Bus
+    caches: Caches
+    queue: KeyQueue
+    manager: AgentManager
+    reconciler: Reconciler
+    health: Health
+    leadership: Leadership
+    synced: asyncio.Event
+    sweep_now: asyncio.Event
