@@ -92,7 +92,8 @@ class Chat:
         self._terminal.end_line()
 
     def _show(self, piece: Piece) -> None:
-        self._terminal.show(piece)
+        if not self._undecided.told(piece):
+            self._terminal.show(piece)
         self._undecided.see(piece)
         if self._by_person and piece.kind == PieceKind.ASK:
             self._terminal.note(HOW)

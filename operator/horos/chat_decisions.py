@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import Final
 
-from horos.errors import UsageError
+from horos.errors import HorosError, UsageError
 from horos.options import Judgement, checked_approval_id, checked_values
 from horos.session import Session
 from horos.tool_commands import decided
@@ -43,6 +43,11 @@ class Undecided:
         self._agent = agent
         self._ids: dict[str, None] = {}
         self._news = asyncio.Event()
+        self._here: set[str] = set()
+
+    def told(self, piece: Piece) -> bool:
+        """Whether this is the event of a decision that was made here, of which the person knows."""
+        return piece.kind == PieceKind.DECIDED and piece.key in self._here
 
     def see(self, piece: Piece) -> None:
         """Take note of what is asked or decided."""
@@ -61,14 +66,15 @@ class Undecided:
     async def obey(self, session: Session, line: str) -> str:
         """Decide as a line says, and say what that means; raises a HorosError."""
         verdict, approval_id, rest = self._read(line)
+        reason, texts = rest, {}
         if verdict is Verdict.APPROVE:
-            try:
-                texts = checked_values(shlex.split(rest))
-            except ValueError as error:
-                raise UsageError(f"{APPROVE}: {error}") from None
-            done = await decided(session, Judgement(approval_id), verdict, texts)
-        else:
-            done = await decided(session, Judgement(approval_id, rest), verdict, {})
+            reason, texts = "", _values(rest)
+        self._here.add(approval_id)  # its event may come before the answer does
+        try:
+            done = await decided(session, Judgement(approval_id, reason), verdict, texts)
+        except HorosError:
+            self._here.discard(approval_id)
+            raise
         self.see(Piece(PieceKind.DECIDED, key=approval_id))
         return decision_line(done)
 
@@ -83,3 +89,10 @@ class Undecided:
         if len(self._ids) > 1:
             raise UsageError(f"{command}: say which: {', '.join(self._ids)}")
         return verdict, next(iter(self._ids)), rest.strip()
+
+
+def _values(rest: str) -> dict[str, str]:
+    try:
+        return checked_values(shlex.split(rest), APPROVE)
+    except ValueError as error:
+        raise UsageError(f"{APPROVE}: {error}") from None

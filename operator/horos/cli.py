@@ -97,7 +97,8 @@ def chat(
 ) -> None:
     """Talk to an agent, line by line.
 
-    Ctrl-C stops an answer, Ctrl-D or a second Ctrl-C leaves the chat.
+    Ctrl-C stops an answer, Ctrl-D or a second Ctrl-C leaves the chat. What people have to decide is shown:
+    /approve or /deny decides it, also while an answer waits for it.
     """
     from horos.chat import Chat  # noqa: PLC0415
 
@@ -201,7 +202,7 @@ def events(watch: Watch, place: Place, output: AsLines = Lines.TEXT) -> None:
 def describe(agent: AgentName, place: Place, output: AsTable = Output.TABLE) -> None:
     """Show all that is known of an agent.
 
-    Its spec and conditions, what it does now, what happened last.
+    Its spec and conditions, what it does now, its tool servers, what people decide, what happened last.
     """
     from horos.commands import describe_agent  # noqa: PLC0415
 

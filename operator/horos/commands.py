@@ -27,8 +27,7 @@ async def list_agents(session: Session, output: Output) -> None:
     """Print the agents of the session's namespace."""
     terminal = Terminal()
     found = await session.client.agents()
-    if output == Output.JSON:
-        terminal.json(found)
+    if terminal.document(found, output):
         return
     manifests = await manifests_of(session)
     if found or manifests:
@@ -94,10 +93,9 @@ async def describe_agent(session: Session, agent: str, output: Output) -> None:
         # An Agent that is new, or that the operator cannot carry out, has only its conditions to tell.
         if manifest is None:
             raise
-    if output == Output.JSON:
-        told = [{**event, "eventId": at} for at, event in events]
-        asked = {"servers": servers, "approvals": approvals}
-        terminal.json({"agent": manifest, "live": live, **asked, "events": told})
+    told = [{**event, "eventId": at} for at, event in events]
+    asked = {"servers": servers, "approvals": approvals}
+    if terminal.document({"agent": manifest, "live": live, **asked, "events": told}, output):
         return
     more = {
         "Tool servers": server_rows(servers, time.time()) if servers else [],
@@ -137,9 +135,9 @@ async def list_dead_letters(session: Session, agent: str, output: Output) -> Non
     """Print the messages that an agent has given up."""
     terminal = Terminal()
     found = await session.client.dead_letters(agent)
-    if output == Output.JSON:
-        terminal.json(found)
-    elif found:
+    if terminal.document(found, output):
+        return
+    if found:
         terminal.table(dead_letters_table(found))
     else:
         terminal.note(f"{agent} has given up no message")
@@ -150,11 +148,9 @@ async def print_history(session: Session, part: Part, output: Document) -> None:
     terminal = Terminal()
     await known_agent(session, part.agent)
     found = await session.client.records(part.agent, part.thread, part.limit or None)
-    if output == Document.JSON:
-        terminal.json(found)
-    elif output == Document.YAML:
-        terminal.yaml(found)
-    elif lines := history_lines(part.agent, found):
+    if terminal.document(found, output):
+        return
+    if lines := history_lines(part.agent, found):
         for line in lines:
             terminal.line(line)
     else:

@@ -26,6 +26,7 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
 
 
 class Listing(StrEnum):
@@ -125,7 +126,9 @@ class Judgement:
     reason: Annotated[str, typer.Option(help="Why; the agent's model reads it.")] = ""
     who: Annotated[
         str | None,
-        typer.Option(help="Recorded as who decides; default: HOROS_WHO, or your name in the cluster."),
+        typer.Option(
+            help="Recorded as who decides; default: HOROS_WHO, or your name in the cluster, or here."
+        ),
     ] = None
 
     @property
@@ -198,15 +201,15 @@ def checked_approval_id(approval_id: str) -> str:
     return approval_id
 
 
-def checked_values(given: Sequence[str]) -> dict[str, str]:
-    """Read NAME=VALUE, each name once. Raises UsageError."""
+def checked_values(given: Sequence[str], behind: str = "--set") -> dict[str, str]:
+    """Read NAME=VALUE, each name once, as typed `behind` an option or command. Raises UsageError."""
     values: dict[str, str] = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise UsageError(f"--set {each!r}: expected NAME=VALUE")
+            raise UsageError(f"{behind} {each!r}: expected NAME=VALUE")
         if name in values:
-            raise UsageError(f"--set {name}: it is set twice")
+            raise UsageError(f"{behind} {name}: it is set twice")
         values[name] = value
     return values
 

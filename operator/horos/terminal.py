@@ -71,11 +71,15 @@ class Terminal:
         """Print JSON to standard output; `indent=None` gives one line, written at once."""
         self._write(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
 
-    def yaml(self, value: Any) -> None:
-        """Print YAML to standard output."""
-        import yaml  # noqa: PLC0415 - for those who want it only
+    def document(self, value: Any, form: str) -> bool:
+        """Print a value as programs want it; says whether `form` is one of theirs, json or yaml."""
+        if form == "json":
+            self.json(value)
+        elif form == "yaml":
+            import yaml  # noqa: PLC0415 - for those who want it only
 
-        self._write(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
+            self._write(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
+        return form in ("json", "yaml")
 
     def _text(self, text: str) -> None:
         self._write(text.translate(_CONTROLS) if self._out.is_terminal else text)

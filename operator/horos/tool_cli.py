@@ -8,6 +8,7 @@ from horos.errors import EXIT_CODES
 from horos.options import (
     Judgement,
     Listing,
+    Output,
     Place,
     checked_approval_id,
     checked_names,
@@ -20,6 +21,7 @@ from horos_api.messages import Verdict
 tool_app = typer.Typer()
 
 AsListing = Annotated[Listing, typer.Option("--output", "-o", help="How to print; wide: cut nothing.")]
+AsDecision = Annotated[Output, typer.Option("--output", "-o", help="How to print what is stored.")]
 
 
 @tool_app.command(epilog=EXIT_CODES)
@@ -70,7 +72,7 @@ def approve(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A value that a question asks for; repeatable."),
     ] = None,
-    output: AsListing = Listing.TABLE,
+    output: AsDecision = Output.TABLE,
 ) -> None:
     """Let an agent call a tool, or answer a tool server.
 
@@ -86,7 +88,7 @@ def approve(
 
 @tool_app.command(epilog=EXIT_CODES)
 @spread
-def deny(judgement: Judgement, place: Place, output: AsListing = Listing.TABLE) -> None:
+def deny(judgement: Judgement, place: Place, output: AsDecision = Output.TABLE) -> None:
     """Forbid a call, or decline what a tool server asks.
 
     The agent is told, with the reason, and goes on without.

@@ -7,7 +7,7 @@ from typing import Any
 from horos.decision_words import is_question
 from horos.errors import UsageError
 from horos.identity import who_decides
-from horos.options import Judgement, Listing
+from horos.options import Judgement, Listing, Output
 from horos.readiness import known_agent
 from horos.session import Session
 from horos.terminal import Terminal
@@ -21,7 +21,7 @@ async def list_tools(session: Session, agent: str, output: Listing) -> None:
     terminal = Terminal()
     await known_agent(session, agent)
     told = await session.client.servers(agent)
-    if _printed(terminal, told, output):
+    if terminal.document(told, output):
         return
     if not told["items"] and not told["configured"]:
         terminal.note(f"{agent} uses no tool servers")
@@ -38,7 +38,7 @@ async def list_approvals(session: Session, agent: str | None, output: Listing) -
     if agent:
         await known_agent(session, agent)
     found = await session.client.approvals(agent)
-    if _printed(terminal, found, output):
+    if terminal.document(found, output):
         return
     if found:
         terminal.table(approvals_table(found, time.time(), wide=output == Listing.WIDE))
@@ -48,12 +48,12 @@ async def list_approvals(session: Session, agent: str | None, output: Listing) -
 
 
 async def decide(
-    session: Session, judgement: Judgement, verdict: Verdict, texts: Mapping[str, str], output: Listing
+    session: Session, judgement: Judgement, verdict: Verdict, texts: Mapping[str, str], output: Output
 ) -> None:
     """Approve or deny, and say what that means."""
     terminal = Terminal()
     done = await decided(session, judgement, verdict, texts)
-    if not _printed(terminal, done, output):
+    if not terminal.document(done, output):
         terminal.note(decision_line(done))
 
 
@@ -75,11 +75,3 @@ async def _values(session: Session, judgement: Judgement, texts: Mapping[str, st
     if asked is not None and not is_question(asked):
         raise UsageError(f"{judgement.id} is a call of {asked['tool']}: it takes no values (--set)")
     return read_texts(form_of(asked["schema"] if asked else ""), texts)
-
-
-def _printed(terminal: Terminal, value: Any, output: Listing) -> bool:
-    if output == Listing.JSON:
-        terminal.json(value)
-    elif output == Listing.YAML:
-        terminal.yaml(value)
-    return output in (Listing.JSON, Listing.YAML)

@@ -63,6 +63,4 @@ def _said(raw: bytes) -> str | None:
         return None
     if not isinstance(problem, dict) or not str(problem.get("type")).startswith(PROBLEM):
         return None
-    text = str(problem.get("detail") or problem.get("title"))
-    field = problem.get("field")
-    return f"{field}: {text}" if field and str(field) not in text else text
+    return str(problem.get("detail") or problem.get("title"))

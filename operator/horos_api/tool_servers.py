@@ -95,8 +95,9 @@ class _Remote(ApiModel):
     oauth_secret_ref: LocalObjectRef | None = Field(
         None,
         description=(
-            "A Secret, in the same namespace, with the keys clientId, clientSecret and, if wanted, scope: the"
-            " agent gets its tokens with them (OAuth client credentials)."
+            "A Secret, in the same namespace, with the keys clientId, clientSecret and, if wanted, scope and"
+            " issuer: the agent gets its tokens with them (OAuth client credentials). The clientSecret is"
+            " shown to the authorization server issuer only; without that key the tool server says which."
         ),
     )
 
@@ -125,8 +126,8 @@ class _Use(_Remote):
         (),
         max_length=64,
         description=(
-            "The environment of the command, all of it: it gets no variable of the agent's own. Its program"
-            " is looked for in the agent's PATH."
+            "The environment of the command, all of it: it gets no variable of the agent's own, not even PATH"
+            " or HOME. The command's own program is looked for in the agent's PATH."
         ),
         json_schema_extra=NAMED_LIST,
     )
@@ -159,7 +160,11 @@ class _Use(_Remote):
         3600,
         ge=1,
         le=2_592_000,
-        description="How many seconds a person has to decide; then the call is denied.",
+        description=(
+            "How many seconds a person has to decide; then the call is denied. There is less time where"
+            " somebody waits for the agent's answer: at most nine tenths of what is left of the request"
+            " (budget.requestSeconds), so that the agent can still say that nobody decided."
+        ),
     )
 
     def allows(self, tool: str) -> bool:

@@ -42,6 +42,7 @@ from horos_gateway.problems import (
     TerminatedError,
 )
 from horos_gateway.server_bodies import ServersBody, servers_body
+from horos_gateway.stored_config import StoredSpec, read_spec
 
 
 class Backend:
@@ -78,7 +79,8 @@ class Backend:
         newest = await self.event_stream(namespace).last_id(name)
         view = await self.view(namespace, name)
         threads = await self.control(namespace).threads(name)
-        budget = budget_body(await self._config(namespace, name), view.usage.today, self._clock())
+        spec = await self._spec(namespace, name)
+        budget = budget_body(spec.budget, view.usage.today, self._clock())
         return AgentDetailBody(**_fields(view), threads=threads, budget=budget, newest=newest)
 
     async def send(self, namespace: str, name: str, mid: str, message: MessageBody) -> AcceptedBody:
@@ -150,8 +152,8 @@ class Backend:
         """How the agent's tool servers are, as its process reported last; raises NotFoundError."""
         view = await self.view(namespace, name)
         report = read_report(await self.control(namespace).servers(name))
-        config = await self._config(namespace, name)
-        return servers_body(report, config, resident=bool(view.holder), now=self._clock())
+        configured = (await self._spec(namespace, name)).servers
+        return servers_body(report, configured, resident=bool(view.holder), now=self._clock())
 
     async def records(self, namespace: str, name: str, thread: str, span: Span) -> RecordsBody:
         """Part of a thread's records; raises NotFoundError."""
@@ -180,9 +182,9 @@ class Backend:
             raise no_agent(namespace, name)
         return view
 
-    async def _config(self, namespace: str, name: str) -> bytes:
+    async def _spec(self, namespace: str, name: str) -> StoredSpec:
         bus = self._at(namespace)
-        return await bus.command("GET", bus.keys.config(name)) or b""
+        return read_spec(await bus.command("GET", bus.keys.config(name)))
 
     def _at(self, namespace: str) -> Bus:
         return self._bus.at(key_prefix(self._install, namespace))

@@ -1,7 +1,5 @@
 """What an agent used and what it may use, as the gateway tells it."""
 
-from pydantic import BaseModel, Field, ValidationError
-
 from horos_api.budgets import DAY_SECONDS, date_of, day_of, exhausted, has_day_budget, utc_time
 from horos_api.money import decimal_text
 from horos_api.resources import BudgetSpec
@@ -26,22 +24,8 @@ def usage_body(used: TotalUsage) -> UsageBody:
     )
 
 
-class _Spec(BaseModel):
-    budget: BudgetSpec = Field(default_factory=BudgetSpec)
-
-
-class _Config(BaseModel):
-    """The part of the operator's projection (`StoredConfig` of the runtime) that is read here."""
-
-    spec: _Spec = Field(default_factory=_Spec)
-
-
-def budget_body(config: bytes, used: DayUsage, now: float) -> BudgetBody | None:
-    """What the stored configuration allows for a day; None where it sets no limit, or cannot be read."""
-    try:
-        budget = _Config.model_validate_json(config or b"{}").spec.budget
-    except ValidationError:
-        return None  # of another version: the operator's condition Accepted and the runtime tell that
+def budget_body(budget: BudgetSpec, used: DayUsage, now: float) -> BudgetBody | None:
+    """What an agent may use in a day; None where its spec sets no limit."""
     if not has_day_budget(budget):
         return None
     reached = exhausted(budget, used, now)

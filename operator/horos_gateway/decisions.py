@@ -38,7 +38,7 @@ class Decisions:
         return self._body(await self._backend.control(namespace).approvals(name))
 
     async def decide(self, namespace: str, name: str, wanted: DecisionBody) -> ApprovalBody:
-        """Decide once; the same decision by the same person again is the same.
+        """Decide once; the same decision, with the same values, by the same person again is the same.
 
         Raises NotFoundError, TerminatedError, DecidedError, and ProblemError for values that do not fit.
         """
@@ -54,7 +54,7 @@ class Decisions:
         if decided.approval is None:
             raise NotFoundError(f"nothing called {wanted.id} waits for a decision (any more)", "id")
         if decided.outcome == "ALREADY" and not _is_the_same(decided.approval, wanted):
-            raise DecidedError(_told(decided.approval), "id")
+            raise DecidedError(_told(decided.approval, wanted), "id")
         return approval_body(decided.approval, self._clock())
 
     def _body(self, found: list[Approval]) -> ApprovalsBody:
@@ -76,17 +76,33 @@ def _content(asked: Approval | None, wanted: DecisionBody) -> str:
     if wanted.verdict is Verdict.DENY:
         return ""
     try:
-        values = filled(form_of(asked.schema), wanted.content or {})
+        values = _values(asked, wanted)
     except FormError as error:
         raise ProblemError(str(error), f"content.{error.field}") from None
     return orjson.dumps(values).decode()
 
 
+def _values(asked: Approval, wanted: DecisionBody) -> dict[str, object]:
+    return filled(form_of(asked.schema), wanted.content or {})
+
+
 def _is_the_same(decided: Approval, wanted: DecisionBody) -> bool:
-    return (decided.verdict, decided.who) == (wanted.verdict, wanted.who)
+    """Whether this is a decision sent again. Other values are not: nobody may think that they were taken."""
+    if (decided.verdict, decided.who) != (wanted.verdict, wanted.who):
+        return False
+    if decided.kind == "call" or wanted.verdict is Verdict.DENY:
+        return True
+    try:
+        return bool(_values(decided, wanted) == orjson.loads(decided.content))
+    except FormError:
+        return False
 
 
-def _told(decided: Approval) -> str:
+def _told(decided: Approval, wanted: DecisionBody) -> str:
     who = f" by {decided.who}" if decided.who else ""
+    alike = (decided.verdict, decided.who) == (wanted.verdict, wanted.who)
+    values = ", with other values" if alike else ""
     why = f": {decided.reason}" if decided.reason else ""
-    return f"{decided.id} was {_VERBS[decided.status]}{who} at {utc_time(decided.decided / 1000)}{why}"
+    return (
+        f"{decided.id} was {_VERBS[decided.status]}{who} at {utc_time(decided.decided / 1000)}{values}{why}"
+    )

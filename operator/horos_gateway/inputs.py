@@ -120,7 +120,7 @@ def message_id_for(request: Request, agent: str) -> str:
     if key is None:
         return f"m-{uuid4().hex}"
     if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise ProblemError("expected 1 to 255 visible ASCII characters", "Idempotency-Key")
+        raise ProblemError("Idempotency-Key: expected 1 to 255 visible ASCII characters", "Idempotency-Key")
     # Replies are kept by message id alone, so that two agents must not share one.
     return f"k-{hashlib.sha256(f'{agent} {key}'.encode()).hexdigest()[:32]}"
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from horos_api.budgets import utc_time
 from horos_api.server_report import ServerReport, ServersReport, ServerState
@@ -40,43 +40,17 @@ class ServersBody(WireBody):
     items: list[ServerBody] = Field(description="The servers that its process reported on.")
 
 
-class _Server(BaseModel):
-    name: str
-
-
-class _Tools(BaseModel):
-    servers: list[_Server] = Field(default_factory=list)
-
-
-class _Spec(BaseModel):
-    tools: _Tools = Field(default_factory=_Tools)
-
-
-class _Config(BaseModel):
-    """The part of the operator's projection that is read here."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    spec: _Spec = Field(default_factory=_Spec)
-
-
-def servers_body(report: ServersReport | None, config: bytes, *, resident: bool, now: float) -> ServersBody:
-    """Build it of what the process reported and of what the operator projected; `now` in seconds."""
+def servers_body(
+    report: ServersReport | None, configured: list[str], *, resident: bool, now: float
+) -> ServersBody:
+    """Build it of what the process reported and of what the spec names; `now` in seconds."""
     return ServersBody(
         at=_time(report.at) if report else None,
         age_seconds=max(0.0, round(now - report.at / 1000, 1)) if report else None,
         resident=resident,
-        configured=_configured(config),
+        configured=configured,
         items=[_server(each) for each in report.servers] if report else [],
     )
-
-
-def _configured(config: bytes) -> list[str]:
-    try:
-        servers = _Config.model_validate_json(config or b"{}").spec.tools.servers
-    except ValidationError:
-        return []  # of another version: the operator's condition Accepted and the runtime tell that
-    return [each.name for each in servers]
 
 
 def _server(report: ServerReport) -> ServerBody:

@@ -136,7 +136,8 @@ class Caches:
 
     def put_heard(self, key: Key, heard: tuple[Heard, ...]) -> None:
         """Remember what an Agent reports of the ToolServers that it uses."""
-        if self._heard.get(key, ()) == heard:
+        # One that went while the bus was asked is not remembered for ever.
+        if self._heard.get(key, ()) == heard or key not in self._agents:
             return
         self.revision += 1
         if heard:

@@ -206,10 +206,13 @@ async def test_a_report_about_servers_is_kept_and_told_once(stage: Stage) -> Non
     assert await stage.control.servers("ada") is None
 
 
-async def test_the_report_outlives_the_process(stage: Stage) -> None:
+async def test_the_report_outlives_the_process_and_goes_with_the_next_claim(stage: Stage) -> None:
     ada = await stage.resident()
     await ada.report_servers(b"{}")
     await stage.say("m1")
     await answer(ada, turn_of(await ada.all_unread()))
     await ada.retire()
     assert await stage.control.servers("ada") == b"{}"
+    # The next one is not connected yet.
+    await stage.runtime(token="of the next").claim(None)
+    assert await stage.control.servers("ada") is None

@@ -324,6 +324,20 @@ async def test_the_head_tells_of_the_servers_and_on_demand_all_about_them(window
     assert await window.browser.texts(".servers .failing") == []
 
 
+async def test_what_is_told_of_servers_can_be_clicked_in_and_goes_with_a_click_beside_it(
+    window: Window,
+) -> None:
+    runtime = await runtime_of(window.stage)
+    await runtime.report_servers(ServersReport(at=1, servers=(CLOCK, DOCS)).encoded())
+    await window.log_in("ada")
+    await window.browser.click(".servers summary")
+    await window.browser.shows("connection refused", ".panel .complaint")
+    await window.browser.click(".panel .complaint")
+    assert await window.browser.run("return document.querySelector('.servers').open") is True
+    await window.browser.click(".head h1")
+    await window.browser.until("!document.querySelector('.servers').open")
+
+
 async def test_an_agent_without_servers_says_nothing_of_them(window: Window) -> None:
     await window.stage.agent()
     await window.log_in("ada")

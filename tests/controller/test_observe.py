@@ -193,6 +193,15 @@ def test_what_an_agent_reports_anew_of_tool_servers_is_a_new_revision_and_a_repe
     assert news == [False, True, False, True, False]
 
 
+def test_what_an_agent_reported_that_went_meanwhile_is_not_remembered_for_the_next_of_its_name() -> None:
+    caches = with_servers()
+    caches.put_server(tool_server())
+    caches.drop_agent(named("uses-docs"))
+    caches.put_heard(("research", "uses-docs"), (says("uses-docs", "docs"),))
+    caches.put_agent(dataclasses.replace(named("uses-docs"), uid="the-next"))
+    assert caches.servers_with_users()[0][2] == ()
+
+
 def test_what_changes_the_count_of_users_is_a_new_revision_and_a_new_status_is_not() -> None:
     caches = with_users()
     before = caches.revision

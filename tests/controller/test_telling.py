@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from horos_api.budgets import DAY_SECONDS, day_of
 from horos_api.names import key_prefix
 from horos_api.server_report import ServerReport, ServersReport, ServerState
@@ -13,7 +15,7 @@ from horos_bus.control import Control
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity
 from horos_operator.agent_manager import AgentManager
-from horos_operator.cluster import OutdatedError
+from horos_operator.cluster import OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.kube.cluster import KubeCluster
@@ -34,6 +36,7 @@ class Writes(KubeCluster):
         self.servers_told: list[tuple[str, Any]] = []
         self.tools_told: dict[str, tuple[str, int]] = {}
         self.gone: set[str] = set()
+        self.refused: set[str] = set()
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         return None
@@ -48,19 +51,23 @@ class Writes(KubeCluster):
         self.agents_told.append(status)
         return dataclasses.replace(agent, status=status, version=agent.version + 1)
 
+    def _refuse(self, name: str) -> None:
+        if name in self.gone:
+            raise OutdatedError("gone")
+        if name in self.refused:
+            raise RefusedError(f"{name} is invalid")
+
     async def write_model_config_status(
         self, config: ModelConfigFacts, status: Mapping[str, Any]
     ) -> ModelConfigFacts:
-        if config.name in self.gone:
-            raise OutdatedError("gone")
+        self._refuse(config.name)
         self.configs_told.append((config.name, status["agents"]))
         return dataclasses.replace(config, status=status, version=config.version + 1)
 
     async def write_tool_server_status(
         self, server: ToolServerFacts, status: Mapping[str, Any]
     ) -> ToolServerFacts:
-        if server.name in self.gone:
-            raise OutdatedError("gone")
+        self._refuse(server.name)
         reason = status["conditions"][0]["reason"]
         self.servers_told.append((server.name, reason))
         self.tools_told[server.name] = (reason, status["tools"])
@@ -79,6 +86,20 @@ async def test_the_status_of_a_model_config_is_written_only_where_it_differs() -
     caches.drop_agent(agent())
     await tell_shared(cluster, caches, NOW + 200)
     assert cluster.configs_told[2:] == [("default", 0)]
+
+
+async def test_what_cannot_be_written_keeps_no_other_status_from_it_and_is_tried_again() -> None:
+    caches, cluster = Caches(), Writes()
+    caches.put_config(model_config("default"))
+    for name in ("broken", "docs"):
+        caches.put_server(tool_server(name))
+    cluster.refused |= {"default", "broken"}
+    with pytest.raises(RefusedError, match="default is invalid"):
+        await tell_shared(cluster, caches, NOW)
+    assert (cluster.configs_told, cluster.servers_told) == ([], [("docs", "NotUsed")])
+    cluster.refused.clear()
+    await tell_shared(cluster, caches, NOW)
+    assert (cluster.configs_told, cluster.servers_told[1:]) == ([("default", 0)], [("broken", "NotUsed")])
 
 
 async def test_the_status_of_a_tool_server_is_written_only_where_it_differs() -> None:

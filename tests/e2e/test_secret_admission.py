@@ -198,6 +198,19 @@ def test_a_secret_is_not_sent_to_another_address_by_who_may_not_read_it(
         assert_refused(builder.patches(*existing[place], {"spec": change}), place, who)
 
 
+def test_a_model_key_is_not_sent_where_another_model_config_says_by_who_may_not_read_it(
+    namespace: Namespace, builder: Person, existing: dict[str, tuple[str, str]]
+) -> None:
+    who = f"system:serviceaccount:{namespace.name}:builder"
+    place = "spec.model.apiKeySecretRef"
+    assert_refused(
+        builder.patches(*existing[place], {"spec": {"model": {"configName": "elsewhere"}}}), place, who
+    )
+    place = "spec.model.fallbacks[].apiKeySecretRef"
+    change = {"fallbacks": [{"name": "m"}, {"apiKeySecretRef": KEYED, "configName": "elsewhere"}]}
+    assert_refused(builder.patches(*existing[place], {"spec": {"model": change}}), place, who)
+
+
 def test_a_secret_that_pulls_images_is_not_moved_into_the_environment_by_who_may_not_read_it(
     namespace: Namespace, builder: Person, existing: dict[str, tuple[str, str]]
 ) -> None:

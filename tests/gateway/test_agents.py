@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 from horos_api.events import text_delta
+from horos_api.resources import BudgetSpec
 from horos_bus.records import DayUsage, Ending, Usage
 from horos_gateway.budget_bodies import budget_body
 from tests.gateway.conftest import TOKEN, heard
@@ -102,9 +103,9 @@ async def test_a_configuration_that_this_gateway_cannot_read_hides_nothing_else(
 
 
 def test_at_midnight_the_budget_is_whole_again():
-    config = b'{"spec": {"budget": {"tokensPerDay": 7}}}'
+    budget = BudgetSpec(tokens_per_day=7)
     used, midnight = DayUsage(day=20_000, tokens=7), 20_001 * 86_400
-    before, after = (budget_body(config, used, now) for now in (midnight - 1, midnight))
+    before, after = (budget_body(budget, used, now) for now in (midnight - 1, midnight))
     assert (before.exhausted, before.resets_at) == ("tokensPerDay", "2024-10-05T00:00:00Z")
     assert (after.exhausted, after.resets_at) == (None, "2024-10-06T00:00:00Z")
 

@@ -183,6 +183,18 @@ async def test_an_answer_is_stored_complete_for_the_server(space):
     assert "content" not in answer.json()
 
 
+async def test_an_answer_sent_again_is_the_same_and_other_values_are_not(space):
+    runtime, question_id = await asked(space)
+    first = await decided(space, question_id, who="alice", content={"city": "Bern"})
+    again = await decided(space, question_id, who="alice", content={"days": 3, "city": "Bern"})
+    assert (again.status_code, again.json()) == (200, first.json())
+    for content in ({"city": "Basel"}, {"town": "Bern"}):
+        other = await decided(space, question_id, who="alice", content=content)
+        said = f"{question_id} was approved by alice at {first.json()['decidedAt']}, with other values"
+        refused(other, 409, "already-decided", "id", said)
+    assert '"Bern"' in (await runtime.answer(question_id)).content
+
+
 async def test_a_question_can_be_declined_without_values(space):
     runtime, question_id = await asked(space)
     assert (await decided(space, question_id, "deny")).json()["status"] == "denied"

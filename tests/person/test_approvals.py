@@ -114,7 +114,7 @@ async def test_a_question_is_declined(here: Here, ada: Agent) -> None:
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ((), ("content.city", "city is missing; expected a text of at least 2 characters")),
+        ((), ("error: city is missing; expected a text of at least 2 characters",)),
         (("--set", "city=Bern", "--set", "days=soon"), ('days is "soon"; expected a whole number 1 to 7',)),
         (("--set", "town=Bern"), ("town is not asked for; asked for are city, units, days",)),
     ],

@@ -3,8 +3,13 @@
 import asyncio
 import signal
 import time
+from typing import Any
+
+import pytest
+import yaml
 
 from horos_api import events
+from tests.asking_people import call_to_approve
 from tests.person.conftest import Here
 from tests.person.stage import Agent, Done
 
@@ -21,6 +26,30 @@ async def test_agents_are_listed_with_what_they_do(here: Here, ada: Agent) -> No
 async def test_agents_as_json_are_what_the_gateway_says(here: Here, ada: Agent) -> None:
     [agent] = (await here.horos("agents", "-o", "json")).json
     assert (agent["name"], agent["state"], agent["resident"]) == ("ada", "idle", True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("agents",), ("dead", "ada"), ("approvals",), ("tools", "ada"), ("history", "ada"), ("describe", "ada")],
+)
+async def test_whatever_can_be_listed_is_the_same_as_json_and_as_yaml(
+    here: Here, ada: Agent, command: tuple[str, ...]
+) -> None:
+    await here.horos("send", "ada", "Hello")
+    turn = await ada.turn()
+    await call_to_approve(ada.runtime, turn, item="pot")
+    as_json = await here.horos(*command, "-o", "json")
+    as_yaml = await here.horos(*command, "-o", "yaml")
+    assert as_json.err == as_yaml.err == ""
+    assert without_clock(as_json.json) == without_clock(yaml.safe_load(as_yaml.out))
+
+
+def without_clock(told: Any) -> Any:
+    if isinstance(told, list):
+        return [without_clock(each) for each in told]
+    if not isinstance(told, dict):
+        return told
+    return {name: without_clock(part) for name, part in told.items() if name != "secondsLeft"}
 
 
 async def test_a_namespace_without_agents_says_so(here: Here) -> None:

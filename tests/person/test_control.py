@@ -210,13 +210,15 @@ async def test_what_an_answer_waits_for_is_decided_in_the_chat(chat: Typed, ada:
     chat.type("and hurry\n")
     await chat.until("said when this is decided")
     chat.type("/approve please\n")
-    await chat.until("--set 'please': expected NAME=VALUE")
+    await chat.until("/approve 'please': expected NAME=VALUE")
     chat.type("/deny it is too dear\n")
     await chat.until("ada may not call shop__buy(")
     acting = await ada.turn()
     assert [(each.verdict, each.reason) for each in acting.inputs] == [("deny", "it is too dear")]
     await ada.answer(acting, "Then I do not buy it.")
     await chat.until("Then I do not buy it.")
+    # Its event says nothing that the person does not know.
+    assert "shop__buy: denied" not in chat.seen
     assert [each.body for each in (await ada.turn()).inputs] == ["and hurry"]
 
 
@@ -225,7 +227,7 @@ async def test_a_decision_can_be_left_for_later_and_the_answer_comes_then(chat: 
     chat.process.send_signal(signal.SIGINT)
     await chat.until("left; ada answers it later.")
     chat.type("/approve bob/1-0/0.0\n")
-    await chat.until("--set 'bob/1-0/0.0': expected NAME=VALUE")
+    await chat.until("/approve 'bob/1-0/0.0': expected NAME=VALUE")
     chat.type("/approve ada/1-0/0.0\n")
     await chat.until("nothing called ada/1-0/0.0 waits")
     chat.type(f"/approve {approval_id}\n")

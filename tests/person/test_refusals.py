@@ -125,7 +125,9 @@ async def test_a_full_inbox_is_exit_code_1(here: Here, ada: Agent) -> None:
 
 
 async def test_an_event_id_that_is_none_is_exit_code_1(here: Here, ada: Agent) -> None:
-    refused(await here.horos("events", "ada", "--after", "x", "--no-follow"), 1, "after", "'x'")
+    refused(
+        await here.horos("events", "ada", "--after", "x", "--no-follow"), 1, "error: event id 'x': expected"
+    )
 
 
 async def test_input_that_is_not_utf_8_is_refused(here: Here, ada: Agent) -> None:

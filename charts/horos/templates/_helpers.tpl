@@ -84,11 +84,11 @@ http://horos-model.{{ .Release.Namespace }}.svc:8080/v1
       'at': 'spec.oauthSecretRef', 'secret': string(name), 'to': string({{ . }}.spec.?url.orValue(''))}),
     ?{{ . }}.spec.?model.?apiKeySecretRef.?name.optMap(name, {
       'at': 'spec.model.apiKeySecretRef', 'secret': string(name),
-      'to': string({{ . }}.spec.model.?baseUrl.orValue(''))}),
+      'to': string({{ . }}.spec.model.?baseUrl.orValue({{ . }}.spec.model.?configName.orValue('')))}),
   ],
   {{ . }}.spec.?model.?fallbacks.orValue([]).map(fallback, has(fallback.apiKeySecretRef), {
     'at': 'spec.model.fallbacks[].apiKeySecretRef', 'secret': string(fallback.apiKeySecretRef.name),
-    'to': string(fallback.?baseUrl.orValue(''))}),
+    'to': string(fallback.?baseUrl.orValue(fallback.?configName.orValue('')))}),
   {{ . }}.spec.?env.orValue([]).map(env, env.?valueFrom.?secretKeyRef.hasValue(), {
     'at': 'spec.env[' + string(env.name) + '].valueFrom.secretKeyRef',
     'secret': string(env.valueFrom.secretKeyRef.name), 'to': ''}),

@@ -80,6 +80,8 @@ call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'wake', '0', 'e
 -- What the last call of a dead process used is not known: what was reserved for it stays charged.
 keep_reserved(agent)
 drop_elicitations(agent)
+-- Another process was connected, this one is not yet. (Its user has no right to delete a key.)
+call('PEXPIRE', key(agent, 'servers'), 0)
 custom(agent, '', 'resident', {epoch = epoch})
 if s.turn ~= '' then
   -- In state error nobody was at work on the turn: nothing speaks against its messages.

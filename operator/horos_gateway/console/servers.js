@@ -7,7 +7,8 @@ export class Servers {
   constructor() {
     this._count = el("span", {});
     this._failing = el("span", { class: "failing" });
-    this._panel = el("div", { class: "panel" });
+    // It takes the focus, so that a click in it (to copy an error) is none beside it.
+    this._panel = el("div", { class: "panel", tabindex: "-1" });
     this.node = el("details", { class: "servers", hidden: true }, el("summary", {}, this._count, this._failing), this._panel);
     this.node.addEventListener("keydown", ({ key }) => key === "Escape" && this._close());
     this.node.addEventListener("focusout", ({ relatedTarget }) => {
