@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from horos_operator.leadership import Candidate, Lease, Look, Rules, Wait, Write, decide
 
 RULES = Rules()
+LEAST_WAIT = 0.001
+"""No process sleeps for less: a wait for the last bit of a large number might not move a clock at all."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class World:
             case Wait(seconds=seconds):
                 assert seconds > 0
                 process.candidate = process.candidate.waited()
-                self._at(now + seconds / clock.speed, lambda then: self._step(process, then))
+                waited = max(seconds, LEAST_WAIT) / clock.speed
+                self._at(now + waited, lambda then: self._step(process, then))
             case Look():
                 self._exchange(process, now, lambda: self.lease)
             case Write(lease=lease):
