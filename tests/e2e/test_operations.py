@@ -43,7 +43,11 @@ def test_an_edit_of_resources_during_a_turn_replaces_the_pod_after_it(
         model.step()
         events.until("the first turn ends", lambda e: e["type"] == "RUN_FINISHED")
         events.until("the second turn ends", lambda e: e["type"] == "RUN_FINISHED")
-    after = namespace.until_ready("rex")
+    told = [each.get("name", each["type"]) for each in events.seen]
+    lives = [told[: at + 1].count("resident") for at, what in enumerate(told) if what == "RUN_STARTED"]
+    assert lives == [1, 2], "each turn in a life of its own"
+    # The old pod may still be exiting.
+    (after,) = eventually("one pod", lambda: (pods := namespace.pods_of("rex")) and len(pods) == 1 and pods)
     assert uid(after) != uid(before)
     assert after["spec"]["containers"][0]["resources"]["requests"]["memory"] == "100Mi"
     assert [r["messages"][-1]["content"] for r in model.requests()] == ["one", "two"]
