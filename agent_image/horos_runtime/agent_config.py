@@ -1,5 +1,6 @@
 """What the operator projects of an Agent: read from Redis, checked, and kept until its version changes."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -45,6 +46,8 @@ class AgentConfig:
         self._read = read
         self._version = 0
         self._config: StoredConfig | None = None
+        self.with_servers: StoredConfig | None = None
+        """What `look_for_servers` has found."""
 
     async def of(self, version: int) -> StoredConfig:
         """Return the configuration of this version or a newer one.
@@ -56,14 +59,15 @@ class AgentConfig:
             self._version = version
         return self._config
 
-    async def with_servers(self) -> StoredConfig | None:
-        """Return the newest configuration if it names tool servers, else None; raises as `of` does.
+    async def look_for_servers(self) -> None:
+        """Read the newest configuration into `with_servers` if it names tool servers and is understood.
 
-        A configuration without them is not checked: building the validators of resources costs memory that a
-        runtime without a turn can do without.
+        One without them is not checked: building the validators of resources costs memory that a runtime
+        without a turn can do without. What is wrong with one is told by the first turn.
         """
         text = await self._read()
-        return _checked(text) if _names_servers(text) else None
+        with contextlib.suppress(ModelRefusedError):
+            self.with_servers = _checked(text) if _names_servers(text) else None
 
 
 def _checked(text: bytes) -> StoredConfig:

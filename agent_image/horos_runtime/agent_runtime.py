@@ -169,6 +169,8 @@ class AgentRuntime:
         await self._patience(self._messages.subscribe)
         claimed = await self._patience(lambda: self._messages.claim(settings.ticket))
         log.info("claimed, epoch %d", claimed.epoch)
+        # Before anything else is asked, or it would be asked over a connection of its own.
+        await self._config.look_for_servers()
         self._wakes.begin()
         self._awake.set()
         self._refused_before = claimed.reason

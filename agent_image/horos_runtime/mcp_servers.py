@@ -1,10 +1,8 @@
 """The tool servers of one runtime: those that its spec names, their tools, and what is told of them."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -16,7 +14,6 @@ from horos_runtime.agent_config import StoredConfig
 from horos_runtime.desk import Desk
 from horos_runtime.mcp_client import MCPClientManager
 from horos_runtime.mcp_people import People
-from horos_runtime.model_errors import ModelRefusedError
 from horos_runtime.tools import Tool
 from horos_runtime.wakes import Wakes
 
@@ -69,11 +66,10 @@ class AgentServers:
         """List the tools of this moment."""
         return self._manager.tools()
 
-    async def run(self, config: Callable[[], Awaitable[StoredConfig | None]]) -> None:
-        """Connect before the first turn comes, then report until cancelled; `config` may find no servers."""
-        with contextlib.suppress(ModelRefusedError):  # the turn says so where people see it
-            if (early := await config()) is not None:
-                await self._use(early)
+    async def run(self, early: StoredConfig | None) -> None:
+        """Connect to the servers of `early` before the first turn comes, then report until cancelled."""
+        if early is not None:
+            await self._use(early)
         await self._report()
 
     async def _use(self, config: StoredConfig) -> None:
