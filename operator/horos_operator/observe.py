@@ -206,11 +206,16 @@ class Caches:
         self._remember_gone(seen.uid)
         return key
 
+    def versions(self) -> dict[str, int]:
+        """The version of everything that is known, by uid."""
+        agents = self._agents.values()
+        pods = (pod for pods_of_one in self._pods.values() for pod in pods_of_one.values())
+        everything = (agents, pods, self._configs, self._servers)
+        return {each.uid: each.version for of_a_kind in everything for each in of_a_kind}
+
     def uids(self) -> frozenset[str]:
         """The uid of everything that is known."""
-        pods = (uid for pods_of_one in self._pods.values() for uid in pods_of_one)
-        shared = (each.uid for cache in (self._configs, self._servers) for each in cache)
-        return frozenset({*(agent.uid for agent in self._agents.values()), *pods, *shared})
+        return frozenset(self.versions())
 
     def forget_missing(self, known_before: frozenset[str], listed: frozenset[str]) -> set[Key]:
         """Drop what was known before a complete list was asked for and is not in it: its deletion was missed.

@@ -7,7 +7,6 @@ from typing import Final, Protocol
 
 from horos_bus.connection import BusError, CredentialsRefusedError
 from horos_operator.cluster import ClusterError
-from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.vigil import Listed
 
@@ -69,7 +68,7 @@ async def _sweep(parts: Parts) -> None:
         "agents": agents,
     }
     listed = frozenset(each.uid for of_a_kind in kinds.values() for each in of_a_kind)
-    known = _versions(parts.caches)
+    known = parts.caches.versions()
     for kind, of_a_kind in kinds.items():
         parts.health.vigil.listed(kind, _listed(of_a_kind), known)
     for config in configs:
@@ -88,14 +87,3 @@ async def _sweep(parts: Parts) -> None:
 
 def _listed(objects: Iterable[_Seen]) -> dict[str, Listed]:
     return {each.uid: Listed(f"{each.namespace}/{each.name}", each.uid, each.version) for each in objects}
-
-
-def _versions(caches: Caches) -> dict[str, int]:
-    """The version of everything that is known, by uid."""
-    keys = caches.keys()
-    agents = (agent for key in keys if (agent := caches.agent(key)) is not None)
-    pods = (pod for key in keys for pod in caches.pods(key))
-    namespaces = {namespace for namespace, _ in keys}
-    configs = (each for namespace in namespaces for each in caches.configs(namespace).values())
-    servers = (each for namespace in namespaces for each in caches.servers(namespace).values())
-    return {each.uid: each.version for kind in (agents, pods, configs, servers) for each in kind}

@@ -59,6 +59,17 @@ def test_pods_come_oldest_first() -> None:
     assert caches.pods(KEY) == (old, young)
 
 
+def test_what_is_shared_is_known_by_its_version_also_where_no_agent_is() -> None:
+    caches = Caches()
+    config, server = model_config("lone"), tool_server("alone")
+    caches.put_config(config)
+    caches.put_server(server)
+    assert caches.versions() == {config.uid: config.version, server.uid: server.version}
+    caches.put_agent(agent())
+    caches.put_pod(pod())
+    assert caches.uids() == {config.uid, server.uid, agent().uid, pod().uid}
+
+
 def test_a_missed_deletion_is_found_by_a_complete_list() -> None:
     caches = Caches()
     caches.put_agent(agent())
