@@ -26,12 +26,6 @@ local function ask_approval(agent, uid, id, asked)
   mark_dirty(agent)
 end
 
-local function tell_approval(agent, id, asked)
-  custom(agent, asked.thread, 'approval', {id = id, tool = asked.tool, status = asked.status, who = asked.who,
-    reason = asked.reason})
-  mark_dirty(agent)
-end
-
 -- As whoever decides is told of it: the call goes to the agent alone.
 local function without_call(asked)
   asked.call = nil
@@ -44,7 +38,7 @@ local function conclude(agent, uid, id, asked, status, who, reason)
   asked.status, asked.who, asked.reason, asked.decided = status, who, reason, now()
   call('HSET', key(agent, 'approvals'), id, cjson.encode(asked))
   call('ZREM', P .. 'later', deadline_entry(agent, uid, id))
-  tell_approval(agent, id, asked)
+  tell_asked(agent, 'approval', id, asked)
   deliver(agent, uid, {mid = id .. '!decision', from = who, fuid = uid, thread = asked.thread, kind = 'decision',
     re = id, body = asked.call, verdict = status == 'approved' and 'approve' or 'deny', who = who, reason = reason}, 0)
   local remembered = without_call(asked)
@@ -59,7 +53,7 @@ local function drop_approvals(agent, uid)
     call('ZREM', P .. 'later', deadline_entry(agent, uid, id))
     if asked.status == 'pending' then
       asked.status = 'withdrawn'
-      tell_approval(agent, id, asked)
+      tell_asked(agent, 'approval', id, asked)
     end
   end
 end

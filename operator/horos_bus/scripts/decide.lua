@@ -15,7 +15,7 @@ local function answer(asked)
   if now() >= asked.deadline then return {'NONE'} end
   asked.status, asked.who, asked.reason, asked.content, asked.decided = status, who, reason, ARGV[6], now()
   call('HSET', key(agent, 'elicitations'), id, cjson.encode(asked))
-  tell_elicitation(agent, id, asked)
+  tell_asked(agent, 'elicitation', id, asked)
   call('PUBLISH', key(agent, 'wake'), 'c')
   return {'DECIDED', 'elicitation', cjson.encode(asked)}
 end

@@ -9,17 +9,11 @@ local function elicitation_of(agent, id)
   return text and cjson.decode(text)
 end
 
-local function tell_elicitation(agent, id, asked)
-  custom(agent, asked.thread, 'elicitation', {id = id, tool = asked.tool, status = asked.status, who = asked.who,
-    reason = asked.reason})
-  mark_dirty(agent)
-end
-
 -- Nobody has to answer any more.
 local function take_back(agent, id, asked)
   if asked.status ~= 'pending' then return end
   asked.status = 'withdrawn'
-  tell_elicitation(agent, id, asked)
+  tell_asked(agent, 'elicitation', id, asked)
 end
 
 local function drop_elicitations(agent)

@@ -63,6 +63,13 @@ end
 -- The operator's status must be looked at again.
 local function mark_dirty(agent) call('ZADD', P .. 'dirty', now(), agent) end
 
+-- Tell what became of something that a person was asked; `kind` is approval or elicitation.
+local function tell_asked(agent, kind, id, asked)
+  custom(agent, asked.thread, kind, {id = id, tool = asked.tool, status = asked.status, who = asked.who,
+    reason = asked.reason})
+  mark_dirty(agent)
+end
+
 local function snapshot(state, reason, message, turn)
   local value = {state = state}
   if reason ~= '' then value.reason = reason end
