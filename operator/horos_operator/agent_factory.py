@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from horos_api.resources import Agent, AgentSpec, ModelSpec, OperatingMode, ToolsSpec
 from horos_operator.facts import AgentFacts
 from horos_operator.models import Configs, resolve
-from horos_operator.pods import Asked, Incarnation, asked, desired_pod
+from horos_operator.pods import Asked, Incarnation, desired_pod
 from horos_operator.settings import Settings
 from horos_operator.tool_servers import ToolServers, resolve_servers
 
@@ -74,10 +74,6 @@ class AgentFactory:
     def pod(self, agent: AgentFacts, wanted: Asked, life: Incarnation) -> dict[str, Any]:
         """Build the pod of one incarnation."""
         return desired_pod(agent, wanted, life)
-
-    def asked(self, wanted: Asked) -> str:
-        """Sum up what today's pod would be made from."""
-        return asked(wanted)
 
     def config(self, agent: AgentFacts, wanted: Asked) -> bytes:
         """Build what the runtime reads from the bus: JSON with `generation` and `spec` as said.

@@ -24,7 +24,7 @@ from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.observe import Observation
 from horos_operator.pod_troubles import lacks_bus_secret
-from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, changed_parts, pod_name
+from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, asked, changed_parts, pod_name
 
 KEEP_FAILED_SECONDS: Final = 600.0
 LONGEST_DELAY_SECONDS: Final = 300.0
@@ -164,20 +164,20 @@ def _pods(case: _Case, factory: AgentFactory) -> Plan:
         # One that runs while nobody holds the agent has just retired: it ends by itself.
         and (holder is not None or not pod.running)
     )
-    step = _replace(case, holder, candidate, factory) if holder else _start(case, candidate, factory)
+    step = _replace(case, holder, candidate) if holder else _start(case, candidate, factory)
     tidy = _tidy(case, candidate if case.running and not holder else None, claimed=holder is not None)
     again = min((each for each in (step.again, tidy.again) if each is not None), default=None)
     return Plan((*reap, *fenced, *step.actions, *tidy.actions), again)
 
 
-def _replace(case: _Case, holder: PodFacts, candidate: PodFacts | None, factory: AgentFactory) -> Plan:
+def _replace(case: _Case, holder: PodFacts, candidate: PodFacts | None) -> Plan:
     """A pod holds the agent: it may have to leave, after its turn unless the agent is over."""
     actions: list[Action] = []
     if case.over and not holder.deleting:
         actions.append(DeletePod(holder, "the agent is terminated"))
     if candidate is not None and not candidate.dead and not candidate.deleting:
         actions.append(DeletePod(candidate, "the agent has a pod already"))
-    changed = _changed(case, holder, factory)
+    changed = _changed(case, holder)
     if case.running and changed and not case.life.evict and not holder.deleting:
         actions.append(Steer("evict", f"changed: {', '.join(changed)}"))
     return Plan(tuple(actions))
@@ -186,12 +186,12 @@ def _replace(case: _Case, holder: PodFacts, candidate: PodFacts | None, factory:
 def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Plan:
     """No pod holds the agent: it gets one, unless it is suspended or the last one failed too lately."""
     if candidate is not None and not candidate.dead:
-        return _keep_waiting(case, candidate, factory)
+        return _keep_waiting(case, candidate)
     if not case.running or (candidate is not None and candidate.deleting):
         return Plan()
     last = _last_ended(case.pods)
     failures = _failures(last) if last else 0
-    same = last is not None and last.asked == factory.asked(case.wanted) and not _lacking(case, last)
+    same = last is not None and last.asked == asked(case.wanted) and not _lacking(case, last)
     if last is not None and last.ended is not None and failures and same:
         wait = last.ended.at + min(LONGEST_DELAY_SECONDS, 2.0 ** min(failures - 1, 16)) - case.now
         if wait > 0:
@@ -203,10 +203,10 @@ def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Pl
     return Plan((DeletePod(candidate, "its successor needs the name"), create))
 
 
-def _changed(case: _Case, pod: PodFacts, factory: AgentFactory) -> tuple[str, ...]:
+def _changed(case: _Case, pod: PodFacts) -> tuple[str, ...]:
     """Name what makes a pod another one than today's. Keys that nobody knows are no reason to replace it."""
     unknown = {MODEL_KEYS} if any(each.missing for each in case.wanted.models.all) else set()
-    parts = changed_parts(pod.asked, factory.asked(case.wanted))
+    parts = changed_parts(pod.asked, asked(case.wanted))
     lacking = (f"tools.servers (needs {name})" for name in sorted(_lacking(case, pod)))
     return (*(part for part in parts if part not in unknown), *lacking)
 
@@ -216,13 +216,13 @@ def _lacking(case: _Case, pod: PodFacts) -> frozenset[str]:
     return case.wanted.secrets - pod.secrets
 
 
-def _keep_waiting(case: _Case, candidate: PodFacts, factory: AgentFactory) -> Plan:
+def _keep_waiting(case: _Case, candidate: PodFacts) -> Plan:
     """A pod is on its way to its claim. It holds nothing yet, so it can be replaced without harm."""
     if candidate.deleting:
         return Plan()
     if not case.running:
         return Plan((DeletePod(candidate, f"operatingMode is {case.spec.operating_mode}"),))
-    changed = _changed(case, candidate, factory)
+    changed = _changed(case, candidate)
     if changed:
         return Plan((DeletePod(candidate, f"changed before it started: {', '.join(changed)}"),))
     return Plan((), CLAIM_LOOK_SECONDS if candidate.running else None)

@@ -15,6 +15,7 @@ from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import Plan, plan
+from horos_operator.pods import asked
 from horos_operator.queue import Key
 from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
@@ -84,12 +85,12 @@ class Reconciler:
         """What the agent's pod is asked for now; '' when its spec cannot be read."""
         if agent.spec is None:
             return ""
-        return self._factory.asked(self._factory.wanted(agent.spec, self._caches.configs(agent.namespace)))
+        return asked(self._factory.wanted(agent.spec, self._caches.configs(agent.namespace)))
 
     def _refusal(self, agent: AgentFacts) -> str:
         """What the API server said to a pod as it is asked for now."""
-        asked, message = self._refused.get((agent.namespace, agent.name), ("", ""))
-        return message if message and asked == self._asked(agent) else ""
+        then, message = self._refused.get((agent.namespace, agent.name), ("", ""))
+        return message if message and then == self._asked(agent) else ""
 
     async def _ask_the_bus(self, agent: AgentFacts) -> BusSeen:
         namespace, name = agent.namespace, agent.name

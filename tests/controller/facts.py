@@ -12,7 +12,7 @@ from horos_operator.facts import AgentFacts, Ended, PodFacts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.models import Configs
 from horos_operator.observe import BusSeen, Observation
-from horos_operator.pods import Asked
+from horos_operator.pods import Asked, asked
 from horos_operator.settings import Settings
 from horos_operator.tool_servers import ToolServerFacts, ToolServers, tool_server_facts
 
@@ -83,9 +83,9 @@ def wanted(asked: AgentSpec | None = None, *made: ModelConfigFacts) -> Asked:
     return FACTORY.wanted(asked or spec(), configs(*made))
 
 
-def asked_now(asked: AgentSpec | None = None, *made: ModelConfigFacts) -> str:
+def asked_now(of: AgentSpec | None = None, *made: ModelConfigFacts) -> str:
     """What the operator would note on a pod of this spec."""
-    return FACTORY.asked(wanted(asked, *made))
+    return asked(wanted(of, *made))
 
 
 def pod(name: str = "ada-1", asked: AgentSpec | None = None, **changes: Any) -> PodFacts:
