@@ -189,7 +189,7 @@ async def test_a_real_server_killed_in_the_middle_of_a_call_that_may_be_repeated
     everything: Everything,
 ) -> None:
     async with hands(raw=everything.url) as agent:
-        call = asyncio.create_task(agent.call("raw__trigger-long-running-operation", duration=1, steps=10))
+        call = asyncio.create_task(agent.call("raw__trigger-long-running-operation", duration=3, steps=30))
         await eventually(lambda: agent.progress, "the call runs")
         everything.kill()
         everything.start()
