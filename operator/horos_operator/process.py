@@ -21,8 +21,10 @@ from horos_operator.handlers import Watch, watch
 from horos_operator.health import Health, serve_health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
+from horos_operator.kube.counted import CountedConnection
 from horos_operator.kube.lease import KubeLease
 from horos_operator.leadership import Rules
+from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.queue import KeyQueue
@@ -41,8 +43,10 @@ async def run(settings: Settings) -> None:
     Raises KubeError with reason `BadConfig` when there are no usable credentials of the cluster.
     """
     health = Health(time.monotonic, silence_seconds=3 * settings.sweep_seconds + 60)
-    server = await serve_health(health, settings.http_host, settings.http_port)
-    connection = await KubeConnection.open()
+    metrics = Metrics()
+    server = await serve_health(health, settings.http_host, settings.http_port, metrics.exposition)
+    connection = await CountedConnection.open()
+    connection.listen(metrics.asked)
     try:
         # These Secrets every replica makes: whoever is first is right, and nobody could follow without them.
         url = await _redis_url(KubeCluster(connection), settings, health)
