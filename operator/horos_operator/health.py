@@ -20,13 +20,13 @@ class Health:
     def __init__(self, clock: Callable[[], float], silence_seconds: float) -> None:
         self._clock = clock
         self._silence_seconds = silence_seconds
-        self._last_sweep = clock()
+        self._last_sweep = self._went_well = clock()
         self._problem = "the first sweep is not done"
         self.vigil = Vigil(clock)
 
     def swept(self) -> None:
         """A full sweep went well: Kubernetes and Redis answer."""
-        self._last_sweep = self._clock()
+        self._last_sweep = self._went_well = self._clock()
         self._problem = ""
 
     def attempted(self, problem: str) -> None:
@@ -37,6 +37,10 @@ class Health:
     def stuck(self, problem: str) -> None:
         """A sweep failed for a cause that only a new process can end: not ready, and in time not alive."""
         self._problem = problem
+
+    def sweep_age(self) -> float:
+        """Seconds since the last sweep that went well, or since the start."""
+        return self._clock() - self._went_well
 
     def answer(self, path: str) -> tuple[int, str]:
         """Status and text for one probe."""
