@@ -131,7 +131,7 @@ class Bus:
             **{**pool.connection_kwargs, "retry": Retry(NoBackoff(), retries=0)},
         )
         client = Redis(connection_pool=once, single_connection_client=True)
-        return Bus(client, self.prefix, self._address, self._guard)
+        return Bus(client, self.prefix, self._address, self._guard, self._told)
 
     async def call(self, script: str, args: Sequence[Argument]) -> Any:
         """Run a script of this package by its name. Its one key is the prefix, which the others share.
