@@ -8,13 +8,14 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.controller.alone import alone_on_cluster
-from tests.e2e.cluster import Namespace, eventually, images, kubectl, unavailable
+from horos_api.crd import KINDS
+from tests.e2e.cluster import PROJECT, RELEASE, Namespace, eventually, images, kubectl, run, unavailable
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,36 @@ def cluster() -> Iterator[None]:
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    with alone_on_cluster():
+    with ours_alone():
         yield
+
+
+@contextmanager
+def ours_alone() -> Iterator[None]:
+    """Have today's CRDs, and the operator of the release stopped, which would serve the same Agents."""
+    for kind in KINDS:
+        _install_definition(kind.plural)
+    other = ("-n", RELEASE, "scale", "deployment/horos-operator")
+    released = run("kubectl", *other, "--replicas=0", check=False).returncode == 0
+    try:
+        yield
+    finally:
+        if released:
+            kubectl(*other, "--replicas=1")
+            kubectl("-n", RELEASE, "rollout", "status", "deployment/horos-operator", "--timeout=120s")
+
+
+def _install_definition(plural: str) -> None:
+    """Bring the CRD to what it is today, in a way that lets the chart adopt it later.
+
+    A cluster that lives longer than a checkout has the one of an older release.
+    """
+    file = str(PROJECT / f"crds/{plural}.yaml")
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", file)
+    name = f"{plural}.horos.dev"
+    kubectl("label", "--overwrite", "crd", name, "app.kubernetes.io/managed-by=Helm")
+    kubectl("annotate", "--overwrite", "crd", name, "meta.helm.sh/release-name=horos",
+            f"meta.helm.sh/release-namespace={RELEASE}")  # fmt: skip
 
 
 def free_port() -> int:

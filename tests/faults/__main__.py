@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.controller.alone import alone_on_cluster
+from tests.controller.conftest import ours_alone
 from tests.faults.points import points_of, without_point
 from tests.faults.runs import AT_ONCE, Run, Workshop
 
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--lanes", type=int, default=AT_ONCE)
     chosen = parser.parse_args()
-    with alone_on_cluster():
+    with ours_alone():
         return asyncio.run(faults(chosen.parts, chosen.lanes, only_list=chosen.list))
 
 

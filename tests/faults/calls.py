@@ -58,24 +58,21 @@ def _read(body: bytes) -> Mapping[str, Any]:
 
 def event_of(call: Call, ended: Callable[[str], bool]) -> str:
     """Name a write, as `<kind>.<what>`; `ended` says of a pod whether nothing of it runs any more."""
-    return f"{call.kind}.{_what(call, ended)}"
+    return f"{call.kind}.{call.part or _what(call, ended)}"
 
 
 def _what(call: Call, ended: Callable[[str], bool]) -> str:
-    if call.part:
-        return call.part
     match call.kind, call.verb:
         case "pods", "delete":
             return "delete-ended" if ended(call.name) else "delete-live"
         case "agents", "patch":
             return _change_of_agent(call.body)
-        case "secrets", "create":
-            return f"create-{call.body['metadata']['name']}"
         case "secrets", _:
-            return f"{call.verb}-{call.name}"
+            return f"{call.verb}-{call.name or call.body['metadata']['name']}"
         case "leases", "patch":
             return "renew" if call.body.get("spec", {}).get("holderIdentity") else "give-back"
-    return call.verb
+        case _:
+            return call.verb
 
 
 def _change_of_agent(body: Mapping[str, Any]) -> str:

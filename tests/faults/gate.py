@@ -10,7 +10,7 @@ from tests.faults.calls import Call, event_of
 from tests.faults.points import WATCHED, Point
 
 STALE_LISTS = 2
-"""How many lists of each kind are old ones after a restart: that of the watch, and that of the first sweep."""
+"""How many lists of a kind are old ones after a restart: that of the watch, that of the first sweep."""
 
 Passage = Literal["pass", "gone", "429", "500", "409"]
 """What becomes of a request: it goes on, its sender is dead, or this is the answer to it."""
@@ -18,7 +18,7 @@ Passage = Literal["pass", "gone", "429", "500", "409"]
 
 @dataclass
 class Gate:
-    """What the proxy asks. `kill` kills the operator and returns when it is gone; `hit`: the point was reached.
+    """What the proxy asks. `kill` kills the operator and returns when it is gone; `hit`: the point was there.
 
     `writes` and `told` count what passed, `log` has every write in order, with the loop's time.
     """

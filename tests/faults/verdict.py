@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a run: judged from what the API server told and what Redis holds. Pure."""
+"""Everything that can be wrong with a run, from what the API server told and what Redis holds. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +63,7 @@ def of_lives(history: Sequence[Seen], epochs: Mapping[str, int]) -> Iterator[str
 def of_messages(
     sent: Mapping[str, str], taken: Mapping[str, Sequence[str]], replies: Mapping[str, str | None]
 ) -> Iterator[str]:
-    """Every message was taken in once, by whom it was for, and has its answer. `taken`: agent to message ids."""
+    """Every message was taken in once, by whom it was for, and answered. `taken`: agent to message ids."""
     for mid, agent in sent.items():
         if replies.get(mid) is None:
             yield f"lost: {mid} to {agent} was never answered"
