@@ -1,5 +1,6 @@
 """The test cluster's API server: asked by the harness itself, and what the proxy passes requests on to."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -43,14 +44,17 @@ class Api:
             yield cls(session, server)
 
     async def ask(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> Any:
-        """Send one request; raises ApiError."""
+        """Send one request, again as long as the server wants to be left alone; raises ApiError."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type}
-        async with self.session.request(method, self.server + path, data=data, headers=headers) as answer:
-            text = await answer.text()
-            if answer.status >= 400:
-                raise ApiError(answer.status, text)
-            return json.loads(text)
+        while True:
+            async with self.session.request(method, self.server + path, data=data, headers=headers) as answer:
+                text = await answer.text()
+                if answer.status < 400:
+                    return json.loads(text)
+                if answer.status != 429:
+                    raise ApiError(answer.status, text)
+            await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
 
     async def find(self, path: str) -> dict[str, Any] | None:
         """Read one object; None when there is none."""

@@ -18,7 +18,7 @@ async def namespace(api: Api, name: str) -> AsyncIterator[str]:
     try:
         async with asyncio.timeout(CLEAR_SECONDS):
             # Pods are refused until it is there.
-            while await api.find(f"/api/v1/namespaces/{name}/serviceaccounts/default") is None:
+            while await api.find(f"/api/v1/namespaces/{name}/serviceaccounts/default") is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         yield name
     finally:
@@ -30,7 +30,7 @@ async def namespace(api: Api, name: str) -> AsyncIterator[str]:
 async def clear(api: Api, name: str) -> None:
     """Remove everything that a run leaves, whatever state it is in; returns when it is gone."""
     async with asyncio.timeout(CLEAR_SECONDS):
-        while await _clear_once(api, name):
+        while await _clear_once(api, name):  # noqa: ASYNC110 - it happens elsewhere
             await asyncio.sleep(0.1)
 
 
