@@ -39,7 +39,7 @@ async def faults(parts: list[str], lanes: int, *, only_list: bool) -> int:
 
 
 def _say(run: Run) -> None:
-    print(f"{'ok' if run.passed else 'FAILED'} {run.point} {run.seconds:.1f} s", flush=True)
+    print(f"ok {run.point} {run.seconds:.1f} s" if run.passed else f"FAILED {run}", flush=True)
 
 
 def main() -> int:

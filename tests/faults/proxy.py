@@ -82,9 +82,11 @@ class Proxy:
             stream = web.StreamResponse(status=answer.status)
             stream.content_type = answer.content_type
             await stream.prepare(request)
-            async for line in lines(answer.content):
-                if answer.status != 200 or self._gate.passes(call.kind, json.loads(line)):
-                    await stream.write(line + b"\n")
+            # Whoever was killed reads no more.
+            with contextlib.suppress(ConnectionResetError):
+                async for line in lines(answer.content):
+                    if answer.status != 200 or self._gate.passes(call.kind, json.loads(line)):
+                        await stream.write(line + b"\n")
             return stream
 
     def _ask(self, request: web.Request, body: bytes) -> Any:
