@@ -35,12 +35,16 @@ class _Pod:
 
 
 class Kubelet:
-    """Gives each pod that is bound to the node its life, as the API server's watch tells of it."""
+    """Gives each pod that is bound to the node its life, as the API server's watch tells of it.
+
+    `retired` are the uids of those that have left by themselves.
+    """
 
     def __init__(self, api: Api, recorder: Recorder, manner: Manner) -> None:
         self._api = api
         self._recorder = recorder
         self._manner = manner
+        self.retired: set[str] = set()
         self._pods: dict[str, _Pod] = {}
         self._group = asyncio.TaskGroup()
 
@@ -106,6 +110,8 @@ class Kubelet:
         try:
             return int(await process.live(int(environment[Env.TICKET])))
         finally:
+            if process.retired:
+                self.retired.add(pod.uid)
             for task in (hearing, leaving):
                 task.cancel()
             await asyncio.gather(hearing, leaving, return_exceptions=True)

@@ -148,7 +148,11 @@ async def _live_through(world: World, run: Run, end: Mapping[str, Any] | None) -
         except NotInTimeError as error:
             run.found.append(str(error))
     history = world.record.history()
-    run.found += [*verdict.of_pods(history), *verdict.of_lives(history, epochs), *world.failures]
+    run.found += [
+        *verdict.of_pods(history, world.kubelet.retired),
+        *verdict.of_lives(history, epochs),
+        *world.failures,
+    ]
     run.writes, run.told = world.gate.writes, world.gate.told
     run.reached = world.gate.hit or run.point is None
 

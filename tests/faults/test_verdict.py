@@ -39,18 +39,20 @@ def test_one_pod_after_the_other_is_good() -> None:
         pod(8, "ada-2", "DELETED", "Running"),
         pod(9, "bob-1"),
     ]
-    assert list(of_pods(history)) == []
+    assert list(of_pods(history, ())) == []
     assert list(of_lives(history, {"ada": 2, "bob": 1})) == []
 
 
 def test_two_pods_of_one_agent_are_seen() -> None:
-    found = list(of_pods([pod(1, "ada-1"), pod(2, "ada-2")]))
-    assert found == ["ada has 2 pods at once, when ada-2 comes (version 2)"]
+    history = [pod(1, "ada-1"), pod(2, "ada-2")]
+    assert list(of_pods(history, ())) == ["ada has 2 pods, when ada-2 comes (version 2)"]
+    assert list(of_pods(history, {"uid-of-ada-1"})) == []
+    assert list(of_pods(history, {"uid-of-ada-2"})), "the younger one's end excuses nothing"
 
 
 @pytest.mark.parametrize("kind", ["agentpools", "resourcequotas"])
 def test_more_pods_than_may_be_are_seen(kind: str) -> None:
-    found = list(of_pods([limit(1, kind, 1), pod(2, "ada-1"), pod(3, "bob-1")]))
+    found = list(of_pods([limit(1, kind, 1), pod(2, "ada-1"), pod(3, "bob-1")], ()))
     assert found == ["2 pods where 1 may be, when bob-1 comes (version 3)"]
 
 
@@ -64,7 +66,7 @@ def test_a_limit_that_is_lowered_or_gone_harms_nobody_who_is_there() -> None:
         limit(6, "resourcequotas", 1, "DELETED"),
         pod(7, "cyd-1"),
     ]
-    assert list(of_pods(history)) == []
+    assert list(of_pods(history, ())) == []
 
 
 def test_a_pod_that_was_made_in_vain_is_seen() -> None:

@@ -1,7 +1,7 @@
 """Everything that can be wrong with a run, from what the API server told and what Redis holds. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from horos_api.names import LABEL_AGENT, QUOTA
@@ -10,8 +10,11 @@ from tests.faults.recorder import Seen
 OVER: Final = frozenset({"Succeeded", "Failed"})
 
 
-def of_pods(history: Sequence[Seen]) -> Iterator[str]:
-    """At no time two pods of one agent that are not over, and no more than the pool and the quota let be."""
+def of_pods(history: Sequence[Seen], retired: Collection[str]) -> Iterator[str]:
+    """At no time two pods of one agent that are not over, and no more than the pool and the quota let be.
+
+    A pod that retires (its uid is in `retired`) holds nothing while it exits: its successor may come meanwhile.
+    """
     live: dict[str, str] = {}
     quota: int | None = None
     pool: int | None = None
@@ -25,7 +28,7 @@ def of_pods(history: Sequence[Seen]) -> Iterator[str]:
                 before = set(live)
                 _follow(live, seen)
                 if set(live) > before:
-                    yield from _twins(live, seen)
+                    yield from _twins(live, seen, retired)
                     yield from _too_many(live, seen, quota if quota is not None else pool)
 
 
@@ -38,10 +41,13 @@ def _follow(live: dict[str, str], seen: Seen) -> None:
         live[uid] = seen.object["metadata"].get("labels", {}).get(LABEL_AGENT, "")
 
 
-def _twins(live: Mapping[str, str], seen: Seen) -> Iterator[str]:
-    for agent, count in Counter(live.values()).items():
-        if count > 1:
-            yield f"{agent} has {count} pods at once, when {seen.name} comes (version {seen.version})"
+def _twins(live: Mapping[str, str], seen: Seen, retired: Collection[str]) -> Iterator[str]:
+    came = seen.object["metadata"]["uid"]
+    others = [
+        uid for uid, agent in live.items() if agent == live[came] and uid != came and uid not in retired
+    ]
+    if others:
+        yield f"{live[came]} has {len(others) + 1} pods, when {seen.name} comes (version {seen.version})"
 
 
 def _too_many(live: Mapping[str, str], seen: Seen, limit: int | None) -> Iterator[str]:
