@@ -13,7 +13,7 @@ OVER: Final = frozenset({"Succeeded", "Failed"})
 def of_pods(history: Sequence[Seen], retired: Collection[str]) -> Iterator[str]:
     """At no time two pods of one agent that are not over, and no more than the pool and the quota let be.
 
-    A pod that retires (its uid is in `retired`) holds nothing while it exits: its successor may come meanwhile.
+    A pod that retires (its uid is in `retired`) holds nothing while it exits; its successor may come then.
     """
     live: dict[str, str] = {}
     quota: int | None = None
