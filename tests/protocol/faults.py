@@ -15,6 +15,7 @@ CONTROLS: Final[Mapping[str, Callable[[Rules, Bus, int], Bus]]] = {
     "pause": scripts.pause,
     "evict": scripts.evict,
     "wake": scripts.wake,
+    "configure": scripts.configure,
     "terminate": scripts.terminate,
 }
 
@@ -27,13 +28,24 @@ def fault_steps(model: Model, world: World) -> Iterator[Step]:
     yield from calendar(model, world)
     yield from lives(model, world)
     yield from disk(model, world)
+    yield from operator_faults(model, world)
+
+
+def operator_faults(model: Model, world: World) -> Iterator[Step]:
+    """An operator restarts; it loses its connection to Redis, and with it what rang meanwhile."""
+    everyone = frozenset(range(len(world.bus.agents)))
     if model.left(world, "opcrash"):
-        everyone = frozenset(range(len(world.bus.agents)))
+        todo = everyone if model.rules.keep(Guard.LISTS_AT_START) else frozenset()
         for i in range(len(world.operators)):
-            fresh = Operator(todo=everyone, popped=everyone if model.scenario.status else frozenset())
+            fresh = Operator(todo=todo, popped=everyone if model.scenario.status else frozenset())
             operators = (*world.operators[:i], fresh, *world.operators[i + 1 :])
             text = "operator restarts and lists everything"
             yield Step("fault", text, model.spend(world._replace(operators=operators), "opcrash"))
+    if model.left(world, "deaf"):
+        deaf = world._replace(bus=world.bus._replace(doorbell=frozenset()))
+        if model.rules.keep(Guard.LISTS_AFTER_LOSS):
+            deaf = noticed(deaf, everyone)
+        yield Step("fault", "operator does not hear what rings", model.spend(deaf, "deaf"))
 
 
 def process_faults(model: Model, world: World) -> Iterator[Step]:

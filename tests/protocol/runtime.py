@@ -225,10 +225,11 @@ def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
         return blank._replace(at="exit")
     if answer.code == "LEAVE":
         return blank._replace(at="retire")
+    agent = bus.agents[me.agent]
+    blank = blank._replace(version=agent.version)
     if answer.code == "EMPTY":
         late = not model.rules.keep(Guard.SUBSCRIBE_FIRST) and me.line == "none"
         return blank._replace(at="subscribe", turn="-") if late else blank._replace(at="idle")
-    agent = bus.agents[me.agent]
     base = agent.length(agent.thread) - len(agent.journal)
     mine = blank._replace(at="act", turn=agent.turn, thread=agent.thread, base=base)
     mine = mine._replace(cancelled=agent.cancel == agent.turn)

@@ -123,6 +123,8 @@ class Agent(NamedTuple):
     questions: tuple[Question, ...] = ()
     charged: int = 0
     """The number of the last charge in the life of the holder."""
+    version: int = 0
+    """How often its config was changed."""
     delivered: frozenset[str] = frozenset()
     """Entries read outside the fence; only the traps H5 and H6 use it."""
     fates: tuple[Fate, ...] = ()
@@ -222,6 +224,8 @@ class Runtime(NamedTuple):
     """The budget of the day is used up."""
     late: bool = False
     """Its clock is a day behind."""
+    version: int = 0
+    """Of the config that it works with."""
 
 
 class Operator(NamedTuple):
@@ -233,6 +237,8 @@ class Operator(NamedTuple):
     """Agent, epoch and uid."""
     reap: tuple[int, int] | None = None
     """Agent and the token that it found dead."""
+    evict: int | None = None
+    """Whom it is about to ask to leave."""
     expires: Due | None = None
     """A deadline that it has found in `later`, a moment ago."""
     popped: frozenset[int] = frozenset()

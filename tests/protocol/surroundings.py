@@ -35,6 +35,8 @@ def operator_steps(model: Model, world: World) -> Iterator[Step]:
             yield reap(model, world, i, who)
         elif op.create:
             yield create(model, world, i, who)
+        elif op.evict is not None:
+            yield ask_to_leave(model, world, i, who)
         elif op.expires:
             bus = scripts.expire(model.rules, world.bus, op.expires)
             expired = with_operator(world._replace(bus=bus), i, op._replace(expires=None))
@@ -79,8 +81,10 @@ def reconcile(model: Model, world: World, which: tuple[int, int], who: str) -> I
     elif pods(world) + len(earlier(model, world, a)) < model.scenario.pool:
         chosen = without._replace(create=(a, agent.epoch, agent.uid))
         yield Step("fast", f"{who} decides to start {name(a)}", with_operator(world, i, chosen))
-    elif model.scenario.evicts:
-        yield from make_room(model, world, a, who)
+    elif not rules.keep(Guard.PLACE_IS_KEPT):
+        yield Step("fast", f"{who} finds no room for {name(a)}", with_operator(world, i, without))
+    elif model.scenario.evicts and rules.keep(Guard.ROOM_IS_MADE):
+        yield from make_room(model, world, (i, a), who)
 
 
 def reap(model: Model, world: World, i: int, who: str) -> Step:
@@ -103,17 +107,27 @@ def earlier(model: Model, world: World, a: int) -> tuple[int, ...]:
     return tuple(other for other in before if not live(world, other))
 
 
-def make_room(model: Model, world: World, waiting: int, who: str) -> Iterator[Step]:
-    """Ask residents to leave that have nothing to do, or that cannot do it: those in error."""
+def make_room(model: Model, world: World, which: tuple[int, int], who: str) -> Iterator[Step]:
+    """Choose residents to leave that have nothing to do, or that cannot do it: those in error."""
+    i, waiting = which
     for one in world.runtimes:
         agent = world.bus.agents[one.agent]
         idle = one.agent not in world.bus.work or agent.state == "error"
+        idle = idle or not model.rules.keep(Guard.EVICT_THE_IDLE)
         if not agent.holder or agent.holder != one.token or agent.evict or not idle:
             continue
         if agent.state == "error" and world.bus.agents[waiting].state == "error":
             continue
-        asked = world._replace(bus=scripts.evict(model.rules, world.bus, one.agent))
-        yield Step("fast", f"{who} asks {name(one.agent)} to leave", ring(asked))
+        chosen = with_operator(world, i, world.operators[i]._replace(evict=one.agent, cache=None))
+        yield Step("fast", f"{who} decides that {name(one.agent)} leaves", chosen)
+
+
+def ask_to_leave(model: Model, world: World, i: int, who: str) -> Step:
+    """Ask whoever had nothing to do a moment ago."""
+    op = world.operators[i]
+    a = op.evict or 0
+    asked = world._replace(bus=scripts.evict(model.rules, world.bus, a))
+    return Step("fast", f"{who} asks {name(a)} to leave", ring(with_operator(asked, i, op._replace(evict=None))))
 
 
 def create(model: Model, world: World, i: int, who: str) -> Step:
@@ -134,7 +148,8 @@ def create(model: Model, world: World, i: int, who: str) -> Step:
     if named and same:
         return Step("fast", f"{who} finds {name(a)}'s pod created", with_operator(world, i, done))
     if pods(world) >= model.scenario.pool:
-        return Step("fast", f"{who} is refused by the quota", with_operator(world, i, later))
+        refused = later if model.rules.keep(Guard.REFUSED_WAITS) else done
+        return Step("fast", f"{who} is refused by the quota", with_operator(world, i, refused))
     pod = Runtime(a, uid, unused(world), epoch)
     runtimes = tuple(sorted((*world.runtimes, pod)))
     text = f"{who} creates {name(a)}#{pod.token}"
