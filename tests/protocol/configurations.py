@@ -136,21 +136,16 @@ HIBERNATION: Final[Mapping[str, Scenario]] = {
     "one slot, woken, the operator restarts": Scenario(
         BOTH, {"wake": 1, "opcrash": 1}, {}, 2, pool=1, evicts=True
     ),
+    "one slot, foreign pods, killed": Scenario(BOTH, {"foreign": 2, "crash": 1}, {}, 2, pool=1, evicts=True),
     "one slot, evicted, a reply lost": Scenario(BOTH, {"evict": 1, "lost": 1}, {}, 2, pool=1, evicts=True),
-    "one slot, two turns each": Scenario(
-        (*BOTH, Send(), Send(1)), {}, {}, 2, pool=1, evicts=True, lives=4
-    ),
+    "one slot, two turns each": Scenario((*BOTH, Send(), Send(1)), {}, {}, 2, pool=1, evicts=True, lives=4),
     "one slot, a delayed message": Scenario((Send(delayed=True), Send(1)), {}, {}, 2, pool=1, evicts=True),
     "one slot, deleted": Scenario(BOTH, {"delete": 1}, {}, 2, pool=1, evicts=True),
     "one slot, ask, rings are lost": Scenario(ONE, {"deaf": 1}, ASK, 2, pool=1, evicts=True),
     "one slot, a chain of three": Scenario(ONE, {}, CHAIN, 3, pool=1, evicts=True),
     "one slot, three agents": Scenario((*BOTH, Send(2)), {}, {}, 3, pool=1, evicts=True, lives=3),
-    "two slots, three agents, killed": Scenario(
-        (*BOTH, Send(2)), {"crash": 1}, {}, 3, pool=2, evicts=True
-    ),
-    "two operators, one slot, one restarts": Scenario(
-        BOTH, {"opcrash": 1}, {}, 2, 2, pool=1, evicts=True
-    ),
+    "two slots, three agents, killed": Scenario((*BOTH, Send(2)), {"crash": 1}, {}, 3, pool=2, evicts=True),
+    "two operators, one slot, one restarts": Scenario(BOTH, {"opcrash": 1}, {}, 2, 2, pool=1, evicts=True),
 }
 
 POISON: Final[Mapping[str, Scenario]] = {

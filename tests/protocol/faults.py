@@ -9,6 +9,7 @@ from tests.protocol.prelude import name
 from tests.protocol.runtime import buried, noticed, ring
 from tests.protocol.scenario import Model, Step
 from tests.protocol.state import Bus, Client, Due, Operator, World
+from tests.protocol.surroundings import pods
 from tests.protocol.usage import asked
 
 CONTROLS: Final[Mapping[str, Callable[[Rules, Bus, int], Bus]]] = {
@@ -32,7 +33,7 @@ def fault_steps(model: Model, world: World) -> Iterator[Step]:
 
 
 def operator_faults(model: Model, world: World) -> Iterator[Step]:
-    """An operator restarts; it loses its connection to Redis, and with it what rang meanwhile."""
+    """An operator restarts; it does not hear what rang; the quota has less room than it knows of."""
     everyone = frozenset(range(len(world.bus.agents)))
     if model.left(world, "opcrash"):
         todo = everyone if model.rules.keep(Guard.LISTS_AT_START) else frozenset()
@@ -46,6 +47,11 @@ def operator_faults(model: Model, world: World) -> Iterator[Step]:
         if model.rules.keep(Guard.LISTS_AFTER_LOSS):
             deaf = noticed(deaf, everyone)
         yield Step("fault", "operator does not hear what rings", model.spend(deaf, "deaf"))
+    if world.foreign:
+        yield Step("slow", "a foreign pod is gone", world._replace(foreign=False))
+    elif model.left(world, "foreign") and pods(world) < model.scenario.pool:
+        taken = model.spend(world._replace(foreign=True), "foreign")
+        yield Step("fault", "a foreign pod takes a slot", taken)
 
 
 def process_faults(model: Model, world: World) -> Iterator[Step]:

@@ -35,7 +35,7 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
         yield from listening(model, world, at, who)
     elif me.at == "broken":
         woken = changed(world, at, me._replace(at="next", signal=False))
-        yield Step("fast" if me.signal else "slow", f"{who} tries its turn again", woken)
+        yield Step("fast" if stirs(world, me) else "slow", f"{who} tries its turn again", woken)
     elif me.at == "exit":
         yield Step("fast", f"{who} is gone", ended(model, world, at))
     elif me.at == "act" and any(message.mid in model.scenario.poison for message in me.inputs):
@@ -62,6 +62,13 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
 def holds(world: World, me: Runtime) -> bool:
     """Whether this process is the agent's."""
     return world.bus.agents[me.agent].holder == me.token
+
+
+def stirs(world: World, me: Runtime) -> bool:
+    """Whether a process that waits in error looks before its time is up: it reads how things are first."""
+    agent = world.bus.agents[me.agent]
+    over = agent.turn != me.turn or agent.holder != me.token or agent.state in {"paused", "terminated"}
+    return me.signal or over or agent.evict or agent.version != me.version
 
 
 def waiting(model: Model, world: World, at: int, who: str) -> Iterator[Step]:

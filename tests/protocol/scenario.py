@@ -110,6 +110,7 @@ FAULTS: Final = {
     "terminate": "an agent is terminated",
     "cancel": "a person cancels the turn that was open a while ago",
     "deadline": "the deadline of a request comes",
+    "foreign": "a pod that is none of ours takes a slot of the quota, later it is gone",
     "broken": "the model refuses, later works again",
     "drain": "a process gets SIGTERM",
     "torn": "a model call breaks off and has used something",

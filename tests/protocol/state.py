@@ -268,6 +268,8 @@ class World(NamedTuple):
     """How many of each fault of the scenario may still happen."""
     broken: bool = False
     """The model's endpoint refuses agent A."""
+    foreign: bool = False
+    """A pod that is none of ours counts against the quota."""
     graves: frozenset[tuple[int, int]] = frozenset()
     """Names (agent, epoch + 1) of pods whose process has ended and whose object remains."""
     shown: tuple[str, ...] = ()

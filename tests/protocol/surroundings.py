@@ -127,7 +127,9 @@ def ask_to_leave(model: Model, world: World, i: int, who: str) -> Step:
     op = world.operators[i]
     a = op.evict or 0
     asked = world._replace(bus=scripts.evict(model.rules, world.bus, a))
-    return Step("fast", f"{who} asks {name(a)} to leave", ring(with_operator(asked, i, op._replace(evict=None))))
+    return Step(
+        "fast", f"{who} asks {name(a)} to leave", ring(with_operator(asked, i, op._replace(evict=None)))
+    )
 
 
 def create(model: Model, world: World, i: int, who: str) -> Step:
@@ -147,7 +149,7 @@ def create(model: Model, world: World, i: int, who: str) -> Step:
     same = [one for one in world.runtimes if one.listed and one.agent == a and one.ticket == epoch]
     if named and same:
         return Step("fast", f"{who} finds {name(a)}'s pod created", with_operator(world, i, done))
-    if pods(world) >= model.scenario.pool:
+    if pods(world) + world.foreign >= model.scenario.pool:
         refused = later if model.rules.keep(Guard.REFUSED_WAITS) else done
         return Step("fast", f"{who} is refused by the quota", with_operator(world, i, refused))
     pod = Runtime(a, uid, unused(world), epoch)
