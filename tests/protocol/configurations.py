@@ -144,7 +144,7 @@ HIBERNATION: Final[Mapping[str, Scenario]] = {
     "one slot, ask, rings are lost": Scenario(ONE, {"deaf": 1}, ASK, 2, pool=1, evicts=True),
     "one slot, a chain of three": Scenario(ONE, {}, CHAIN, 3, pool=1, evicts=True),
     "one slot, three agents": Scenario((*BOTH, Send(2)), {}, {}, 3, pool=1, evicts=True, lives=3),
-    "two slots, three agents, killed": Scenario((*BOTH, Send(2)), {"crash": 1}, {}, 3, pool=2, evicts=True),
+    "two slots, three agents": Scenario((*BOTH, Send(2)), {}, {}, 3, pool=2, evicts=True),
     "two operators, one slot, one restarts": Scenario(BOTH, {"opcrash": 1}, {}, 2, 2, pool=1, evicts=True),
 }
 

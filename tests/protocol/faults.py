@@ -167,6 +167,7 @@ def lives(model: Model, world: World) -> Iterator[Step]:
         if agent.uid == 1 and a == model.scenario.victim and model.left(world, "delete"):
             runtimes = tuple(one._replace(listed=one.listed and one.agent != a) for one in world.runtimes)
             gone = world._replace(runtimes=runtimes, bus=scripts.delete(model.rules, world.bus, a, 1))
+            gone = noticed(gone, frozenset())
             text = f"{name(a)} is deleted, its process lives"
             yield Step("fault", text, model.spend(ring(gone), "delete"))
         if not agent.uid:

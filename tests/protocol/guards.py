@@ -91,6 +91,8 @@ class Guard(StrEnum):
     EVICT_THE_IDLE = "who has work, and can do it, is not asked to leave"
     ROOM_IS_MADE = "somebody idle is asked to leave when another waits"
     PLACE_IS_KEPT = "whoever finds no room waits for it"
+    IDLE_RINGS = "who comes to rest, or into error, while others wait rings"
+    TOLD_FIRST = "when it was told that somebody waits, the operator looks once more"
     REFUSED_WAITS = "whoever is refused by the quota waits"
     LISTS_AT_START = "an operator that starts looks at everybody"
     LISTS_AFTER_LOSS = "an operator that has lost its connection to Redis looks at everybody"

@@ -148,8 +148,10 @@ def buried(model: Model, world: World, me: Runtime) -> World:
 
 
 def noticed(world: World, agents: frozenset[int]) -> World:
-    """Every operator is going to look at these agents, and not at what it remembers of them."""
-    operators = tuple(op._replace(todo=op.todo | agents, cache=None) for op in world.operators)
+    """Every operator is going to look at these agents, and at those that wait, not at what it remembers."""
+    operators = tuple(
+        op._replace(todo=op.todo | agents | op.queue, queue=frozenset(), cache=None) for op in world.operators
+    )
     return world._replace(operators=operators)
 
 

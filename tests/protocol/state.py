@@ -157,6 +157,8 @@ class Bus(NamedTuple):
     work: tuple[int, ...] = ()
     """By how long they have been in it."""
     doorbell: frozenset[int] = frozenset()
+    crowded: bool = False
+    """Whether the operator has told that somebody waits for a slot (`queue`)."""
     dirty: frozenset[int] = frozenset()
     later: frozenset[Due] = frozenset()
     replies: frozenset[str] = frozenset()
@@ -237,6 +239,10 @@ class Operator(NamedTuple):
     """Agent, epoch and uid."""
     reap: tuple[int, int] | None = None
     """Agent and the token that it found dead."""
+    queue: frozenset[int] = frozenset()
+    """Agents that found no room; looked at again with the next event."""
+    untold: int | None = None
+    """Who found no room, and nobody idle; the operator has not told of it yet (the trap R11)."""
     evict: int | None = None
     """Whom it is about to ask to leave."""
     expires: Due | None = None

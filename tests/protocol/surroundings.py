@@ -37,6 +37,10 @@ def operator_steps(model: Model, world: World) -> Iterator[Step]:
             yield create(model, world, i, who)
         elif op.evict is not None:
             yield ask_to_leave(model, world, i, who)
+        elif op.untold is not None:
+            told = with_operator(world, i, op._replace(untold=None))
+            text = f"{who} tells that {name(op.untold)} waits"
+            yield Step("fast", text, told._replace(bus=world.bus._replace(crowded=True)))
         elif op.expires:
             bus = scripts.expire(model.rules, world.bus, op.expires)
             expired = with_operator(world._replace(bus=bus), i, op._replace(expires=None))
@@ -80,11 +84,11 @@ def reconcile(model: Model, world: World, which: tuple[int, int], who: str) -> I
         yield Step("fast", f"{who} finds nothing to do for {name(a)}", with_operator(world, i, without))
     elif pods(world) + len(earlier(model, world, a)) < model.scenario.pool:
         chosen = without._replace(create=(a, agent.epoch, agent.uid))
-        yield Step("fast", f"{who} decides to start {name(a)}", with_operator(world, i, chosen))
-    elif not rules.keep(Guard.PLACE_IS_KEPT):
-        yield Step("fast", f"{who} finds no room for {name(a)}", with_operator(world, i, without))
-    elif model.scenario.evicts and rules.keep(Guard.ROOM_IS_MADE):
-        yield from make_room(model, world, (i, a), who)
+        others = [other for other in world.bus.work if other != a and not live(world, other)]
+        told = world._replace(bus=world.bus._replace(crowded=bool(others) and world.bus.crowded))
+        yield Step("fast", f"{who} decides to start {name(a)}", with_operator(told, i, chosen))
+    else:
+        yield from no_room(model, world, (i, a), who)
 
 
 def reap(model: Model, world: World, i: int, who: str) -> Step:
@@ -105,6 +109,29 @@ def earlier(model: Model, world: World, a: int) -> tuple[int, ...]:
         return ()
     before = world.bus.work[: world.bus.work.index(a)]
     return tuple(other for other in before if not live(world, other))
+
+
+def no_room(model: Model, world: World, which: tuple[int, int], who: str) -> Iterator[Step]:
+    """Tell that the agent waits; then look for somebody who can leave; then wait for the next event."""
+    (i, a), rules = which, model.rules
+    op = world.operators[i]
+    tells_first = rules.keep(Guard.TOLD_FIRST)
+    if not world.bus.crowded and tells_first:
+        told = world._replace(bus=world.bus._replace(crowded=True))
+        yield Step("fast", f"{who} tells that {name(a)} waits", told)
+        return
+    waiting = op._replace(todo=op.todo - {a}, cache=None)
+    if rules.keep(Guard.PLACE_IS_KEPT):
+        waiting = waiting._replace(queue=op.queue | {a})
+    chosen: list[Step] = []
+    if model.scenario.evicts and rules.keep(Guard.ROOM_IS_MADE):
+        waits = with_operator(world, i, waiting)
+        chosen = list(make_room(model, waits, which, who))
+    yield from chosen
+    if not chosen:
+        if not tells_first:
+            waiting = waiting._replace(untold=a)
+        yield Step("fast", f"{who} finds no room for {name(a)}", with_operator(world, i, waiting))
 
 
 def make_room(model: Model, world: World, which: tuple[int, int], who: str) -> Iterator[Step]:

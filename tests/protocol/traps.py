@@ -139,6 +139,8 @@ HIBERNATING: Final[Mapping[str, Trap]] = {
     "R3": Trap(Guard.EVICT_THE_IDLE, ONE_SLOT._replace(lives=2), "used up"),
     "R4": Trap(Guard.ROOM_IS_MADE, ONE_SLOT, "only a timer"),
     "R5": Trap(Guard.PLACE_IS_KEPT, ONE_SLOT, "only a timer"),
+    "R10": Trap(Guard.IDLE_RINGS, ONE_SLOT, "only a timer"),
+    "R11": Trap(Guard.TOLD_FIRST, ONE_SLOT, "only a timer"),
     "R6": Trap(Guard.REFUSED_WAITS, ONE_SLOT._replace(faults={"foreign": 1}), "only a timer"),
     "R7": Trap(Guard.LISTS_AT_START, ONE_SLOT._replace(faults={"opcrash": 1}), "only a timer"),
     "R8": Trap(Guard.LISTS_AFTER_LOSS, Scenario(ONE, {"deaf": 1}), "only a timer"),

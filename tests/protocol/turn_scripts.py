@@ -19,6 +19,7 @@ from tests.protocol.prelude import (
     open_turn,
     payable,
     reply,
+    room,
     settle,
     take,
     told_in,
@@ -296,7 +297,7 @@ def fail(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
         closed = close_turn(rules, acknowledge(bus, a, gone), a)
         return closed.change(a, state="error", reason=True), Answer("OK")
     state = "paused" if agent.state == "paused" else "error"
-    return mark(bus.change(a, state=state, reason=True), a), Answer("OK")
+    return room(rules, mark(bus.change(a, state=state, reason=True), a), a), Answer("OK")
 
 
 def retire(rules: Rules, bus: Bus, call: Call, *, force: bool) -> tuple[Bus, Answer]:
