@@ -26,7 +26,7 @@ WAYS: Final[tuple[Way, ...]] = ("idle", "evicted")
 ONLY_ONCE: Final = ("auth", "script")
 """What the first process on a server does, or a new connection; another run may not."""
 POLL_SECONDS: Final = 3600.0
-ACTIVATION_SECONDS: Final = 30.0
+ACTIVATION_SECONDS: Final = 60.0
 """How long an answer may take at most, on a machine that has much else to do."""
 FIRST, SECOND, OTHER = (
     Said("first", "pam", "ada", "first"),
@@ -288,7 +288,7 @@ class Talk:
         await asyncio.sleep(self._random.uniform(0, 0.05))
 
 
-async def talk(workshop: Workshop, seed: str, sends: int, agents: int = 24) -> Sends:
+async def talk(workshop: Workshop, seed: str, sends: int, agents: int = 8) -> Sends:
     """Send many messages around the moment when their agents leave."""
     world = stage(workshop, seed)
     async with world.running():
