@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from horos_api.metrics import REQUEST_SECONDS
+from horos_api.metrics import GATEWAY_METRICS, REQUEST_SECONDS
 from horos_bus.connection import Bus
 from horos_gateway.metrics import Metrics
-from tests.exposition import Scraped, scraped
+from tests.exposition import Scraped, listed, scraped
 from tests.gateway.conftest import TOKEN, Namespace, namespace_of, running_gateway
 from tests.redis_fixtures import RedisProcess
 
@@ -71,6 +71,7 @@ async def test_requests_are_counted_by_the_template_of_their_route(scraper: Scra
         await nobody.get("/healthz")
         await nobody.get("/console/")
     found = await scraper.read()
+    assert found.told == listed(GATEWAY_METRICS)
     assert found.labelled("horos_gateway_requests_total") == {
         ("GET", AGENT, "200"): 2,
         ("GET", AGENT, "404"): 1,
