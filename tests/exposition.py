@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as strictly,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from horos_api.metrics import GATEWAY_METRICS, OPERATOR_METRICS, Metric
@@ -46,6 +49,11 @@ def scraped(text: str) -> Scraped:
             assert not name.startswith(OURS) or set(sample.labels) - {"le"} == set(LISTED[name].labels), key
             samples[key] = sample.value
     return Scraped(samples, told)
+
+
+def strict(text: str) -> set[str]:
+    """Parse an answer in the format that allows nothing odd; returns the names of its families."""
+    return {family.name for family in strictly(text)}
 
 
 def listed(metrics: Iterable[Metric]) -> dict[str, tuple[Any, str]]:
