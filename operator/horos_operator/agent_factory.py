@@ -16,11 +16,9 @@ from horos_operator.pods import Asked, Incarnation, desired_pod
 from horos_operator.settings import Settings
 from horos_operator.tool_servers import ToolServers, resolve_servers
 
-_NOT_FOR_THE_RUNTIME: Final = {
-    *("image", "image_pull_secrets", "env", "node_selector", "tolerations", "resources"),
-    *("priority", "idle_seconds"),
-}
-"""Fields that only the pod or the pool's queue is made from, and what is told filled in instead."""
+_OF_THE_POD: Final = {"image", "image_pull_secrets", "env", "node_selector", "tolerations", "resources"}
+_OF_THE_POOL: Final = {"priority", "idle_seconds", "parent_name"}
+"""Fields that the operator decides by; the runtime has no use for either."""
 
 NO_CONFIGS: Final[Configs] = MappingProxyType({})
 NO_SERVERS: Final[ToolServers] = MappingProxyType({})
@@ -93,8 +91,9 @@ class AgentFactory:
 
         `idleSeconds`, `models` and `servers` are what the spec says of them, filled in.
         """
-        hidden = _NOT_FOR_THE_RUNTIME
-        plain = wanted.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=hidden)
+        plain = wanted.spec.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD | _OF_THE_POOL
+        )
         stored = {
             "generation": agent.generation,
             "idleSeconds": wanted.idle_seconds,
