@@ -80,7 +80,7 @@ class PoolSeen:
 
 @dataclass(frozen=True, slots=True)
 class PoolDecision:
-    """Who gets a slot now, who waits in which place, whose runtime is asked to leave, whose pod is given up."""
+    """Who gets a slot now, who waits in which place, who is asked to leave, whose pod is given up."""
 
     start: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()

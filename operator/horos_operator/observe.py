@@ -17,6 +17,7 @@ from horos_operator.queue import Key
 from horos_operator.shared_objects import SharedCache, SharedFacts, SpecT
 from horos_operator.tool_servers import Heard, ToolServerFacts, ToolServers, servers_used
 
+
 @dataclass(frozen=True, slots=True)
 class BusSeen:
     """What the bus says. `problem` is empty when it could be asked.

@@ -27,7 +27,7 @@ from horos_operator.needs import Cause, cause_of
 from horos_operator.observe import Observation
 from horos_operator.pod_history import delay_after, failures_until, keep_until, last_ended
 from horos_operator.pod_troubles import lacks_bus_secret
-from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, asked, changed_parts, pod_name, pod_number
+from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, asked, changed_parts, pod_name
 
 CLAIM_LOOK_SECONDS: Final = 0.5
 """No watch event tells of the claim, so look again soon after a container runs that somebody waits to see."""
@@ -58,8 +58,8 @@ class _Life:
 class _Case:
     """One agent that shall exist, with everything the steps below look at.
 
-    `cause` is why it needs a pod, None when it needs none; `slot`: it may be given one; `give_up`: the one that
-    is starting gives its slot to somebody else.
+    `cause` is why it needs a pod, None when it needs none; `slot`: it may be given one; `give_up`: the one
+    that is starting gives its slot to somebody else.
     """
 
     agent: AgentFacts
@@ -201,7 +201,7 @@ def _hangs(case: _Case) -> bool:
 
 
 def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Plan:
-    """No pod holds the agent: it gets one if it needs it and has a slot, unless the last one failed lately."""
+    """No pod holds the agent: it gets one if it needs it and has a slot."""
     if candidate is not None and not candidate.dead:
         return _keep_waiting(case, candidate)
     if not case.cause:
@@ -211,6 +211,11 @@ def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Pl
         return Plan((), EXIT_SECONDS)
     if not case.slot or (candidate is not None and candidate.deleting):
         return Plan()
+    return _make(case, case.cause, candidate, factory)
+
+
+def _make(case: _Case, cause: Cause, candidate: PodFacts | None, factory: AgentFactory) -> Plan:
+    """Make a pod, unless the last one failed too lately."""
     last = last_ended(case.pods)
     failures = failures_until(last, case.life.epoch) if last else 0
     same = last is not None and last.asked == asked(case.wanted) and not _lacking(case, last)
@@ -219,7 +224,7 @@ def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Pl
         if wait > 0:
             return Plan((), wait)
     body = factory.pod(case.agent, case.wanted, Incarnation(case.life.epoch, failures))
-    create = CreatePod(body, _why(case.cause) if not failures else f"try again after {failures} failures")
+    create = CreatePod(body, _why(cause) if not failures else f"try again after {failures} failures")
     if candidate is None:
         return Plan((create,))
     return Plan((DeletePod(candidate, "its successor needs the name"), create))

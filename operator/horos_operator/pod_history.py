@@ -1,4 +1,4 @@
-"""What the pods that have ended tell: which was the last, how often it failed in a row, how long it is kept."""
+"""What the pods that have ended tell: which was the last, how often they failed, how long they are kept."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -52,9 +52,11 @@ class _Namespace:
 class Outcome:
     """How a pass over an agent ended: why it needs a pod, and what it has now.
 
-    `live`: a pod that is not terminal; `claimed`: it holds the agent; `again`: seconds until the next look.
+    `slot`: it had one when it began; `live`: a pod that is not terminal; `claimed`: it holds the agent;
+    `again`: seconds until the next look.
     """
 
+    slot: bool
     cause: Cause | None
     live: bool
     claimed: bool
@@ -79,7 +81,7 @@ class Slots:
     # What a pass asks and tells. ----------------------------------------------------------------------------
 
     def may_start(self, key: Key, *, limited: bool) -> bool:
-        """Whether the agent may be given a pod now. `limited`: its namespace has a pool, so it needs a grant."""
+        """Whether the agent may be given a pod now. `limited`: it needs a grant, its namespace has a pool."""
         here = self._of(key[0])
         return key[1] in here.granted if limited else self.room_in(key[0]) <= 0
 
@@ -121,6 +123,8 @@ class Slots:
         """A quota refused its pod: it keeps its place. Returns in how many seconds anybody tries again."""
         here = self._of(key[0])
         here.granted.discard(key[1])
+        if self.room_in(key[0]) > 0:
+            return self.room_in(key[0])  # of several at once, the first has told
         failures = here.room.failures if here.room is not None else 0
         delay = min(LONGEST_ROOM_SECONDS, FIRST_ROOM_SECONDS * 2.0 ** min(failures, 16))
         here.room = _Room(why, self._wall() + delay, failures + 1)
@@ -135,10 +139,12 @@ class Slots:
             self._touch(agent[0])
 
     def settle(self, agent: AgentFacts, outcome: Outcome) -> None:
-        """Its pass is over: give back a slot that it did not use, and note what it wishes for without work."""
+        """Its pass is over: give back a slot that it did not use, note what it wishes for without work."""
         here, name = self._of(agent.namespace), agent.name
-        granted, wish = name in here.granted, here.wishes.get(name)
-        here.granted.discard(name)
+        # A slot that was granted while the pass ran already is for the next one.
+        granted, wish = outcome.slot and name in here.granted, here.wishes.get(name)
+        if granted:
+            here.granted.discard(name)
         if outcome.cause is None or outcome.claimed:
             here.held.pop(name, None)
             here.giving_up.discard(name)

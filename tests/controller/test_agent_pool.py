@@ -11,7 +11,9 @@ from horos_operator.agent_pool import TURNS, AgentPool, LivePod, Need, PodPart, 
 POOL = AgentPool()
 
 
-def decide(*needs: Need, pods: tuple[LivePod, ...] = (), limit: int | None = 1, **more: object) -> PoolDecision:
+def decide(
+    *needs: Need, pods: tuple[LivePod, ...] = (), limit: int | None = 1, **more: object
+) -> PoolDecision:
     return POOL.decide(dataclasses.replace(PoolSeen(needs, pods, limit), **more))  # type: ignore[arg-type]
 
 
@@ -248,7 +250,7 @@ def test_nobody_starves_whatever_comes_later_at_its_priority_or_below(
 
 
 class Society:
-    """Agents that ask their children and answer when all of them have answered, on a pool of so many slots."""
+    """Agents that ask their children and answer when all of those have answered, on so many slots."""
 
     def __init__(self, families: dict[str, tuple[str, ...]], limit: int) -> None:
         self.children = families
