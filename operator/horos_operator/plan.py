@@ -168,7 +168,7 @@ def _pods(case: _Case, factory: AgentFactory) -> Plan:
     if case.life.holder and holder is None:
         reap = (Reap(case.life.holder, pod_name(case.agent.name, case.life.epoch)),)
     fenced = tuple(
-        DeletePod(pod, "another incarnation took its place")
+        DeletePod(pod, "another incarnation took its place" if holder else "its life is over")
         for pod in case.pods
         if pod not in (holder, candidate)
         and not pod.dead
