@@ -117,6 +117,7 @@ class Slots:
         """Its pod is made and in the caches, where it counts from now on."""
         here = self._of(key[0])
         here.granted.discard(key[1])
+        here.giving_up.discard(key[1])
         here.room = None
 
     def no_room(self, key: Key, why: str) -> float:

@@ -240,7 +240,10 @@ def test_a_holder_whose_pod_is_gone_is_reaped_and_replaced() -> None:
 
 def test_a_holder_whose_pod_ended_is_reaped() -> None:
     dead = failed_pod("ada-3", ago=60)
-    assert kinds(seen(agent(), dead, known=held(dead, epoch=3, in_work=True), now=NOW + 1)) == [Reap, CreatePod]
+    assert kinds(seen(agent(), dead, known=held(dead, epoch=3, in_work=True), now=NOW + 1)) == [
+        Reap,
+        CreatePod,
+    ]
     assert kinds(seen(agent(), dead, known=held(dead, epoch=3))) == [Reap]
 
 
@@ -262,9 +265,7 @@ def test_a_pod_that_has_just_retired_is_left_to_end_by_itself_and_counts_until_i
     assert planned(seen(agent(), dataclasses.replace(leaving, deleting=True), known=working)) == []
     # One that hangs must not keep its agent from its work for ever.
     hangs = dataclasses.replace(working, since=NOW - 11)
-    assert planned(seen(agent(), leaving, known=hangs)) == [
-        DeletePod(leaving, "its life is over")
-    ]
+    assert planned(seen(agent(), leaving, known=hangs)) == [DeletePod(leaving, "its life is over")]
     stuck = pod("ada-1", phase="Pending", running=False)
     assert kinds(seen(agent(), stuck, known=view(epoch=1))) == [DeletePod]
 

@@ -1,4 +1,4 @@
-"""Hibernation, the pool's queue and its quota: the operator's process against a real API server and kubelet."""
+"""Hibernation, the pool's queue and its quota: the operator's process against a real API server and nodes."""
 
 import asyncio
 import time
@@ -247,7 +247,9 @@ def test_a_quota_of_somebody_else_is_waited_for_in_a_namespace_without_a_pool(em
         "spec": {"hard": {"pods": "0"}},
     }
     stage.agents.apply(theirs)
-    eventually("counted", lambda: stage.agents.get("resourcequota", "tight")["status"]["hard"] == {"pods": "0"})
+    eventually(
+        "counted", lambda: stage.agents.get("resourcequota", "tight")["status"]["hard"] == {"pods": "0"}
+    )
     apply(stage, "ada")
     eventually("it waits", lambda: scheduled(stage, "ada") == ("False", "Queued"))
     told = stage.agents.condition("ada", "Scheduled")
