@@ -124,6 +124,7 @@ async def _pools(parts: Parts) -> None:
     """Give out slots."""
     while True:
         await parts.pools.look()
+        await parts.pools.wait()
 
 
 async def _pool_statuses(parts: Parts) -> None:

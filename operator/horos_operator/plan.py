@@ -174,7 +174,7 @@ def _pods(case: _Case, factory: AgentFactory) -> Plan:
         and not pod.dead
         and not pod.deleting
         # One that runs while nobody holds the agent has just retired: it ends by itself, unless it hangs.
-        and (holder is not None or not pod.running or _hangs(case))
+        and (holder is not None or not (pod.running or pod.ended) or _hangs(case))
     )
     step = _replace(case, holder, candidate) if holder else _start(case, candidate, factory)
     tidy = _tidy(case, candidate if case.cause and not holder else None)

@@ -85,7 +85,7 @@ def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str
         queue=queue,
         manager=manager,
         reconciler=Reconciler(manager, AgentFactory(settings), time.time, slots),
-        pools=PoolKeeper(manager, slots, queue, wakes, time.time),
+        pools=PoolKeeper(manager, slots, queue, wakes),
         wakes=wakes,
         health=health,
         leadership=leadership,
