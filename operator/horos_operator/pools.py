@@ -206,10 +206,14 @@ class PoolKeeper:
 
     async def _tell(self, namespace: str, record: _Record, waiting: tuple[str, ...]) -> None:
         now = self._clock()
-        if waiting == record.told or now - record.told_at < NET_SECONDS:
+        # Once a second, but at once that somebody waits: whoever becomes idle then rings the doorbell.
+        if waiting == record.told or (record.told and now - record.told_at < NET_SECONDS):
             return
+        began = not record.told
         await self._manager.control(namespace).tell_queue(waiting)
         record.told, record.told_at = waiting, now
+        # Whoever became idle since its view was read, and before this, has not rung.
+        record.touched |= began and bool(waiting)
 
 
 def _due(record: _Record) -> float:
