@@ -28,7 +28,8 @@ SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts
 
 @dataclass(frozen=True)
 class Watch:
-    """Where events go: the caches first, then `changed` gets the key that needs a pass.
+    """Where events go: the caches first, then `changed` gets the key that needs a pass; `affected` gets those
+    that many share a change with, who can wait.
 
     `heard` gets kind, uid and version of everything that was told, whether or not it is news. `wakes` is told
     what may mean that somebody gets a slot.
@@ -38,6 +39,7 @@ class Watch:
     changed: Callable[[Key], None]
     heard: Callable[[str, str, int], None]
     wakes: Wakes
+    affected: Callable[[Key], None]
 
     def told(self, kind: str, seen: SeenT) -> SeenT:
         """Pass on that an event told of this object."""
@@ -112,14 +114,14 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
         seen = target.told("modelconfigs", model_config_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_config(seen) if gone else target.caches.put_config(seen):
-            target.changed(key)
+            target.affected(key)
 
     @kopf.on.event(GROUP, VERSION, "toolservers", registry=registry)
     async def on_tool_server(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("toolservers", tool_server_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_server(seen) if gone else target.caches.put_server(seen):
-            target.changed(key)
+            target.affected(key)
 
     _register_pools(registry, target)
     return registry
@@ -131,7 +133,7 @@ def _register_pools(registry: kopf.OperatorRegistry, target: Watch) -> None:
         seen = target.told("agentpools", agent_pool_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_pool(seen) if gone else target.caches.put_pool(seen):
-            target.changed(key)
+            target.affected(key)
 
     @kopf.on.event("v1", "resourcequotas", registry=registry)
     async def on_quota(event: Mapping[str, Any], **_: Any) -> None:

@@ -162,6 +162,7 @@ class PoolKeeper:
         await self._tell(namespace, record, ())
 
     async def _decide(self, namespace: str, record: _Record, pool: AgentPoolFacts) -> None:
+        record.kicked = {}
         seen = crowd(namespace, self._caches, record.work)
         wanted = needs(seen, self._slots)
         case, decided = self._decided(seen, wanted, pool, None)

@@ -29,7 +29,7 @@ from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.pools import PoolKeeper
-from horos_operator.queue import KeyQueue
+from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
 from horos_operator.slots import Slots
@@ -157,7 +157,10 @@ async def _watch_until_told_to_end(parts: Parts) -> None:
         parts.health.vigil.heard(kind, uid, version)
         parts.witness.metrics.heard(kind)
 
-    target = Watch(parts.caches, parts.queue.add, heard, parts.wakes)
+    def affected(key: Key) -> None:
+        parts.queue.add(key, urgent=False)
+
+    target = Watch(parts.caches, parts.queue.add, heard, parts.wakes, affected)
     told = asyncio.Event()
     heed_signals(told)
     while not told.is_set():
