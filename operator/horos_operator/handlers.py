@@ -28,9 +28,9 @@ SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts
 
 @dataclass(frozen=True)
 class Watch:
-    """Where events go: the caches first, then `changed` gets the key that needs a pass; `affected` gets those
-    that many share a change with, who can wait.
+    """Where events go: the caches first, then `changed` gets the key that needs a pass.
 
+    `affected` gets the keys that something shared means something new for; they are many and can wait.
     `heard` gets kind, uid and version of everything that was told, whether or not it is news. `wakes` is told
     what may mean that somebody gets a slot.
     """
