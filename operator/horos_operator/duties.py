@@ -143,7 +143,8 @@ async def _pool_statuses(parts: Parts) -> None:
 
 async def _hear_of_dirty(parts: Parts, namespace: str) -> None:
     for name in await parts.manager.control(namespace).dirty():
-        parts.queue.add((namespace, name))
+        # Nobody waits for a status: who needs a pod is told by doorbells.
+        parts.queue.add((namespace, name), urgent=False)
 
 
 async def _shared_statuses(parts: Parts) -> None:
