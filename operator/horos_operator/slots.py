@@ -207,6 +207,10 @@ class Slots:
         """Who has no work and wants a pod all the same, since when in seconds since the epoch."""
         return {name: since for name, (_, since) in self._of(namespace).wishes.items()}
 
+    def held(self, namespace: str) -> frozenset[str]:
+        """Whom `held_back` and `not_before` may say something about."""
+        return frozenset(self._of(namespace).held)
+
     def held_back(self, agent: AgentFacts) -> bool:
         """Whether it is not its time yet; an edit makes it so."""
         held = self._of(agent.namespace).held.get(agent.name)
