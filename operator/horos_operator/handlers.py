@@ -98,13 +98,14 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
     async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("agents", agent_facts(event["object"]))
         gone = event["type"] == "DELETED"
-        target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
+        if gone or not target.caches.knows(seen):
+            target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def on_pod(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("pods", pod_facts(event["object"]))
-        if seen.agent:
-            gone = event["type"] == "DELETED"
+        gone = event["type"] == "DELETED"
+        if seen.agent and (gone or not target.caches.knows(seen)):
             target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
             if gone or seen.dead:
                 target.wakes.free(seen.namespace)
