@@ -18,9 +18,9 @@ async def test_agents_are_listed_with_what_they_do(here: Here, ada: Agent) -> No
     done = await here.horos("agents")
     assert (done.code, done.err) == (0, "")
     head, line = done.out.splitlines()
-    titles = ["NAME", "STATE", "RESIDENT", "WAITING", "TURNS", "TOKENS", "COST", "BUDGET", "REASON"]
+    titles = ["NAME", "STATE", "RESIDENCY", "IDLE", "WAITING", "TURNS", "TOKENS", "COST", "BUDGET", "REASON"]
     assert head.split() == titles
-    assert line.split() == ["ada", "idle", "yes", "0", "0", "0", "0", "-", "-"]
+    assert line.split() == ["ada", "idle", "resident", "0s", "0", "0", "0", "0", "-", "-"]
 
 
 async def test_agents_as_json_are_what_the_gateway_says(here: Here, ada: Agent) -> None:
