@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004 - redis-py's name
@@ -104,6 +105,20 @@ class Bus:
         """
         return Bus(self._client, self.prefix, self._address, guard)
 
+    def alone(self) -> Bus:
+        """Open the same door over one connection of its own, for somebody who must know when it is lost.
+
+        A command that finds it broken raises BusUnavailableError and is not tried again; the next one opens
+        it anew. Close it for itself.
+        """
+        pool = self._client.connection_pool
+        once = ConnectionPool(
+            connection_class=pool.connection_class,
+            **{**pool.connection_kwargs, "retry": Retry(NoBackoff(), retries=0)},
+        )
+        client = Redis(connection_pool=once, single_connection_client=True)
+        return Bus(client, self.prefix, self._address, self._guard)
+
     async def call(self, script: str, args: Sequence[Argument]) -> Any:
         """Run a script of this package by its name. Its one key is the prefix, which the others share.
 
@@ -133,7 +148,7 @@ class Bus:
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""
-        await self._client.aclose()
+        await self._client.aclose(close_connection_pool=True)
 
     @asynccontextmanager
     async def translated(self) -> AsyncIterator[None]:
