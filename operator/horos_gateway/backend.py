@@ -14,7 +14,8 @@ from horos_api.server_report import read_report
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
-from horos_bus.records import AgentView, Place
+from horos_bus.operating import Place
+from horos_bus.records import AgentView
 from horos_bus.sender import reply, send
 from horos_gateway.agent_bodies import agent_body, agent_fields, dead_letter_body, inbox_body
 from horos_gateway.bodies import (

@@ -113,7 +113,10 @@ async def test_the_list_tells_why_and_has_agents_that_the_gateway_does_not_know(
     cluster.door.says("ada", Accepted=VALID, Ready=MISSING)
     cluster.door.says("new")
     _, ada, new = (await cluster.horos("agents")).out.splitlines()
-    assert ada.rstrip().split(maxsplit=9) == [*["ada", "idle", "starting", "-", "0", "0", "0", "0", "-"], TOLD]
+    assert ada.rstrip().split(maxsplit=9) == [
+        *["ada", "idle", "starting", "-", "0", "0", "0", "0", "-"],
+        TOLD,
+    ]
     assert new.split(maxsplit=9)[:9] == ["new", *["-"] * 8]
     assert "the operator has not looked at it yet" in new
 

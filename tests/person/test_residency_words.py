@@ -24,8 +24,10 @@ def agent(name: str = "ada", **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("number", "said"),
-    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th"), (21, "21st")]
-    + [(102, "102nd"), (111, "111th"), (113, "113th"), (1001, "1001st")],
+    [
+        *((1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th")),
+        *((21, "21st"), (102, "102nd"), (111, "111th"), (113, "113th"), (1001, "1001st")),
+    ],
 )
 def test_places_are_ordinals(number: int, said: str) -> None:
     assert ordinal(number) == said
