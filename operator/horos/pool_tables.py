@@ -51,13 +51,17 @@ def _limit(told: dict[str, Any], manifest: dict[str, Any] | None) -> list[tuple[
 
 def _evicts(spec: dict[str, Any]) -> str:
     if spec.get("evict") == "Never":
-        return "nobody (Never): who waits, waits until somebody hibernates"
-    return "the idle longest, when somebody waits (IdleLongest)"
+        return "nobody (Never): everybody keeps a pod for its idle time"
+    return "who is idle longest, when somebody waits (IdleLongest)"
 
 
 def _idle_time(spec: dict[str, Any]) -> str:
     seconds = spec.get("idleSeconds", 300)
-    return f"hibernates after {span(seconds)} without a turn" if seconds else "hibernates only when evicted"
+    return (
+        f"hibernates after {span(seconds)} without a turn"
+        if seconds
+        else "hibernates only when somebody needs the slot"
+    )
 
 
 def _numbers(told: dict[str, Any]) -> list[tuple[str, str]]:

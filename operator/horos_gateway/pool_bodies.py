@@ -18,8 +18,8 @@ class QueuedBody(WireBody):
     state: AgentState = Field(description="What it is doing.")
     since: str | None = Field(description="Since when it needs a process (RFC 3339, UTC); null: not known.")
     why: Why = Field(
-        description="What it needs a process for: its open turn, a message, an order to wake it, its birth (it "
-        "never had one yet), or because it stays resident (idleSeconds 0)."
+        description="What it needs a process for: its open turn, a message, an order to wake it, its birth "
+        "(it never had one), or because it stays resident (idleSeconds 0)."
     )
 
 

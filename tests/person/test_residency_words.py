@@ -184,7 +184,7 @@ def pool(told: dict[str, Any], manifest: dict[str, Any] | None) -> str:
 def test_a_pool_is_told_with_its_limit_its_queue_and_its_residents() -> None:
     assert pool(POOL, MANIFEST) == (
         "Limit:      2 pods\n"
-        "Evicts:     the idle longest, when somebody waits (IdleLongest)\n"
+        "Evicts:     who is idle longest, when somebody waits (IdleLongest)\n"
         "Idle time:  hibernates after 5m without a turn\n"
         "Quota:      2 of 2 pods in ResourceQuota horos-agents\n"
         "Resident:   2\n"
@@ -216,8 +216,8 @@ def test_a_limit_that_the_operator_has_not_seen_is_told_as_such() -> None:
     manifest = {"spec": {"maxRunning": 5, "idleSeconds": 0, "evict": "Never"}}
     assert pool(POOL, manifest).startswith(
         "Limit:      5 pods; the operator has not taken it in yet\n"
-        "Evicts:     nobody (Never): who waits, waits until somebody hibernates\n"
-        "Idle time:  hibernates only when evicted\n"
+        "Evicts:     nobody (Never): everybody keeps a pod for its idle time\n"
+        "Idle time:  hibernates only when somebody needs the slot\n"
         "Resident:"
     )
 
