@@ -189,8 +189,8 @@ async def test_describe_tells_the_live_state_and_the_last_events(here: Here, ada
     await ada.fail(turn, "ModelRefusesKey", "check Secret llm")
     done = await here.horos("describe", "ada")
     assert done.code == 0
-    assert "  Reason:   ModelRefusesKey: check Secret llm\n" in done.out
-    assert f"  Turn:     {turn.id} in thread main\n" in done.out
+    assert "  Reason:    ModelRefusesKey: check Secret llm\n" in done.out
+    assert f"  Turn:      {turn.id} in thread main\n" in done.out
     assert "RUN_ERROR" in done.out.partition("Last events:")[2]
     told = (await here.horos("describe", "ada", "-o", "json")).json
     assert (told["agent"], told["live"]["state"]) == (None, "error")
