@@ -261,6 +261,16 @@ async def test_a_gateway_that_is_not_there_is_said_to_be(here: Here) -> None:
         assert (done.code, "cannot be reached" in done.err) == (4, True)
 
 
+async def has_both(ada: Agent) -> None:
+    """Wait until two messages are in ada's inbox."""
+
+    async def both() -> bool:
+        view = await ada.control.view("ada")
+        return view is not None and view.waiting == 2
+
+    await until(both)
+
+
 async def answered(waiting: Running, ada: Agent) -> Done:
     """Let ada get its process and answer."""
     await ada.runtime.claim(None)
@@ -294,12 +304,7 @@ async def test_an_agent_that_goes_while_a_message_waits_is_told_of_again(here: H
     await here.horos("send", "ada", "Something else", "--thread", "side")
     turn = await ada.turn()
     waiting = await here.start("send", "ada", "Hello", "--wait")
-
-    async def has_both() -> bool:
-        view = await ada.control.view("ada")
-        return view is not None and view.waiting == 2
-
-    await until(has_both)
+    await has_both(ada)
     await ada.control.ctl("ada", "evict")
     await ada.answer(turn, "Done.")
     async with obedient(ada):
@@ -321,10 +326,10 @@ async def test_a_chat_with_a_queued_agent_begins_with_its_place(here: Here, asle
     chat = await here.start("chat", "ada")
     await chat.says("ada is 1st of 1 in the pool's queue\n")
     await chat.type("And?\n")
+    await has_both(asleep)
     await asleep.runtime.claim(None)
-    for text in ("One.", "Two."):
-        await asleep.answer(await asleep.turn(), text)
-    await chat.until("Two.")
+    await asleep.answer(await asleep.turn(), "Here I am.")
+    await chat.until("Here I am.")
     done = await chat.end("")
     assert done.err == "ada is 1st of 1 in the pool's queue\n"
 
