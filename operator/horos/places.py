@@ -26,14 +26,19 @@ class Places:
 
     def see(self, live: Mapping[str, Any]) -> bool:
         """Take how the agent stands; returns whether it waits for a process."""
-        waits = bool(live["residency"] == "queued")
-        words = waking_words(self.agent, live) if waits else ""
+        if live["residency"] != "queued":
+            self.awake()
+            return False
+        words = waking_words(self.agent, live)
         # Whoever knows what is wrong is not told that it wakes up, but is told its place.
-        if words and words != self._said and not (self._trouble and not live["queue"]):
+        if words != self._said and (live["queue"] or not self._trouble):
             self._say(words)
         self._said = words
-        self._trouble = self._trouble if waits else ""
-        return waits
+        return True
+
+    def awake(self) -> None:
+        """Take that a process has the agent: what is said next is new."""
+        self._said = self._trouble = ""
 
     def cannot(self, why: str) -> None:
         """Take what keeps the agent from getting a process, or from answering."""
@@ -61,6 +66,7 @@ class Watcher:
             self._waits.set()
         elif event.get("name") == "resident":
             self._waits.clear()
+            self._places.awake()
 
     async def run(self) -> None:
         """Look every second while it waits; without end."""

@@ -32,6 +32,12 @@ def queue_words(queue: Mapping[str, Any], now: float) -> str:
     return place_words(queue) + (f" for {waited}" if waited else "")
 
 
+def slot_words(queue: Mapping[str, Any], now: float) -> str:
+    """Say, beside the place, what an agent waits for and for how long it has; `now` in seconds."""
+    waited = age(queue["since"], now)
+    return "waits for a slot" + (f" for {waited}" if waited else "")
+
+
 def residency_cell(live: Mapping[str, Any]) -> str:
     """Say it in one word and, in the queue, two numbers."""
     if live["residency"] != "queued":

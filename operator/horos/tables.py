@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from horos.readiness import why_not_ready
-from horos.residency_words import age, queue_words, residency_cell, residency_line
+from horos.residency_words import age, residency_cell, residency_line, slot_words
 from horos.usage_words import share_of_budget, usage_rows
 from horos_api.conditions import Reason
 
@@ -102,7 +102,7 @@ def dead_letters_table(letters: Sequence[dict[str, Any]]) -> Table:
 def _why(agent: dict[str, Any], told: str, now: float) -> str:
     """Why an agent does not go on: what people have to decide comes first, since they can."""
     queue = agent["queue"]
-    place = queue_words(queue, now) if queue else ""
+    place = slot_words(queue, now) if queue else ""
     count = agent.get("approvals", 0)
     waits = f"waits for {_count(count, 'decision')}: see `horos approvals {agent['name']}`" if count else ""
     return "; ".join(part for part in (waits, reason_of(agent) or told, place) if part) or "-"

@@ -334,6 +334,18 @@ async def test_a_chat_with_a_queued_agent_begins_with_its_place(here: Here, asle
     assert done.err == "ada is 1st of 1 in the pool's queue\n"
 
 
+async def test_a_chat_tells_each_time_that_the_agent_wakes_up(here: Here, asleep: Agent) -> None:
+    chat = await here.start("chat", "ada")
+    for said in ("One?", "Two?"):
+        await chat.type(f"{said}\n")
+        await chat.says("ada is waking up\n" * (1 if said == "One?" else 2))
+        await asleep.runtime.claim(None)
+        await asleep.answer(await asleep.turn(), f"{said} Yes.")
+        await chat.until(f"{said} Yes.")
+        await asleep.runtime.retire()
+    assert await chat.end("") == Done(0, "One? Yes.\nTwo? Yes.\n", "ada is waking up\n" * 2)
+
+
 async def test_a_pod_that_does_not_come_is_asked_about(cluster: Cluster) -> None:
     await cluster.control.create("ada", "uid-ada")
     cluster.door.says("ada", Accepted=VALID, Ready=("True", "Hibernated", "it wakes when it is needed"))
@@ -356,7 +368,7 @@ async def test_the_list_and_the_description_tell_where_an_agent_stands(here: Her
     )
     [_, line] = (await here.horos("agents")).out.splitlines()
     assert line.split()[:4] == ["ada", "idle", "queued", "1/1"]
-    assert "1st of 1 in the pool's queue for " in line
+    assert "waits for a slot for " in line
     events = (await here.horos("events", "ada", "--no-follow")).out
     assert "hibernated process 1 gave the agent back" in events
     assert "wake it needs a process: a message waits" in events

@@ -97,7 +97,7 @@ def test_agents_come_in_the_order_of_what_a_person_wants_to_see() -> None:
         ("b-suspended", "hibernated", "-"),
         ("i-over", "hibernated", "-"),
     ]
-    assert lines[5].endswith("  1st of 2 in the pool's queue for 12s")
+    assert lines[5].endswith("  waits for a slot for 12s")
 
 
 def test_the_condition_of_a_queued_agent_does_not_repeat_its_place() -> None:
@@ -105,7 +105,7 @@ def test_the_condition_of_a_queued_agent_does_not_repeat_its_place() -> None:
     conditions = [{"type": "Accepted", "status": "True", "reason": "Valid"}, queued]
     manifest = {"metadata": {"name": "ada"}, "spec": {}, "status": {"conditions": conditions}}
     placed = agent(residency="queued", queue=QUEUE)
-    assert as_text(agents_table([placed], [manifest], NOW)).endswith("  3rd of 7 in the pool's queue for 12s")
+    assert as_text(agents_table([placed], [manifest], NOW)).endswith("  waits for a slot for 12s")
     # What the operator has not told the gateway, the Agent tells.
     unplaced = agent(residency="queued")
     assert as_text(agents_table([unplaced], [manifest], NOW)).endswith("  Queued: waits for a slot")
