@@ -103,6 +103,10 @@ async def test_an_idle_agent_hibernates_with_a_click_and_says_so_quietly(
     await window.browser.shows("Hibernated: the next message wakes it.", ".note")
     await window.browser.shows("hibernated", ".state")
     await window.browser.shows("Wake", ".order")
+    before = await window.browser.texts(".item")
+    await window.browser.reload()
+    await window.browser.shows("Hibernated: the next message wakes it.", ".note")
+    assert await window.browser.texts(".item") == before
 
 
 async def test_a_turn_is_finished_first_and_that_is_said(window: Window, ada: MessageService) -> None:
@@ -126,7 +130,7 @@ async def test_an_order_that_is_refused_says_why(window: Window, ada: MessageSer
     await window.log_in("ada")
     await window.browser.shows("Wake", ".order")
     # The page does not look at it again before the click.
-    await window.browser.run("Object.defineProperty(document, 'hidden', {value: true})")
+    await window.browser.run("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     await Control(window.stage.bus).ctl("ada", "pause")
     await window.browser.run(
         "const order = document.querySelector('.order'); order.hidden = false; order.value = 'wake';"
@@ -134,7 +138,8 @@ async def test_an_order_that_is_refused_says_why(window: Window, ada: MessageSer
     )
     await window.browser.shows("agent ada is suspended: it has no process until it is resumed", ".note")
     await window.browser.shows("Suspended: it keeps its messages", ".banner")
-    assert await window.browser.texts(".order") == []
+    await window.browser.run("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    await window.browser.until("!document.querySelector('.order').checkVisibility()")
 
 
 async def test_a_new_thread_stays_empty_while_processes_come_and_go(

@@ -6,7 +6,7 @@ import { el, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Head } from "./head.js";
 import { Pane } from "./pane.js";
-import { waitOf } from "./residency.js";
+import { ASLEEP, lookOf, waitOf } from "./residency.js";
 import { Thread } from "./thread.js";
 
 const KEPT = 240; // items in the page; older ones are read again on demand
@@ -133,6 +133,7 @@ export class Conversation {
     this._head.threads(body.threads);
     this._composer.running(body.thread === this.place.thread ? body.turn : "");
     queueMicrotask(() => {
+      if (lookOf(body) === "hibernated") this._thread.process(ASLEEP);
       this._pane.more(this._thread.first > 0);
       this._pane.follow();
     });

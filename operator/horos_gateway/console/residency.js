@@ -19,8 +19,11 @@ export function looksLike(agent) {
   return look === "queued" ? `queued · ${placeOf(agent.queue)}` : look;
 }
 
+export const WAKING = "Waking up…";
+export const ASLEEP = "Hibernated: the next message wakes it.";
+
 /** The sentence for who waits for it. */
-export const waitOf = ({ queue }) => (queue ? `${placeOf(queue)} in the pool’s queue.` : "Waking up…");
+export const waitOf = ({ queue }) => (queue ? `${placeOf(queue)} in the pool’s queue.` : WAKING);
 
 /** What a person can ask of its process now: wake, hibernate, or nothing. */
 export function orderFor({ state, residency }) {

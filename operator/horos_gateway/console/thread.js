@@ -4,6 +4,7 @@
 
 import { Asked, isDecision } from "./asked.js";
 import { NOTES, messageOf, noteOf, reasonOf, stepOf, summaryOf } from "./parts.js";
+import { ASLEEP, WAKING } from "./residency.js";
 
 const NAMED = /^([^/]+)\/(\d+)/;
 
@@ -206,9 +207,9 @@ export class Thread extends Asked {
   _process(name, at) {
     if (name === "wake") {
       this._wokenAt = at;
-      this.process("Waking up…");
+      this.process(WAKING);
     } else if (name === "hibernated") {
-      this.process("Hibernated: the next message wakes it.");
+      this.process(ASLEEP);
     } else {
       const seconds = (at - this._wokenAt) / 1000;
       this.process(seconds >= 0 ? `Awake after ${seconds.toFixed(1)} s.` : "Awake.", false);
