@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,23 @@ def cluster() -> Iterator[None]:
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
+    with ours_alone():
+        yield
+
+
+@contextmanager
+def ours_alone() -> Iterator[None]:
+    """Have today's CRDs, and the operator of the release stopped, which would serve the same Agents."""
     for kind in KINDS:
         _install_definition(kind.plural)
     other = ("-n", RELEASE, "scale", "deployment/horos-operator")
     released = run("kubectl", *other, "--replicas=0", check=False).returncode == 0
-    yield
-    if released:
-        kubectl(*other, "--replicas=1")
-        kubectl("-n", RELEASE, "rollout", "status", "deployment/horos-operator", "--timeout=120s")
+    try:
+        yield
+    finally:
+        if released:
+            kubectl(*other, "--replicas=1")
+            kubectl("-n", RELEASE, "rollout", "status", "deployment/horos-operator", "--timeout=120s")
 
 
 def _install_definition(plural: str) -> None:
