@@ -9,9 +9,11 @@ from horos_operator.cluster import Cluster
 from horos_operator.elector import Leadership
 from horos_operator.health import Health
 from horos_operator.observe import Caches
+from horos_operator.pools import PoolKeeper
 from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.wakes import Wakes
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Parts:
     queue: KeyQueue
     manager: AgentManager
     reconciler: Reconciler
+    pools: PoolKeeper
+    wakes: Wakes
     health: Health
     leadership: Leadership
     synced: asyncio.Event

@@ -25,10 +25,13 @@ from horos_operator.kube.lease import KubeLease
 from horos_operator.leadership import Rules
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
+from horos_operator.pools import PoolKeeper
 from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.slots import Slots
 from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
+from horos_operator.wakes import Wakes
 
 WATCH_AGAIN_SECONDS: Final = 5.0
 
@@ -72,14 +75,18 @@ def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str
     cluster = KubeCluster(connection, settings.watched_namespaces, leadership.check)
     guarded = bus.guarded(leadership.check)
     manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, settings, url))
+    queue, wakes = KeyQueue(time.monotonic), Wakes()
+    slots = Slots(time.time, wakes.touch)
     return Parts(
         settings=settings,
         cluster=cluster,
         bus=bus,
         caches=caches,
-        queue=KeyQueue(time.monotonic),
+        queue=queue,
         manager=manager,
-        reconciler=Reconciler(manager, AgentFactory(settings), time.time),
+        reconciler=Reconciler(manager, AgentFactory(settings), time.time, slots),
+        pools=PoolKeeper(manager, slots, queue, wakes, time.time),
+        wakes=wakes,
         health=health,
         leadership=leadership,
         synced=asyncio.Event(),
@@ -117,7 +124,7 @@ async def _watch_until_told_to_end(parts: Parts) -> None:
     It ends with an error that it does not expect, such as any in a stream but 410. Then it is started again,
     and lists everything anew.
     """
-    target = Watch(parts.caches, parts.queue.add, parts.health.vigil.heard)
+    target = Watch(parts.caches, parts.queue.add, parts.health.vigil.heard, parts.wakes)
     told = asyncio.Event()
     while not told.is_set():
         try:

@@ -19,7 +19,7 @@ REMAIN: Final = ("ada", "bob", "cyd")
 
 
 async def begin(world: World) -> None:
-    """A pool of one, and four agents at once: they are born one after the other."""
+    """A pool of one, and four agents at once: one is born, and nobody has to leave for the others' birth."""
     await world.apply("modelconfigs", "default", {"name": "none", "baseUrl": "http://127.0.0.1:9/v1"})
     await world.apply("toolservers", "tickets", {"url": "http://127.0.0.1:9/mcp"})
     await world.apply("agentpools", POOL, {"maxRunning": 1})
@@ -30,9 +30,9 @@ async def begin(world: World) -> None:
             name,
             {**placement(world.place.node), **({"tools": {"servers": servers}} if servers else {})},
         )
-    for name in AGENTS:
-        await world.until(f"{name} is born", lambda name=name: _claimed(world, name))
     await world.until("the quota is there", lambda: _hard(world) == "1")
+    await world.until("all are known", lambda: all(world.reason(name) for name in AGENTS))
+    await world.until("one is born", lambda: _any_claimed(world))
 
 
 async def all_are_asked(world: World) -> None:
@@ -129,9 +129,9 @@ async def farewell(world: World) -> None:
     await world.until("all Agents are gone", lambda: not world.record.now["agents"])
 
 
-async def _claimed(world: World, name: str) -> bool:
-    view = await world.control.view(name)
-    return view is not None and view.epoch > 0
+async def _any_claimed(world: World) -> bool:
+    views = await world.control.views(AGENTS)
+    return any(view.epoch for view in views.values())
 
 
 def _hard(world: World) -> str:
