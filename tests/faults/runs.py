@@ -167,6 +167,8 @@ async def _live_through(world: World, run: Run, end: Mapping[str, Any] | None) -
         *verdict.of_lives(history, epochs),
         *world.failures,
     ]
+    if run.found:
+        (run.folder / "record.txt").write_text("".join(f"{seen}\n" for seen in history))
     run.writes, run.told = world.gate.writes, world.gate.told
     run.reached = world.gate.hit or run.point is None
 
