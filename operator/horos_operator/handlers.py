@@ -1,5 +1,7 @@
 """Kopf at the edge, the only file that knows it: watch events become cached facts and queued keys."""
 
+import asyncio
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -28,6 +30,7 @@ SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts
 class Watch:
     """Where events go: the caches first, then `changed` gets the key that needs a pass.
 
+    `affected` gets the keys that something shared means something new for; they are many and can wait.
     `heard` gets kind, uid and version of everything that was told, whether or not it is news. `wakes` is told
     what may mean that somebody gets a slot.
     """
@@ -36,6 +39,7 @@ class Watch:
     changed: Callable[[Key], None]
     heard: Callable[[str, str, int], None]
     wakes: Wakes
+    affected: Callable[[Key], None]
 
     def told(self, kind: str, seen: SeenT) -> SeenT:
         """Pass on that an event told of this object."""
@@ -44,16 +48,30 @@ class Watch:
         return seen
 
 
-async def watch(target: Watch, namespaces: tuple[str, ...]) -> None:
-    """Watch our kinds and agents' pods until SIGTERM or SIGINT; `namespaces` empty means all of them."""
-    await kopf.operator(
+async def watch(target: Watch, namespaces: tuple[str, ...], told: asyncio.Event) -> None:
+    """Watch our kinds and agents' pods until `told` is set; `namespaces` empty means all of them.
+
+    Raises whatever Kopf ends with, such as any error in a stream but 410, and may return before it is told.
+    """
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=_registry(target),
         settings=_settings(),
         standalone=True,
         identity=IDENTITY,
         clusterwide=not namespaces,
         namespaces=namespaces,
+        stop_flag=told,
     )
+    # Kopf takes the signals for itself, and says to nobody whether it was a signal that has ended it.
+    heed_signals(told)
+    await kopf.run_tasks(tasks, ignored=others)
+
+
+def heed_signals(told: asyncio.Event) -> None:
+    """Set `told` when the process is told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
 
 
 def _settings() -> kopf.OperatorSettings:
@@ -96,14 +114,14 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
         seen = target.told("modelconfigs", model_config_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_config(seen) if gone else target.caches.put_config(seen):
-            target.changed(key)
+            target.affected(key)
 
     @kopf.on.event(GROUP, VERSION, "toolservers", registry=registry)
     async def on_tool_server(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("toolservers", tool_server_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_server(seen) if gone else target.caches.put_server(seen):
-            target.changed(key)
+            target.affected(key)
 
     _register_pools(registry, target)
     return registry
@@ -115,7 +133,7 @@ def _register_pools(registry: kopf.OperatorRegistry, target: Watch) -> None:
         seen = target.told("agentpools", agent_pool_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_pool(seen) if gone else target.caches.put_pool(seen):
-            target.changed(key)
+            target.affected(key)
 
     @kopf.on.event("v1", "resourcequotas", registry=registry)
     async def on_quota(event: Mapping[str, Any], **_: Any) -> None:

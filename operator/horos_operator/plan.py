@@ -26,7 +26,7 @@ from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.needs import Cause, cause_of
 from horos_operator.observe import Observation
 from horos_operator.pod_history import delay_after, failures_until, keep_until, last_ended
-from horos_operator.pod_troubles import lacks_bus_secret
+from horos_operator.pod_troubles import is_waiting_in_vain, lacks_bus_secret
 from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, asked, changed_parts, pod_name
 
 CLAIM_LOOK_SECONDS: Final = 0.5
@@ -174,7 +174,7 @@ def _pods(case: _Case, factory: AgentFactory) -> Plan:
         and not pod.dead
         and not pod.deleting
         # One that runs while nobody holds the agent has just retired: it ends by itself, unless it hangs.
-        and (holder is not None or not pod.running or _hangs(case))
+        and (holder is not None or not (pod.running or pod.ended) or _hangs(case))
     )
     step = _replace(case, holder, candidate) if holder else _start(case, candidate, factory)
     tidy = _tidy(case, candidate if case.cause and not holder else None)
@@ -260,7 +260,7 @@ def _keep_waiting(case: _Case, candidate: PodFacts) -> Plan:
     changed = _changed(case, candidate)
     if changed:
         return Plan((DeletePod(candidate, f"changed before it started: {', '.join(changed)}"),))
-    if case.give_up and not candidate.running:
+    if case.give_up and is_waiting_in_vain(candidate):
         return Plan((DeletePod(candidate, "what it waits for does not come, and others wait for its slot"),))
     # Of an agent that was well before nobody doubts that it will claim: the bus' mark is soon enough.
     doubtful = case.life.epoch == 0 or candidate.failures > 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from horos_api.resources import IDLE_SECONDS
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.pod_cache import Gone
 
@@ -31,12 +32,12 @@ class PoolCache:
         return self._quotas.get(namespace)
 
     def put_pool(self, seen: AgentPoolFacts) -> bool:
-        """Remember a pool; returns whether it means something new for its agents."""
+        """Remember a pool; returns whether it means something new for the configuration of its agents."""
         known = self._pools.get(seen.namespace)
         if seen.uid in self._gone or (known is not None and known.version > seen.version):
             return False
         self._pools[seen.namespace] = seen
-        return known is None or known.spec != seen.spec
+        return _idle_seconds(known) != _idle_seconds(seen)
 
     def drop_pool(self, seen: AgentPoolFacts) -> bool:
         """Forget a pool that is gone; a younger one stays. Returns whether it was the one that counted."""
@@ -66,3 +67,7 @@ class PoolCache:
             self.drop_quota(quota)
         pools = [each for each in self._pools.values() if each.uid in missing]
         return {each.namespace for each in pools if self.drop_pool(each)}
+
+
+def _idle_seconds(pool: AgentPoolFacts | None) -> int:
+    return pool.spec.idle_seconds if pool is not None and pool.spec is not None else IDLE_SECONDS

@@ -61,10 +61,20 @@ class _Record:
 
 
 class PoolKeeper:
-    """Keeps every namespace's pool while this operator leads. `wall` gives seconds since the epoch."""
+    """Keeps every namespace's pool while this operator leads.
 
-    def __init__(
-        self, manager: AgentManager, slots: Slots, queue: KeyQueue, wakes: Wakes, wall: Callable[[], float]
+    `wall` gives seconds since the epoch, `clock` seconds on any scale that only grows.
+    """
+
+    def __init__(  # noqa: PLR0913 - the clocks have defaults
+        self,
+        manager: AgentManager,
+        slots: Slots,
+        queue: KeyQueue,
+        wakes: Wakes,
+        *,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._manager = manager
         self._caches = manager.caches
@@ -72,6 +82,7 @@ class PoolKeeper:
         self._queue = queue
         self._wakes = wakes
         self._wall = wall
+        self._clock = clock
         self._pool = AgentPool()
         self._records: dict[str, _Record] = {}
 
@@ -91,16 +102,19 @@ class PoolKeeper:
             self._wakes.ring(namespace)
 
     async def look(self) -> None:
-        """Decide wherever it is time, then wait until it may be time again."""
-        now = time.monotonic()
+        """Decide wherever it is time."""
+        now = self._clock()
         namespaces = self._caches.namespaces()
         self._note(namespaces)
         for namespace in sorted(namespaces):
             record = self._records[namespace]
             if _due(record) <= now:
                 await self._look_at(namespace, record)
+
+    async def wait(self) -> None:
+        """Wait until it may be time again."""
         soonest = min((_due(each) for each in self._records.values()), default=math.inf)
-        await self._wakes.wait(max(0.0, min(NET_SECONDS, soonest - time.monotonic())))
+        await self._wakes.wait(max(0.0, min(NET_SECONDS, soonest - self._clock())))
 
     def _note(self, namespaces: set[str]) -> None:
         touched, rung, freed = self._wakes.take()
@@ -114,7 +128,7 @@ class PoolKeeper:
             record.touched |= namespace in touched or namespace in freed or record.rung
 
     async def _look_at(self, namespace: str, record: _Record) -> None:
-        began = time.monotonic()
+        began = self._clock()
         record.touched = False
         try:
             if record.rung or began - record.read_at >= NET_SECONDS:
@@ -131,7 +145,7 @@ class PoolKeeper:
             if not record.trouble:
                 log.warning("%s: nobody is given a slot: %s", namespace, error)
             record.trouble, record.rung = str(error), True
-        record.decided_at = time.monotonic()
+        record.decided_at = self._clock()
         cost = record.decided_at - began
         record.rest = min(LONGEST_REST, max(DEBOUNCE_SECONDS, 3 * cost))
 
@@ -148,6 +162,7 @@ class PoolKeeper:
         await self._tell(namespace, record, ())
 
     async def _decide(self, namespace: str, record: _Record, pool: AgentPoolFacts) -> None:
+        record.kicked = {}
         seen = crowd(namespace, self._caches, record.work)
         wanted = needs(seen, self._slots)
         case, decided = self._decided(seen, wanted, pool, None)
@@ -191,11 +206,15 @@ class PoolKeeper:
         await self._tell(namespace, record, waiting)
 
     async def _tell(self, namespace: str, record: _Record, waiting: tuple[str, ...]) -> None:
-        now = time.monotonic()
-        if waiting == record.told or now - record.told_at < NET_SECONDS:
+        now = self._clock()
+        # Once a second, but at once that somebody waits: whoever becomes idle then rings the doorbell.
+        if waiting == record.told or (record.told and now - record.told_at < NET_SECONDS):
             return
+        began = not record.told
         await self._manager.control(namespace).tell_queue(waiting)
         record.told, record.told_at = waiting, now
+        # Whoever became idle since its view was read, and before this, has not rung.
+        record.touched |= began and bool(waiting)
 
 
 def _due(record: _Record) -> float:

@@ -16,6 +16,7 @@ from horos_operator.checks import verdicts
 from horos_operator.cluster import NoRoomError, OutdatedError, RefusedError
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
+from horos_operator.metrics import Metrics
 from horos_operator.needs import Cause, cause_of
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import Plan, plan
@@ -25,6 +26,7 @@ from horos_operator.situation import situation
 from horos_operator.slots import Outcome, Slots
 from horos_operator.status import agent_status, turns, write_due
 from horos_operator.tool_servers import Heard, heard_from
+from horos_operator.witness import Witness
 
 BUS_DOWN_SECONDS = 30.0
 REFUSED_SECONDS = 30.0
@@ -45,6 +47,7 @@ class Reconciler:
         manager: AgentManager,
         factory: AgentFactory,
         wall: Callable[[], float],
+        witness: Witness | None = None,
         slots: Slots | None = None,
     ) -> None:
         self._manager = manager
@@ -54,6 +57,7 @@ class Reconciler:
         self._credentials = manager.credentials
         self._factory = factory
         self._wall = wall
+        self._witness = witness or Witness(Metrics())
         self._refused: dict[Key, tuple[str, str]] = {}
         self._written: dict[Key, float] = {}
         self._turned: dict[Key, tuple[object, float]] = {}
@@ -69,6 +73,7 @@ class Reconciler:
             return None
         decided = plan(seen, self._factory)
         cause = self._cause(seen, seen.agent)
+        self._witness.planned(key, seen, decided)
         again = [
             decided.again,
             # Where no pool asks anew, each that waits for a quota to have room does.
@@ -206,10 +211,11 @@ class Reconciler:
         key = (agent.namespace, agent.name)
         case = situation(seen, agent, self._wanted(agent.spec, seen) if agent.spec else None)
         pod = case.holder or case.starting
-        wanted = agent_status(seen, agent, verdicts(case), pod.name if pod else None)
-        due = write_due(
-            agent.status, wanted, seen.now - self._written.get(key, 0.0), self._lasted(seen, wanted)
-        )
+        answers = verdicts(case)
+        self._witness.told(case, answers)
+        wanted = agent_status(seen, agent, answers, pod.name if pod else None)
+        since_last = seen.now - self._written.get(key, 0.0)
+        due = write_due(agent.status, wanted, since_last, self._lasted(seen, wanted))
         if due is None or due > 0:
             return due
         try:
@@ -236,6 +242,7 @@ class Reconciler:
         self._written.pop(key, None)
         self._turned.pop(key, None)
         self._slots.forget_agent(key)
+        self._witness.forget(key)
 
 
 def _heard(agent: AgentFacts, bus: BusSeen) -> tuple[Heard, ...]:

@@ -117,6 +117,7 @@ class Slots:
         """Its pod is made and in the caches, where it counts from now on."""
         here = self._of(key[0])
         here.granted.discard(key[1])
+        here.giving_up.discard(key[1])
         here.room = None
 
     def no_room(self, key: Key, why: str) -> float:
@@ -205,6 +206,10 @@ class Slots:
     def wishes(self, namespace: str) -> dict[str, float]:
         """Who has no work and wants a pod all the same, since when in seconds since the epoch."""
         return {name: since for name, (_, since) in self._of(namespace).wishes.items()}
+
+    def held(self, namespace: str) -> frozenset[str]:
+        """Whom `held_back` and `not_before` may say something about."""
+        return frozenset(self._of(namespace).held)
 
     def held_back(self, agent: AgentFacts) -> bool:
         """Whether it is not its time yet; an edit makes it so."""

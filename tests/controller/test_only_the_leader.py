@@ -152,7 +152,7 @@ class Stage:
             queue=queue,
             manager=manager,
             reconciler=self.looks,
-            pools=PoolKeeper(manager, Slots(time.time, wakes.touch), queue, wakes, time.time),
+            pools=PoolKeeper(manager, Slots(time.time, wakes.touch), queue, wakes),
             wakes=wakes,
             health=Health(asyncio.get_running_loop().time, 60),
             leadership=self.leadership,

@@ -200,3 +200,15 @@ async def test_a_key_that_was_urgent_meanwhile_is_urgent_once_more(clock: Clock)
     queue.add(B, urgent=False)
     queue.done(A)
     assert await at_once(queue) == A
+=======
+
+
+async def test_a_key_that_becomes_due_between_two_looks_at_the_clock_waits_for_the_next(clock: Clock) -> None:
+    def running() -> float:
+        clock.now += 0.25
+        return clock.now
+
+    queue = KeyQueue(running)
+    queue.add_after(A, 0.4)
+    assert await queue.get() == A
+>>>>>>> w-pool
