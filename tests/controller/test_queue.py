@@ -158,16 +158,6 @@ async def test_a_worker_that_waits_is_woken_when_the_rest_is_over() -> None:
         assert await queue.get() == C
 
 
-async def test_a_key_that_becomes_due_between_two_looks_at_the_clock_waits_for_the_next(clock: Clock) -> None:
-    def running() -> float:
-        clock.now += 0.25
-        return clock.now
-
-    queue = KeyQueue(running)
-    queue.add_after(A, 0.4)
-    assert await queue.get() == A
-
-
 async def test_what_somebody_waits_for_overtakes_ten_thousand_routine_passes(clock: Clock) -> None:
     queue = KeyQueue(clock, rate=1)
     for number in range(10_000):
@@ -200,7 +190,6 @@ async def test_a_key_that_was_urgent_meanwhile_is_urgent_once_more(clock: Clock)
     queue.add(B, urgent=False)
     queue.done(A)
     assert await at_once(queue) == A
-=======
 
 
 async def test_a_key_that_becomes_due_between_two_looks_at_the_clock_waits_for_the_next(clock: Clock) -> None:
@@ -211,4 +200,3 @@ async def test_a_key_that_becomes_due_between_two_looks_at_the_clock_waits_for_t
     queue = KeyQueue(running)
     queue.add_after(A, 0.4)
     assert await queue.get() == A
->>>>>>> w-pool
