@@ -6,6 +6,7 @@ import sys
 import uvloop
 
 from horos_runtime.agent_runtime import AgentRuntime
+from horos_runtime.departure import leave
 from horos_runtime.lifetime import ExitCode
 from horos_runtime.logs import log_as_json
 from horos_runtime.settings import RuntimeSettings, SettingsError
@@ -28,4 +29,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
