@@ -50,7 +50,7 @@ def test_horos_and_the_bare_openai_client_are_measured_side_by_side(tmp_path: Pa
     weight = results["weight"]
     connections = weight["pod"]["connections to Redis"], weight["pod"]["connections to the model"]
     assert [spread["max"] for spread in connections] == [2, 1]
-    assert list(weight["imports, ms"]) == ["horos_runtime until it runs", "openai behind it"]
+    assert list(weight["imports, ms"]) == ["horos_runtime until it runs", "the HTTP client behind it"]
     assert len(weight["a thread of many records, ms"]) == 2
 
 
@@ -100,7 +100,7 @@ def test_a_readme_without_the_marks_of_a_part_is_refused() -> None:
         put_between(README.replace(marks("mind")[1], ""), "mind", "new")
 
 
-def test_the_peers_stand_on_the_openai_sdk_that_the_product_is_locked_to() -> None:
+def test_the_peers_stand_on_the_openai_sdk_that_the_bare_client_is_locked_to() -> None:
     locks = (PROJECT / "uv.lock", PROJECT / "benchmarks/environment/uv.lock")
     versions = [
         package["version"]

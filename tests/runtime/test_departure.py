@@ -1,17 +1,18 @@
 """The end of a runtime's process: quick, and nothing that was to be done is left out."""
 
+import asyncio
 import os
 import subprocess
 import sys
+import time
+from datetime import datetime
 
-import pytest
+import orjson
 
-from horos_api.names import Env
 from horos_runtime.lifetime import ExitCode
 from tests.runtime.stage import Stage
 
 HEAD = "import atexit, os, sys, threading, time\nfrom horos_runtime.departure import leave\n"
-
 
 
 def ended(program: str) -> "subprocess.CompletedProcess[str]":
@@ -22,6 +23,10 @@ def ended(program: str) -> "subprocess.CompletedProcess[str]":
 
 def test_it_runs_what_was_registered_writes_what_was_printed_and_frees_nothing() -> None:
     program = """
+class Slow:
+    def __del__(self):
+        os.write(1, b"taken apart")
+
 kept = Slow()
 atexit.register(lambda: print("farewell"))
 print("printed", end=", ")
@@ -57,20 +62,28 @@ def test_nobody_reads_what_it_says() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     program = HEAD + "print('x', end='')\nleave(3)"
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}
     with os.fdopen(writer, "wb") as deaf:
-        done = subprocess.run([sys.executable, "-c", program], stdout=deaf, timeout=60, check=False)
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, stdout=deaf, env=buffered, timeout=60, check=False)
     assert done.returncode == 3
 
 
-@pytest.mark.parametrize("how", ["retired", "misconfigured"])
-async def test_the_exit_code_is_that_of_the_runtime(stage: Stage, how: str) -> None:
+async def test_a_runtime_that_retires_leaves_with_success(stage: Stage) -> None:
     await stage.agent(idle_seconds=1)
-    if how == "retired":
-        async with stage.process("ada") as process:
-            assert await process.wait() == ExitCode.LEFT
-        assert (await stage.view()).holder == ""
-    else:
-        command = [sys.executable, "-m", "horos_runtime"]
-        done = subprocess.run(command, env=os.environ | {Env.AGENT: ""}, capture_output=True, check=False)
-        assert done.returncode == ExitCode.MISCONFIGURED
-        assert done.stderr.startswith(b"horos_runtime: ")
+    async with stage.process("ada") as process:
+        assert await process.wait() == ExitCode.LEFT
+    assert (await stage.view()).holder == ""
+
+
+async def test_the_log_begins_with_how_long_the_imports_took(stage: Stage) -> None:
+    await stage.agent(idle_seconds=1)
+    began = time.time()
+    async with stage.process("ada", stderr=asyncio.subprocess.PIPE) as process:
+        assert process.stderr
+        first = orjson.loads(await process.stderr.readline())
+        await process.wait()
+    assert first["message"] == "everything is imported"
+    age, said = first["ageMilliseconds"] / 1000, datetime.fromisoformat(first["time"]).timestamp()
+    assert abs(said - age - began) < 0.5 and 0 < age < 60
