@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from horos_api.names import API_VERSION, key_prefix
 from horos_bus.connection import Bus
 from tests.controller.conftest import free_port
@@ -114,7 +116,7 @@ class World:
 
     def apply(self, manifests: Sequence[dict[str, Any]]) -> None:
         """Apply a few manifests."""
-        Namespace("default").apply(*manifests)
+        kubectl("apply", "-f", "-", given=yaml.safe_dump_all(manifests))
 
 
 def _agents(namespace: Namespace) -> str:
