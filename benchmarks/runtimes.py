@@ -62,7 +62,7 @@ async def claimed(address: str, processes: dict[str, subprocess.Popen[bytes]]) -
 
     async def held(agent: str) -> bool:
         view = await Control(bus).view(agent)
-        return view is not None and view.claimed
+        return view is not None and view.was_claimed
 
     try:
         for agent, process in processes.items():

@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from horos_api.conditions import Reason
 from horos_api.model_choice import ModelChoice, choices
@@ -20,7 +20,7 @@ ReadConfig: TypeAlias = Callable[[], Awaitable[bytes]]
 class StoredConfig(BaseModel):
     """The JSON that `configure` stores."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, defer_build=True)
 
     generation: int
     spec: AgentSpec
@@ -28,6 +28,8 @@ class StoredConfig(BaseModel):
     """The models to ask, the spec's own first, then its fallbacks; empty: as the spec says them."""
     servers: tuple[ResolvedServer, ...] = ()
     """The tool servers to connect to, ToolServers filled in; the spec has them as they were written."""
+    idle_seconds: Annotated[int, Field(ge=0)] = Field(default=0, alias="idleSeconds")
+    """After so long without work the runtime gives up its pod; 0, as without an operator: never."""
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:
@@ -44,8 +46,9 @@ class AgentConfig:
 
     def __init__(self, read: ReadConfig) -> None:
         self._read = read
-        self._version = 0
+        self._version = self._idle_version = 0
         self._config: StoredConfig | None = None
+        self._idle_seconds = 0
         self.with_servers: StoredConfig | None = None
         """What `look_for_servers` has found."""
 
@@ -56,8 +59,19 @@ class AgentConfig:
         """
         if self._config is None or version != self._version:
             self._config = _checked(await self._read())
-            self._version = version
+            self._version = self._idle_version = version
+            self._idle_seconds = self._config.idle_seconds
         return self._config
+
+    async def idle_seconds(self, version: int) -> int:
+        """Return after how long without work to leave, as this version or a newer one says; 0 = never.
+
+        Nothing is checked, as in `look_for_servers`; what is no such number counts as 0.
+        """
+        if version != self._idle_version:
+            self._idle_seconds = _idle_seconds(await self._read())
+            self._idle_version = version
+        return self._idle_seconds
 
     async def look_for_servers(self) -> None:
         """Read the newest configuration into `with_servers` if it names tool servers and is understood.
@@ -83,6 +97,14 @@ def _names_servers(text: bytes) -> bool:
         return bool(config.get("servers") or config["spec"]["tools"]["servers"])
     except (orjson.JSONDecodeError, AttributeError, LookupError, TypeError):
         return False
+
+
+def _idle_seconds(text: bytes) -> int:
+    try:
+        seconds = orjson.loads(text).get("idleSeconds")
+    except (orjson.JSONDecodeError, AttributeError):
+        return 0
+    return seconds if type(seconds) is int and seconds > 0 else 0
 
 
 def _explain(text: bytes, error: ValidationError) -> str:

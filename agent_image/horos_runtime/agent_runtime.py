@@ -15,12 +15,13 @@ from horos_api.names import DEFAULT_THREAD
 from horos_api.resources import AgentSpec
 from horos_bus.connection import Bus, BusError
 from horos_bus.message_service import MessageService
-from horos_bus.records import Identity, Leave, Next, Turn
+from horos_bus.records import Identity, Idle, Leave, Next, Turn
 from horos_runtime.agent_config import AgentConfig
 from horos_runtime.context_manager import ContextManager
 from horos_runtime.delta_publisher import DeltaPublisher
 from horos_runtime.desk import Desk, InterruptedTurnError
 from horos_runtime.health import HealthServer, Pulse
+from horos_runtime.idleness import Idleness
 from horos_runtime.lifetime import ExitCode, Lifetime
 from horos_runtime.llm_client import LLMClient
 from horos_runtime.local import ask, introduce, local_settings
@@ -85,7 +86,7 @@ class AgentRuntime:
             token=settings.token,
         )
         self._toolbox = Toolbox(self._desk, tools, AgentServers(self._desk, self._wakes))
-        self._awake = asyncio.Event()
+        self._awake, self._idleness = asyncio.Event(), Idleness()
         self._retired = self._over = False
         self._look, self._refused_before = 0, ""
         self._trouble: Trouble | None = None
@@ -142,8 +143,7 @@ class AgentRuntime:
                 elif isinstance(unread, Leave):
                     unread = await self._retire()
                 else:
-                    await self._wait_for_wake()
-                    unread = await self._all_unread()
+                    unread = await self._wait_for_wake(unread)  # or retire, when idle for long enough
         return self._lifetime.exit_code
 
     @property
@@ -182,9 +182,15 @@ class AgentRuntime:
         self._look = self._wakes.count
         return self._seen(await self._patience(self._messages.all_unread))
 
-    async def _wait_for_wake(self) -> None:
-        self._pulse.beat(self._pace.poll)
-        await self._wakes.after(self._look, self._pace.poll)
+    async def _wait_for_wake(self, idle: Idle) -> Next:
+        enough = await self._config.idle_seconds(idle.version)
+        seconds = min(self._pace.poll, self._idleness.left(enough))
+        self._pulse.beat(seconds)
+        await self._wakes.after(self._look, seconds)
+        if self._wakes.count == self._look and not self._idleness.left(enough):
+            log.info("idle for %d s", enough)
+            return await self._retire()
+        return await self._all_unread()
 
     async def _take_turn(self, turn: Turn) -> Next:
         self._lifetime.busy = True
@@ -241,16 +247,21 @@ class AgentRuntime:
     async def _retire(self, *, force: bool = False) -> Next:
         self._retired = await self._patience(lambda: self._messages.retire(force))
         log.info("retired" if self._retired else "stays, there is work")
-        return await self._all_unread() if not self._retired else Leave("evict")
+        if self._retired:
+            return Leave("evict")
+        self._idleness.stirs()
+        return await self._all_unread()
 
     def _seen(self, unread: Next) -> Next:
         """Follow the state that Redis tells."""
         if isinstance(unread, Turn):
+            self._idleness.stirs()
             self._machine.to(AgentState.RUNNING)
         elif isinstance(unread, Leave):
             if unread.reason != "evict":
                 self._machine.to(AgentState(unread.reason))
         else:
+            self._idleness.rests()
             self._machine.to(AgentState.IDLE)
         return unread
 

@@ -24,6 +24,9 @@ _STREAMS: Final = (
     "xack",
     "xdel",
 )
+_SHARED_KEYS: Final = ("agents", "work", "dirty", "later", "doorbell")
+_PATTERNS: Final = ("", *_SHARED_KEYS, "a:*", "r:*", "d:*")
+"""Behind the prefix, itself the key that scripts declare. What only the operator writes is not here."""
 COMMANDS: Final = (*_CONNECTION, *_STRINGS_AND_LISTS, *_HASHES, *_SORTED_SETS, *_STREAMS)
 """What the runtime and the scripts it calls need. Inside a script each command is checked again."""
 
@@ -52,7 +55,8 @@ async def ensure_namespace_user(bus: Bus, install: str, namespace: str, password
     """
     name = namespace_user_name(install, namespace)
     prefix = key_prefix(install, namespace)
-    limits = ("reset", "on", f">{password}", f"~{prefix}*", "resetchannels", f"&{prefix}*")
+    keys = [f"~{prefix}{pattern}" for pattern in _PATTERNS]
+    limits = ("reset", "on", f">{password}", *keys, "resetchannels", f"&{prefix}*")
     try:
         before = await bus.command("ACL", "GETUSER", name)
         await bus.command("ACL", "SETUSER", name, *limits, "-@all", *(f"+{command}" for command in COMMANDS))

@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004 - redis-py's name
@@ -60,15 +61,25 @@ def _anybody() -> None:
     """Everybody may."""
 
 
+def _nobody(error: BusError) -> None:
+    """Nobody wants to know."""
+
+
 class Bus:
     """The door to one namespace's keys. Closing it closes the pool that `at` and `guarded` share."""
 
     def __init__(
-        self, client: Redis, prefix: str, address: str, guard: Callable[[], None] = _anybody
+        self,
+        client: Redis,
+        prefix: str,
+        address: str,
+        guard: Callable[[], None] = _anybody,
+        told: Callable[[BusError], None] = _nobody,
     ) -> None:
         self._client = client
         self._address = address
         self._guard = guard
+        self._told = told
         self.prefix = prefix
         self.keys = Keys(prefix)
 
@@ -95,14 +106,32 @@ class Bus:
 
     def at(self, prefix: str) -> Bus:
         """Open another namespace over the same connections."""
-        return Bus(self._client, prefix, self._address, self._guard)
+        return Bus(self._client, prefix, self._address, self._guard, self._told)
 
     def guarded(self, guard: Callable[[], None]) -> Bus:
         """Open the same door for somebody who may lose the right to: what `guard` raises, callers get.
 
         It is called right before each command.
         """
-        return Bus(self._client, self.prefix, self._address, guard)
+        return Bus(self._client, self.prefix, self._address, guard, self._told)
+
+    def watched(self, told: Callable[[BusError], None]) -> Bus:
+        """Open the same door for somebody who counts errors: `told` gets each before it is raised."""
+        return Bus(self._client, self.prefix, self._address, self._guard, told)
+
+    def alone(self) -> Bus:
+        """Open the same door over one connection of its own, for somebody who must know when it is lost.
+
+        A command that finds it broken raises BusUnavailableError and is not tried again; the next one opens
+        it anew. Close it for itself.
+        """
+        pool = self._client.connection_pool
+        once = ConnectionPool(
+            connection_class=pool.connection_class,
+            **{**pool.connection_kwargs, "retry": Retry(NoBackoff(), retries=0)},
+        )
+        client = Redis(connection_pool=once, single_connection_client=True)
+        return Bus(client, self.prefix, self._address, self._guard, self._told)
 
     async def call(self, script: str, args: Sequence[Argument]) -> Any:
         """Run a script of this package by its name. Its one key is the prefix, which the others share.
@@ -133,25 +162,33 @@ class Bus:
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""
-        await self._client.aclose()
+        await self._client.aclose(close_connection_pool=True)
 
     @asynccontextmanager
     async def translated(self) -> AsyncIterator[None]:
         """Turn redis-py's errors into this package's, naming server and user and never the password."""
         try:
             yield
-        except AuthenticationError as error:
-            raise CredentialsRefusedError(f"{self._address} does not accept the credentials") from error
-        except (ConnectionError, TimeoutError, OSError) as error:
-            raise BusUnavailableError(
-                f"{self._address} cannot be reached: {error or 'no answer in time'}"
-            ) from error
-        except NoPermissionError as error:
-            raise NotPermittedError(f"{self._address} is not allowed to: {error}") from error
-        except NoScriptError as error:
-            raise _ScriptUnknownError(str(error)) from error
-        except RedisError as error:
-            raise BusError(f"{self._address}: {error}") from error
+        except (RedisError, OSError) as error:
+            meaning = self._meaning(error)
+            if not isinstance(meaning, _ScriptUnknownError):  # which is loaded, and asked for once more
+                self._told(meaning)
+            raise meaning from error
+
+    def _meaning(self, error: RedisError | OSError) -> BusError:
+        match error:
+            case AuthenticationError():
+                return CredentialsRefusedError(f"{self._address} does not accept the credentials")
+            case ConnectionError() | TimeoutError() | OSError():
+                return BusUnavailableError(
+                    f"{self._address} cannot be reached: {error or 'no answer in time'}"
+                )
+            case NoPermissionError():
+                return NotPermittedError(f"{self._address} is not allowed to: {error}")
+            case NoScriptError():
+                return _ScriptUnknownError(str(error))
+            case _:
+                return BusError(f"{self._address}: {error}")
 
 
 def _address(url: str) -> str:

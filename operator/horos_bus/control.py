@@ -1,20 +1,19 @@
 """What the operator does on the bus, or a program that runs an agent by itself: lives, orders, work."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from horos_api.messages import Message, Verdict
 from horos_api.resources import OperatingMode
 from horos_bus.approvals import Approval, Decided, Kind, approval, decided
 from horos_bus.connection import Argument, Bus
-from horos_bus.decoding import dead_letter, inbox_message, order, stretch, text, view
-from horos_bus.records import AgentView, DeadLetter, Order, Stretch
+from horos_bus.decoding import dead_letter, inbox_message, order, seconds, stretch, text, view
+from horos_bus.operating import Order, Place, Waiting
+from horos_bus.records import AgentView, DeadLetter, Stretch
 
 VIEWS_AT_ONCE: Final = 200
 DUE_AT_ONCE: Final = 100
 REQUEST_SECONDS: Final = 3600
-BLOCK_MS: Final = 2000
-"""One blocking read; well within what a command may take, so that a dead connection is noticed."""
 
 
 class Control:
@@ -186,9 +185,24 @@ class Control:
         found = await self._bus.command("XRANGE", self._bus.keys.inbox(agent), "-", "+", "COUNT", count)
         return [inbox_message(entry) for entry in found]
 
-    async def work(self) -> list[str]:
-        """Agents that need a process, the one waiting longest first."""
-        return [text(name) for name in await self._bus.command("ZRANGE", self._bus.keys.work, 0, -1)]
+    async def work(self) -> list[Waiting]:
+        """Agents that need a process, the one waiting longest first; those that have one are among them."""
+        found = await self._bus.command("ZRANGE", self._bus.keys.work, 0, -1, "WITHSCORES")
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [Waiting(text(name), seconds(since)) for name, since in pairs]
+
+    async def tell_queue(self, agents: Sequence[str]) -> None:
+        """Tell people who waits for a slot, the next one first; writes only what is not told already."""
+        await self._bus.call("tell_queue", agents)
+
+    async def queue(self) -> list[str]:
+        """Who waits for a slot as the operator told it last, the next one first."""
+        return [text(name) for name in await self._bus.command("ZRANGE", self._bus.keys.queue, 0, -1)]
+
+    async def place(self, agent: str) -> Place | None:
+        """Where an agent stands in the queue; None = it does not wait."""
+        position, length = await self._bus.call("place", [agent])
+        return Place(position, length) if position else None
 
     async def dirty(self) -> list[str]:
         """Pop the agents whose status may have changed; look at each of them after this call."""
@@ -196,23 +210,6 @@ class Control:
         if marked:
             await self._bus.command("ZREM", self._bus.keys.dirty, *marked)
         return [text(name) for name in marked]
-
-    async def doorbell(self, cursor: str, block_ms: int) -> tuple[str, list[str]]:
-        """Wait for agents that gained work without a process. It is a hint; `work` is the truth.
-
-        `cursor` is what the last call returned, '' the first time (from now on). Returns after `block_ms`, or
-        two seconds if that is sooner, with no names when nothing rang.
-        """
-        key = self._bus.keys.doorbell
-        if not cursor:
-            newest = await self._bus.command("XREVRANGE", key, "+", "-", "COUNT", 1)
-            return (text(newest[0][0]) if newest else "0-0"), []
-        wait = max(1, min(block_ms, BLOCK_MS))
-        answer = await self._bus.command("XREAD", "COUNT", 1000, "BLOCK", wait, "STREAMS", key, cursor)
-        if not answer:
-            return cursor, []
-        entries = answer[0][1]
-        return text(entries[-1][0]), list(dict.fromkeys(text(values[b"a"]) for _, values in entries))
 
     async def _order(self, script: str, agent: str, *args: Argument) -> str:
         return text(await self._bus.call(script, [agent, *args]))

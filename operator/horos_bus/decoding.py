@@ -7,6 +7,7 @@ from horos_api.agent_state import AgentState
 from horos_api.messages import Message, MessageKind, Verdict
 from horos_api.resources import OperatingMode
 from horos_bus.connection import BusError
+from horos_bus.operating import Order
 from horos_bus.records import (
     AgentView,
     Charge,
@@ -20,7 +21,6 @@ from horos_bus.records import (
     Leave,
     LostError,
     Next,
-    Order,
     StaleError,
     Standing,
     Stretch,
@@ -32,6 +32,11 @@ from horos_bus.records import (
 def text(value: bytes) -> str:
     """Decode UTF-8; a foreign program's broken bytes must not stop the reader."""
     return value.decode("utf-8", errors="replace")
+
+
+def seconds(milliseconds: str | bytes | int | float) -> float:
+    """Seconds since 1970, of the milliseconds that scripts write."""
+    return float(milliseconds) / 1000
 
 
 def fields(flat: Sequence[bytes]) -> dict[str, str]:
@@ -195,7 +200,7 @@ def view(name: str, answer: Sequence[Any]) -> AgentView | None:
         message=state["message"],
         waiting=answer[1],
         evict=state["evict"] == "1",
-        in_work=answer[2] == 1,
+        in_work=answer[2] != b"0",
         owed=answer[3],
         waits=answer[4],
         dead=answer[5],
@@ -203,6 +208,9 @@ def view(name: str, answer: Sequence[Any]) -> AgentView | None:
         attempt=int(state["attempt"]),
         cancelling=bool(state["turn"]) and state["cancel"] == state["turn"],
         usage=_usage(state),
+        claimed=seconds(state.get("claimed", 0)),
+        rested=seconds(state.get("rested", 0)),
+        since=seconds(answer[2]),
     )
 
 

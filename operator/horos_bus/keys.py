@@ -11,6 +11,7 @@ class Keys:
         self.dirty = f"{prefix}dirty"
         self.later = f"{prefix}later"
         self.doorbell = f"{prefix}doorbell"
+        self.queue = f"{prefix}queue"
         self.requests = f"{prefix}requests"
 
     def state(self, agent: str) -> str:

@@ -8,7 +8,6 @@ from typing import Final, Literal, TypeAlias
 from horos_api.agent_state import AgentState
 from horos_api.events import Event
 from horos_api.messages import Message, MessageKind
-from horos_api.resources import OperatingMode
 from horos_bus.approvals import CallToApprove
 from horos_bus.connection import BusError
 
@@ -220,16 +219,6 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What the gateway was asked to write into an Agent's spec; the operator does it."""
-
-    id: str
-    agent: str
-    uid: str
-    mode: OperatingMode
-
-
-@dataclass(frozen=True, slots=True)
 class DayUsage:
     """What an agent used on the last day (UTC, counted since 1970) on which it used anything.
 
@@ -261,6 +250,9 @@ class AgentView:
     taken and not answered, `waits` its own ones, `dead` the dead letters, `approvals` what people still have
     to decide; `attempt` the incarnations that had the open turn; `cancelling`: a person ended it and its
     process has not obeyed yet.
+
+    Times are seconds since 1970, 0.0 = unknown or never: `claimed` of the last claim, `rested` since when it
+    has nothing to do (as long as it is not `in_work`), `since` of its coming into work.
     """
 
     name: str
@@ -283,9 +275,12 @@ class AgentView:
     attempt: int = 0
     cancelling: bool = False
     usage: TotalUsage = field(default_factory=TotalUsage)
+    claimed: float = 0.0
+    rested: float = 0.0
+    since: float = 0.0
 
     @property
-    def claimed(self) -> bool:
+    def was_claimed(self) -> bool:
         """Whether any process ever held this life of the agent."""
         return self.epoch > 0
 

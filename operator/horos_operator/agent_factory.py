@@ -16,7 +16,8 @@ from horos_operator.settings import Settings
 from horos_operator.tool_servers import ToolServers, resolve_servers
 
 _OF_THE_POD: Final = {"image", "image_pull_secrets", "env", "node_selector", "tolerations", "resources"}
-"""Fields that only the pod is made from; the runtime has no use for them."""
+_OF_THE_POOL: Final = {"priority", "idle_seconds", "parent_name"}
+"""Fields that the operator decides by; the runtime has no use for either."""
 
 NO_CONFIGS: Final[Configs] = MappingProxyType({})
 NO_SERVERS: Final[ToolServers] = MappingProxyType({})
@@ -80,7 +81,9 @@ class AgentFactory:
 
         `models` and `servers` are what the spec says of them, filled in.
         """
-        plain = wanted.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD)
+        plain = wanted.spec.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD | _OF_THE_POOL
+        )
         stored = {
             "generation": agent.generation,
             "spec": plain,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from horos_api.names import FINALIZER, LABEL_AGENT, key_prefix
 from horos_bus.connection import Bus
 from horos_bus.control import Control
-from horos_bus.records import Order
+from horos_bus.operating import Order
 from horos_operator import actions
 from horos_operator.agent_factory import config_digest
 from horos_operator.cluster import Cluster, NameTakenError, OutdatedError, RefusedError

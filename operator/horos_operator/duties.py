@@ -44,6 +44,7 @@ async def whenever_leading(parts: Parts, duty: Callable[[], Awaitable[None]]) ->
 def begin_to_lead(parts: Parts) -> None:
     """Look at everything again: what this process remembers may have been changed by another leader."""
     parts.manager.forget()
+    parts.witness.begin(time.time())
     for key in sorted(parts.caches.keys()):
         parts.queue.add(key)
 
@@ -57,7 +58,8 @@ async def _work(parts: Parts) -> None:
 
 async def _pass(parts: Parts, key: Key) -> None:
     try:
-        again = await parts.reconciler.look(key)
+        with parts.witness.metrics.passing():
+            again = await parts.reconciler.look(key)
     except (NotLeadingError, asyncio.CancelledError):
         # Whoever leads next looks at everything, so nothing has to be remembered here.
         parts.queue.done(key)

@@ -48,7 +48,7 @@ class Ended:
 class PodFacts:
     """An agent's pod as the API server last showed it. Times are seconds since the epoch.
 
-    `secrets` are those that it mounts for the agent's tool servers.
+    `secrets` are those that it mounts for the agent's tool servers; `node` is '' until it is scheduled.
     """
 
     namespace: str
@@ -68,6 +68,7 @@ class PodFacts:
     unschedulable: str
     ended: Ended | None
     secrets: frozenset[str] = frozenset()
+    node: str = ""
 
     @property
     def dead(self) -> bool:
@@ -142,6 +143,7 @@ def pod_facts(body: Mapping[str, Any]) -> PodFacts:
         unschedulable=_unschedulable(status),
         ended=_ended(status, state.get("terminated"), created),
         secrets=_server_secrets(body.get("spec") or {}),
+        node=(body.get("spec") or {}).get("nodeName") or "",
     )
 
 

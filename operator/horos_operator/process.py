@@ -7,8 +7,10 @@ import platform
 import signal
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Final
 
+from horos_api import metrics as words
 from horos_api.names import LEASE, key_prefix
 from horos_bus.connection import Bus
 from horos_operator.agent_factory import AgentFactory
@@ -21,18 +23,29 @@ from horos_operator.handlers import Watch, watch
 from horos_operator.health import Health, serve_health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
+from horos_operator.kube.counted import CountedConnection
 from horos_operator.kube.lease import KubeLease
 from horos_operator.leadership import Rules
+from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
 from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
+from horos_operator.witness import Witness
 
 WATCH_AGAIN_SECONDS: Final = 5.0
 
 log = logging.getLogger("horos.operator")
+
+
+@dataclass(frozen=True)
+class _Probes:
+    """What the probes' port tells."""
+
+    health: Health
+    metrics: Metrics
 
 
 async def run(settings: Settings) -> None:
@@ -41,15 +54,18 @@ async def run(settings: Settings) -> None:
     Raises KubeError with reason `BadConfig` when there are no usable credentials of the cluster.
     """
     health = Health(time.monotonic, silence_seconds=3 * settings.sweep_seconds + 60)
-    server = await serve_health(health, settings.http_host, settings.http_port)
-    connection = await KubeConnection.open()
+    metrics = Metrics()
+    server = await serve_health(health, settings.http_host, settings.http_port, metrics.exposition)
+    connection = await CountedConnection.open()
+    connection.listen(metrics.asked)
+    probes = _Probes(health, metrics)
     try:
         # These Secrets every replica makes: whoever is first is right, and nobody could follow without them.
         url = await _redis_url(KubeCluster(connection), settings, health)
-        bus = Bus.open(url, key_prefix(settings.install, settings.namespace))
+        bus = Bus.open(url, key_prefix(settings.install, settings.namespace)).watched(metrics.bus_failed)
         try:
             door = KubeLease(connection, settings.namespace, LEASE)
-            await _run_loops(_assemble(settings, connection, bus, url, health), door)
+            await _run_loops(_assemble(settings, connection, bus, url, probes), door)
         finally:
             await bus.aclose()
     finally:
@@ -67,24 +83,38 @@ async def _redis_url(cluster: Cluster, settings: Settings, health: Health) -> st
             await asyncio.sleep(max(RETRY_SECONDS, error.retry_after))
 
 
-def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str, health: Health) -> Parts:
+def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str, probes: _Probes) -> Parts:
     caches, leadership = Caches(), Leadership()
     cluster = KubeCluster(connection, settings.watched_namespaces, leadership.check)
     guarded = bus.guarded(leadership.check)
     manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, settings, url))
-    return Parts(
+    witness = Witness(probes.metrics)
+    parts = Parts(
         settings=settings,
         cluster=cluster,
         bus=bus,
         caches=caches,
         queue=KeyQueue(time.monotonic),
         manager=manager,
-        reconciler=Reconciler(manager, AgentFactory(settings), time.time),
-        health=health,
+        reconciler=Reconciler(manager, AgentFactory(settings), time.time, witness),
+        health=probes.health,
         leadership=leadership,
         synced=asyncio.Event(),
         sweep_now=asyncio.Event(),
+        witness=witness,
     )
+    _count(parts)
+    return parts
+
+
+def _count(parts: Parts) -> None:
+    """Let scrapers read what changes without being told."""
+    metrics = parts.witness.metrics
+    metrics.read(words.LEADER, lambda: float(parts.leadership.leads))
+    metrics.read(words.QUEUE_KEYS, lambda: float(len(parts.queue)))
+    metrics.read(words.SWEEP_AGE, parts.health.sweep_age)
+    limit = parts.settings.metrics_per_agent_limit
+    metrics.read_agents(parts.witness.census, lambda: parts.leadership.leads, limit)
 
 
 async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
@@ -117,7 +147,12 @@ async def _watch_until_told_to_end(parts: Parts) -> None:
     It ends with an error that it does not expect, such as any in a stream but 410. Then it is started again,
     and lists everything anew.
     """
-    target = Watch(parts.caches, parts.queue.add, parts.health.vigil.heard)
+
+    def heard(kind: str, uid: str, version: int) -> None:
+        parts.health.vigil.heard(kind, uid, version)
+        parts.witness.metrics.heard(kind)
+
+    target = Watch(parts.caches, parts.queue.add, heard)
     told = asyncio.Event()
     while not told.is_set():
         try:

@@ -13,6 +13,7 @@ from horos_operator.checks import verdicts
 from horos_operator.cluster import OutdatedError, RefusedError
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
+from horos_operator.metrics import Metrics
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import Plan, plan
 from horos_operator.pods import asked
@@ -20,6 +21,7 @@ from horos_operator.queue import Key
 from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
 from horos_operator.tool_servers import Heard, heard_from
+from horos_operator.witness import Witness
 
 BUS_DOWN_SECONDS = 30.0
 REFUSED_SECONDS = 30.0
@@ -34,13 +36,20 @@ class Reconciler:
     `wall` gives seconds since the epoch, since it is compared with the cluster's timestamps.
     """
 
-    def __init__(self, manager: AgentManager, factory: AgentFactory, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        manager: AgentManager,
+        factory: AgentFactory,
+        wall: Callable[[], float],
+        witness: Witness | None = None,
+    ) -> None:
         self._manager = manager
         self._cluster = manager.cluster
         self._caches = manager.caches
         self._credentials = manager.credentials
         self._factory = factory
         self._wall = wall
+        self._witness = witness or Witness(Metrics())
         self._refused: dict[Key, tuple[str, str]] = {}
         self._written: dict[Key, float] = {}
 
@@ -54,6 +63,7 @@ class Reconciler:
             self._forget(key)
             return None
         decided = plan(seen, self._factory)
+        self._witness.planned(key, seen, decided)
         again = [
             decided.again,
             BUS_DOWN_SECONDS if seen.bus.problem else None,
@@ -137,7 +147,9 @@ class Reconciler:
             seen, agent, wanted_of(agent.spec, seen.configs, seen.servers) if agent.spec else None
         )
         pod = case.holder or case.starting
-        wanted = agent_status(seen, agent, verdicts(case), pod.name if pod else None)
+        answers = verdicts(case)
+        self._witness.told(case, answers)
+        wanted = agent_status(seen, agent, answers, pod.name if pod else None)
         due = write_due(agent.status, wanted, seen.now - self._written.get(key, 0.0))
         if due is None or due > 0:
             return due
@@ -151,6 +163,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._refused.pop(key, None)
         self._written.pop(key, None)
+        self._witness.forget(key)
 
 
 def _heard(agent: AgentFacts, bus: BusSeen) -> tuple[Heard, ...]:

@@ -15,7 +15,7 @@ from horos_bus.approvals import CallToApprove
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
-from horos_bus.records import Effect, Ending, Identity, Leave, Next, Turn, Usage
+from horos_bus.records import AgentView, Effect, Ending, Identity, Leave, Next, Turn, Usage
 from horos_bus.sender import send
 
 _tokens = itertools.count(1)
@@ -133,6 +133,21 @@ class Stage:
     async def told(self, name: str = "ada") -> list[str]:
         """The events in short: type, or the name of a CUSTOM one, with the state of a STATE_SNAPSHOT."""
         return [_in_short(event) for event in await self.events(name)]
+
+    async def view(self, name: str = "ada") -> AgentView:
+        """Look at an agent that exists."""
+        seen = await self.control.view(name)
+        assert seen is not None
+        return seen
+
+    async def now(self) -> float:
+        """The clock of Redis, as exactly as scripts write it."""
+        seconds, microseconds = await self.bus.command("TIME")
+        return (int(seconds) * 1000 + int(microseconds) // 1000) / 1000
+
+    async def in_work(self) -> list[str]:
+        """Names of those that need a process, the one waiting longest first."""
+        return [waiting.agent for waiting in await self.control.work()]
 
     async def rings(self) -> list[str]:
         """Names in the doorbell's stream."""

@@ -131,6 +131,25 @@ async def test_another_namespace_is_out_of_reach(admin: Bus, blue: Bus) -> None:
             await attempt
 
 
+async def test_what_the_operator_tells_or_is_told_is_not_theirs_to_write(admin: Bus, red: Bus) -> None:
+    stage = Stage(admin)
+    await stage.agent()
+    await stage.control.tell_queue(["ada"])
+    keys = admin.keys
+    forbidden: list[tuple[str, ...]] = [
+        ("ZADD", keys.queue, "0", "me"),
+        ("ZREM", keys.queue, "ada"),
+        ("XADD", keys.requests, "*", "agent", "ada"),
+        ("SET", f"{admin.prefix}anything", "x"),
+    ]
+    for command in forbidden:
+        with pytest.raises(NotPermittedError):
+            await red.command(*command)
+    with pytest.raises(BusError, match=r"(?i)acl|permission"):
+        await Stage(red).control.tell_queue([])
+    assert await stage.control.queue() == ["ada"]
+
+
 async def test_a_script_of_their_own_reaches_no_further(admin: Bus, blue: Bus) -> None:
     await Stage(admin).resident("ada")
     for code in (

@@ -101,7 +101,7 @@ async def test_what_waits_for_a_person_needs_no_process_and_answers_nobody(stage
     ada, _ = await waiting(stage)
     assert await reply(stage.bus, "m1") is None
     assert await ada.retire()
-    assert await stage.control.work() == []
+    assert await stage.in_work() == []
 
 
 async def test_a_decision_is_a_message_that_wakes_the_agent(stage: Stage) -> None:
@@ -116,7 +116,7 @@ async def test_a_decision_is_a_message_that_wakes_the_agent(stage: Stage) -> Non
         "fine",
     )
     assert decision.approval.decided >= decision.approval.asked
-    assert await stage.control.work() == ["ada"]
+    assert await stage.in_work() == ["ada"]
     assert (await told(stage, "wake"))[-1] == {"reason": "message"}
     heir = stage.runtime()
     await heir.claim(None)

@@ -137,9 +137,9 @@ async def test_a_late_cancel_does_not_hit_the_turn_that_is_open_now(stage: Stage
 async def test_a_terminated_agent_needs_no_process(stage: Stage) -> None:
     await stage.agent()
     await stage.say("m1")
-    assert await stage.control.work() == ["ada"]
+    assert await stage.in_work() == ["ada"]
     await stage.control.terminate("ada", "uid-ada")
-    assert await stage.control.work() == []
+    assert await stage.in_work() == []
 
 
 async def test_dead_letters_go_with_their_agent(stage: Stage) -> None:

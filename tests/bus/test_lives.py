@@ -21,7 +21,48 @@ async def test_a_new_agent_has_never_been_claimed_and_needs_nothing(stage: Stage
     view = await stage.control.view("ada")
     assert view is not None
     assert (view.uid, view.state, view.holder, view.epoch) == ("uid-ada", AgentState.IDLE, "", 0)
-    assert (view.claimed, view.in_work, view.waiting, view.evict) == (False, False, 0, False)
+    assert (view.was_claimed, view.in_work, view.waiting, view.evict) == (False, False, 0, False)
+
+
+async def test_a_view_says_since_when(stage: Stage) -> None:
+    await stage.agent()
+    seen = await stage.view()
+    assert (seen.claimed, seen.rested, seen.since) == (0.0, 0.0, 0.0)
+    asleep = await stage.now()
+    await stage.say("m1")
+    seen = await stage.view()
+    assert asleep <= seen.since <= await stage.now()
+    assert (seen.claimed, seen.rested) == (0.0, 0.0)
+    runtime = stage.runtime()
+    before = await stage.now()
+    await runtime.claim(None)
+    seen = await stage.view()
+    assert before <= seen.claimed == seen.rested <= await stage.now()
+    turn = turn_of(await runtime.all_unread())
+    assert (await stage.view()).rested == seen.rested
+    before = await stage.now()
+    await answer(runtime, turn)
+    after = await stage.view()
+    assert before <= after.rested <= await stage.now()
+    assert (after.claimed, after.since) == (seen.claimed, 0.0)
+    await runtime.retire()
+    assert (await stage.view()).rested == after.rested
+
+
+async def test_an_end_is_the_begin_of_a_rest_however_it_comes(stage: Stage) -> None:
+    runtime = await stage.resident()
+    await stage.say("m1")
+    await runtime.all_unread()
+    before = await stage.now()
+    # One attempt: the message is buried as its next process claims.
+    await stage.runtime().claim(None, max_attempts=1)
+    seen = await stage.view()
+    assert (seen.turn, seen.in_work) == ("", False)
+    assert before <= seen.rested
+    await stage.say("m2")
+    before = await stage.now()
+    await stage.control.terminate("ada", "uid-ada")
+    assert before <= (await stage.view()).rested
 
 
 async def test_nobody_is_seen_as_nothing(stage: Stage) -> None:
@@ -126,7 +167,7 @@ async def test_a_paused_agent_keeps_messages_and_its_open_turn_until_it_resumes(
     turn = turn_of(await runtime.all_unread())
     await stage.control.ctl("ada", "pause")
     assert await runtime.retire() is True
-    assert await stage.control.work() == await stage.rings() == []
+    assert await stage.in_work() == await stage.rings() == []
     await stage.say("m2")
     assert await stage.rings() == []
     await stage.control.ctl("ada", "resume")
@@ -191,7 +232,7 @@ async def test_delete_tells_whoever_waits_and_leaves_no_key(stage: Stage) -> Non
 
     assert [name for name in await stage.key_names() if ":bob" in name] == []
     assert await stage.control.agents() == {"ada": "uid-ada"}
-    assert "bob" not in await stage.control.dirty() + await stage.control.work()
+    assert "bob" not in await stage.control.dirty() + await stage.in_work()
     assert await reply(stage.bus, "m2") == Ending(error="agent bob was deleted")
     arrived = turn_of(await ada.commit(mine.id, 2, [], Ending(), Usage()))
     assert [(m.kind, m.sender) for m in arrived.inputs] == [(MessageKind.REPLY, "bob")]

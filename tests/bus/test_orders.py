@@ -5,7 +5,8 @@ import pytest
 from horos_api.agent_state import AgentState
 from horos_api.messages import SendOutcome
 from horos_api.resources import OperatingMode
-from horos_bus.records import Ending, GoneError, Leave, LostError, Order, Usage
+from horos_bus.operating import Order
+from horos_bus.records import Ending, GoneError, Leave, LostError, Usage
 from horos_bus.sender import reply
 from tests.bus.stage import Stage, answer, asking, record, turn_of, user
 
@@ -43,7 +44,7 @@ async def test_termination_ends_everything_but_what_was_thought(stage: Stage) ->
     view = await stage.control.view("ada")
     assert view is not None
     assert (view.state, view.waiting, view.owed, view.waits) == (AgentState.TERMINATED, 0, 0, 0)
-    assert await stage.control.work() == ["bob"]
+    assert await stage.in_work() == ["bob"]
     assert len(list((await stage.control.stretch("ada", "main")).records)) == 5
     await stage.control.delete("ada", "uid-ada")
     await stage.control.delete("bob", "uid-bob")
@@ -54,14 +55,14 @@ async def test_termination_ends_everything_but_what_was_thought(stage: Stage) ->
 async def test_a_wake_wants_a_process_until_one_has_come(stage: Stage) -> None:
     await stage.agent()
     await stage.control.ctl("ada", "wake")
-    assert await stage.control.work() == ["ada"] == await stage.rings()
+    assert await stage.in_work() == ["ada"] == await stage.rings()
     ada = stage.runtime()
     await ada.claim(0)
     await ada.all_unread()
-    assert await stage.control.work() == []
+    assert await stage.in_work() == []
     await stage.control.ctl("ada", "wake")
     assert await ada.retire() is True
-    assert await stage.control.work() == []
+    assert await stage.in_work() == []
 
 
 async def test_a_runtime_sees_how_it_stands(stage: Stage) -> None:

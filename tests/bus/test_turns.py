@@ -12,7 +12,7 @@ from tests.bus.stage import Stage, answer, kept, length, record, sending, tool_r
 async def test_without_messages_the_runtime_is_idle(stage: Stage) -> None:
     runtime = await stage.resident()
     assert await runtime.all_unread() == Idle(0)
-    assert await stage.control.work() == []
+    assert await stage.in_work() == []
 
 
 async def test_a_turn_takes_the_head_run_of_one_thread(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ def free_port() -> int:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
         return port
+
+
+LOG_LINES = 150
+"""Of the operator's log, shown when a test fails: enough for a traceback and what led to it."""
 
 
 class Stage:
@@ -136,8 +140,22 @@ class Stage:
         self._operator = None
         return status
 
+    def notice_an_end(self) -> None:
+        """Raise RuntimeError, once, when the operator has ended and nobody had stopped it."""
+        if self._operator is None or (status := self._operator.poll()) is None:
+            return
+        self._operator = None
+        raise RuntimeError(f"the operator has ended by itself with {status}")
+
+    def told(self) -> str:
+        """Say whether the operator runs and what it logged last, for whoever reads of a failed test."""
+        runs = self._operator is not None and self._operator.poll() is None
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join([f"it {'runs' if runs else 'does not run'}", *lines[-LOG_LINES:]])
+
     def settle(self) -> None:
         """Have Redis, the operator and the resident agent `ada`, whatever an earlier test left."""
+        self.notice_an_end()
         if self._operator is None:
             self.start_operator()
         if self._forward is None:
@@ -206,6 +224,7 @@ class Stage:
         """Wait until Ready has this reason, and return the condition."""
 
         def told() -> dict[str, Any] | None:
+            self.notice_an_end()
             condition = self.agents.condition(agent, "Ready")
             assert condition.get("reason") == reason, f"Ready is {condition}"
             return condition
@@ -223,7 +242,10 @@ def stage(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     made = Stage(tmp_path_factory.mktemp("operator"))
     made.set_up()
     yield made
-    made.tear_down()
+    try:
+        made.notice_an_end()
+    finally:
+        made.tear_down()
 
 
 @pytest.fixture
@@ -231,3 +253,13 @@ def settled(stage: Stage) -> Stage:
     """A stage where all is well; a test that failed does not take its followers down."""
     stage.settle()
     return stage
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the operator's log beside a test that failed: where tests run, nobody can look it up later."""
+    report = yield
+    stage = getattr(item, "funcargs", {}).get("stage")
+    if report.failed and isinstance(stage, Stage):
+        report.sections.append(("the operator", stage.told()))
+    return report

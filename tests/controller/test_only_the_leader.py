@@ -14,6 +14,7 @@ from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
 from horos_operator.agent_manager import AgentManager
+from horos_operator.agent_pools import quota_body
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.credentials import BusCredentials
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
@@ -25,7 +26,7 @@ from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
-from tests.controller.facts import FACTORY, SETTINGS, agent, model_config, pod, tool_server
+from tests.controller.facts import FACTORY, SETTINGS, agent, agent_pool, model_config, pod, quota, tool_server
 from tests.controller.lease_server import serving
 
 WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
@@ -34,12 +35,19 @@ WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
     "write_status": lambda cluster: cluster.write_status(agent(), {}),
     "write_model_config_status": lambda cluster: cluster.write_model_config_status(model_config(), {}),
     "write_tool_server_status": lambda cluster: cluster.write_tool_server_status(tool_server(), {}),
+    "write_agent_pool_status": lambda cluster: cluster.write_agent_pool_status(agent_pool(), {}),
+    "create_quota": lambda cluster: cluster.create_quota({"metadata": {"namespace": "a"}}),
+    "change_quota": lambda cluster: cluster.change_quota(quota(), quota_body(agent_pool(), 3, "agents")),
+    "delete_quota": lambda cluster: cluster.delete_quota(quota()),
     "create_pod": lambda cluster: cluster.create_pod({"metadata": {"namespace": "a"}}),
     "delete_pod": lambda cluster: cluster.delete_pod(pod()),
     "create_secret": lambda cluster: cluster.create_secret("a", "b", {}),
     "change_secret": lambda cluster: cluster.change_secret("a", "b", {}),
 }
-READS = {"agents", "pods", "model_configs", "tool_servers", "agent", "pod", "secret"}
+READS = {
+    *("agents", "pods", "model_configs", "tool_servers", "agent_pools", "quotas"),
+    *("agent", "pod", "secret"),
+}
 
 
 def everything(asked: list[str], answer: Any, status: int = 200) -> web.Application:

@@ -106,12 +106,12 @@ class Process:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path) -> None:
         self.process = process
-        self._port = port
+        self.port = port
         self._log = log
 
     async def asked(self, path: str) -> int:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         except ConnectionError:
             return 0
         writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())

@@ -70,15 +70,15 @@ class Stage:
             budget=BudgetSpec(**budget),
         )
 
-    async def agent(self, name: str = "ada", spec: AgentSpec | None = None) -> None:
+    async def agent(self, name: str = "ada", spec: AgentSpec | None = None, idle_seconds: int = 0) -> None:
         """Create an agent, as the operator does."""
         assert await Control(self.bus).create(name, f"uid-{name}") == "OK"
-        await self.configure(name, spec or self.spec())
+        await self.configure(name, spec or self.spec(), idle_seconds)
 
-    async def configure(self, name: str, spec: AgentSpec) -> None:
+    async def configure(self, name: str, spec: AgentSpec, idle_seconds: int = 0) -> None:
         """Project a spec, as the operator does after an edit."""
         generation = next(self._generations)
-        text = StoredConfig(generation=generation, spec=spec).encoded()
+        text = StoredConfig(generation=generation, spec=spec, idle_seconds=idle_seconds).encoded()
         assert await Control(self.bus).configure(name, f"uid-{name}", generation, text) == "OK"
 
     def settings(self, name: str = "ada") -> RuntimeSettings:

@@ -286,7 +286,7 @@ async def test_a_key_that_stays_wrong_is_not_tried_by_one_pod_after_the_other(st
 
 
 async def _claimed(stage: Stage) -> bool:
-    return (await stage.view()).claimed
+    return (await stage.view()).was_claimed
 
 
 async def test_a_runtime_whose_password_was_replaced_makes_room_for_one_that_reads_it_anew(

@@ -76,7 +76,8 @@ local function bury(inputs)
 end
 
 local epoch = tonumber(s.epoch) + 1
-call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'wake', '0', 'emitted', 0, 'charged', 0)
+call('HSET', S, 'epoch', epoch, 'holder', ARGV[3], 'evict', '0', 'wake', '0', 'emitted', 0, 'charged', 0,
+  'claimed', now(), 'rested', now())
 -- What the last call of a dead process used is not known: what was reserved for it stays charged.
 keep_reserved(agent)
 drop_elicitations(agent)

@@ -16,6 +16,7 @@ for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'owed', 'dead', 'threa
 end
 call('ZREM', P .. 'work', agent)
 call('ZREM', P .. 'dirty', agent)
+call('ZREM', P .. 'queue', agent)
 if call('EXISTS', P .. 'agents') == 0 then call('UNLINK', P .. 'doorbell') end
 call('PUBLISH', key(agent, 'wake'), 'c')
 return 'OK'

@@ -10,7 +10,7 @@ if s.state == 'terminated' then return 'SAME' end
 local why = 'agent ' .. agent .. ' was terminated'
 -- `last` stays: a commit that is repeated now must not look done.
 call('HSET', state_key(agent), 'turn', '', 'thread', '', 'inputs', '', 'untold', '', 'attempt', 0, 'cancel', '',
-  'alone', '', 'evict', '0', 'wake', '0')
+  'alone', '', 'evict', '0', 'wake', '0', 'rested', now())
 bounce(agent, uid, why)
 drop_elicitations(agent)
 call('UNLINK', key(agent, 'inbox'), key(agent, 'owed'), key(agent, 'waits'), key(agent, 'servers'))

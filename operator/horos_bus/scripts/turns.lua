@@ -86,10 +86,10 @@ local function acknowledge(agent, ids, contents)
   call('XDEL', key(agent, 'inbox'), unpack(ids))
 end
 
--- No turn is open any more; a paused agent stays paused.
+-- No turn is open any more; a paused agent stays paused. `rested`: since when it has nothing to do, if it has nothing.
 local function close_turn(agent, state, turn, thread)
   call('HSET', state_key(agent), 'turn', '', 'thread', '', 'inputs', '', 'untold', '', 'last', turn, 'attempt', 0,
-    'cancel', '', 'alone', '')
+    'cancel', '', 'alone', '', 'rested', now())
   drop_elicitations(agent)
   if state == 'running' or state == 'error' then enter(agent, 'idle', '', '', '', thread) else mark_dirty(agent) end
 end

@@ -1,7 +1,7 @@
 -- What the bus knows of some agents, each seen at one moment. Reads only.
 -- ARGV  agents..
--- Returns for each {fields of state, length of the inbox, whether it is in work, debts, waits, dead letters, what people
--- have to decide};
+-- Returns for each {fields of state, length of the inbox, since when it is in work (ms; '0' = it is not), debts, waits,
+-- dead letters, what people have to decide};
 -- no fields = no such agent.
 
 -- Approvals and elicitations that nobody has decided yet.
@@ -18,7 +18,7 @@ end
 local views = {}
 for i, agent in ipairs(ARGV) do
   views[i] = {call('HGETALL', state_key(agent)), call('XLEN', key(agent, 'inbox')),
-    call('ZSCORE', P .. 'work', agent) and 1 or 0,
+    call('ZSCORE', P .. 'work', agent) or '0',
     call('HLEN', key(agent, 'owed')), call('HLEN', key(agent, 'waits')), call('XLEN', key(agent, 'dead')),
     undecided(agent)}
 end

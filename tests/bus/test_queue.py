@@ -1,0 +1,95 @@
+"""Who waits for a slot, and where: what the operator tells people."""
+
+import pytest
+
+from horos_bus.operating import Place, Waiting
+from tests.bus.stage import Stage
+
+
+@pytest.fixture
+async def crowd(stage: Stage) -> Stage:
+    """A namespace with three agents."""
+    for name in ("ada", "bob", "cid"):
+        await stage.agent(name)
+    return stage
+
+
+async def test_work_says_who_waits_since_when_the_oldest_first(crowd: Stage) -> None:
+    before = await crowd.now()
+    await crowd.say("m1", "cid")
+    between = await crowd.now()
+    while await crowd.now() == between:
+        pass
+    await crowd.say("m2", "ada")
+    await crowd.say("m3", "cid")
+    first, second = await crowd.control.work()
+    assert (first.agent, second.agent) == ("cid", "ada")
+    assert before <= first.since <= between < second.since <= await crowd.now()
+    assert first == Waiting("cid", (await crowd.view("cid")).since)
+
+
+async def test_everybody_is_told_their_place(crowd: Stage) -> None:
+    await crowd.control.tell_queue(["cid", "ada"])
+    assert await crowd.control.queue() == ["cid", "ada"]
+    assert await crowd.control.place("cid") == Place(1, 2)
+    assert await crowd.control.place("ada") == Place(2, 2)
+    assert await crowd.control.place("bob") is None
+    assert await crowd.control.place("nobody") is None
+
+
+async def test_a_later_queue_takes_the_place_of_the_one_before(crowd: Stage) -> None:
+    await crowd.control.tell_queue(["cid", "ada"])
+    await crowd.control.tell_queue(["ada", "bob"])
+    assert await crowd.control.queue() == ["ada", "bob"]
+    await crowd.control.tell_queue(["bob", "cid", "ada"])
+    assert await crowd.control.queue() == ["bob", "cid", "ada"]
+
+
+async def test_an_empty_queue_leaves_no_key(crowd: Stage) -> None:
+    await crowd.control.tell_queue(["cid"])
+    await crowd.control.tell_queue([])
+    assert crowd.bus.keys.queue not in await crowd.key_names()
+
+
+async def test_the_same_queue_is_written_once(crowd: Stage) -> None:
+    await crowd.control.tell_queue(["cid", "ada"])
+    assert await _writes(crowd, ["cid", "ada"]) == 0
+    assert await _writes(crowd, ["ada", "cid"]) > 0
+    assert await _writes(crowd, []) > 0
+    assert await _writes(crowd, []) == 0
+
+
+async def _writes(stage: Stage, queue: list[str]) -> int:
+    """How many changes of keys Redis counts."""
+    before = await stage.bus.command("INFO", "persistence")
+    await stage.control.tell_queue(queue)
+    after = await stage.bus.command("INFO", "persistence")
+    return int(after["rdb_changes_since_last_save"]) - int(before["rdb_changes_since_last_save"])
+
+
+async def test_whoever_is_deleted_waits_no_longer(crowd: Stage) -> None:
+    await crowd.control.tell_queue(["cid", "ada", "bob"])
+    await crowd.control.delete("cid", "uid-cid")
+    assert await crowd.control.queue() == ["ada", "bob"]
+    assert await crowd.control.place("ada") == Place(1, 2)
+
+
+async def test_an_operator_that_is_late_tells_of_nobody_who_is_gone(crowd: Stage) -> None:
+    await crowd.control.delete("ada", "uid-ada")
+    await crowd.control.tell_queue(["ada", "bob"])
+    assert await crowd.control.queue() == ["bob"]
+    for name in ("bob", "cid"):
+        await crowd.control.delete(name, f"uid-{name}")
+    await crowd.control.tell_queue(["ada", "bob", "cid"])
+    assert await crowd.key_names() == []
+
+
+async def test_a_queue_of_thousands_is_told_whole(stage: Stage) -> None:
+    names = [f"agent-{number}" for number in range(2500)]
+    await stage.bus.command(
+        "HSET", stage.bus.keys.agents, *(word for name in names for word in (name, "uid"))
+    )
+    await stage.control.tell_queue(names)
+    assert await stage.control.queue() == names
+    await stage.control.tell_queue(names[1200:])
+    assert await stage.control.place("agent-1200") == Place(1, 1300)
