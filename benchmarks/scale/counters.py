@@ -10,9 +10,6 @@ _LINE: Final = re.compile(r"^apiserver_request_total\{(?P<labels>.*)\} (?P<count
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"})
 
-OPERATORS: Final = ("agents", "agentpools", "modelconfigs", "toolservers", "resourcequotas", "secrets")
-"""What nobody but the operator writes while a benchmark runs, pods apart; of Agents only what is told apart below."""
-
 
 def writes() -> Counter[str]:
     """Count what was written since the API server began, by `VERB resource/subresource`; refused ones too."""
