@@ -8,10 +8,10 @@ from typing import Any, Final, TypeVar
 from tests.simulator.world import World, agent_manifest
 
 from horos_api.messages import NewMessage, SendOutcome
-from horos_api.names import API_VERSION
+from horos_api.names import API_VERSION, POOL, key_prefix
 from horos_bus.connection import Bus
 from horos_bus.sender import send
-from horos_operator.kube.connection import KubeConnection, KubeError
+from horos_operator.kube.connection import MERGE_PATCH, KubeConnection, KubeError
 
 AT_ONCE: Final = 32
 T = TypeVar("T")
@@ -61,10 +61,22 @@ async def create_pools(world: World, max_running: int, **spec: Any) -> None:
             pool = {
                 "apiVersion": API_VERSION,
                 "kind": "AgentPool",
-                "metadata": {"name": "default", "namespace": namespace},
+                "metadata": {"name": POOL, "namespace": namespace},
                 "spec": {"maxRunning": max_running, **spec},
             }
             await connection.request("POST", f"/apis/{API_VERSION}/namespaces/{namespace}/agentpools", pool)
+    finally:
+        await connection.aclose()
+
+
+async def resize_pools(world: World, max_running: int, **spec: Any) -> None:
+    """Change how many may run in each namespace, and what else is given."""
+    connection = await KubeConnection.open()
+    try:
+        for namespace in world.names:
+            path = f"/apis/{API_VERSION}/namespaces/{namespace}/agentpools/{POOL}"
+            changed = {"spec": {"maxRunning": max_running, **spec}}
+            await connection.request("PATCH", path, changed, MERGE_PATCH)
     finally:
         await connection.aclose()
 
@@ -74,7 +86,7 @@ class Buses:
 
     def __init__(self, world: World) -> None:
         self._first = world.bus(world.names[0])
-        self._of = {name: self._first.at(_prefix(world, name)) for name in world.names}
+        self._of = {name: self._first.at(key_prefix(world.name, name)) for name in world.names}
 
     def __getitem__(self, namespace: str) -> Bus:
         return self._of[namespace]
@@ -99,11 +111,6 @@ class Buses:
             if keys:
                 found += int(await bus.command("EXISTS", *keys))
         return found
-
-
-def _prefix(world: World, namespace: str) -> str:
-    bus = world.bus(namespace)
-    return bus.prefix
 
 
 async def until(what: str, probe: Callable[[], Awaitable[bool]], seconds: float, every: float = 0.5) -> float:

@@ -1,11 +1,11 @@
 """Ten thousand Agents, all hibernated, and an operator that starts anew: what it reads, holds and writes."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from tests.simulator.world import World
 
-from benchmarks.scale.crowd import Agent, Buses, create, until
+from benchmarks.scale.bursts import PATIENCE, asleep
+from benchmarks.scale.crowd import Buses
 from benchmarks.scale.operator_said import said, until_quiet, until_ready
 from benchmarks.scale.processes import taken
 from benchmarks.scale.rows import Row
@@ -13,26 +13,12 @@ from benchmarks.scale.rows import Row
 AGENTS: Final = 10_000
 READY_SECONDS: Final = 10
 RSS_MIB: Final = 350
-PATIENCE: Final = 900.0
 
 
-async def restart(world: World, buses: Buses, count: int, **spec: Any) -> list[Row]:
+async def restart_row(world: World, buses: Buses, count: int) -> list[Row]:
     """Fill a namespace, stop the operator, start it again and look."""
-    namespace = world.names[0]
-    agents: Sequence[Agent] = [(namespace, f"agent-{number}") for number in range(count)]
-    seconds = await create(agents, **spec)
-    print(f"{count} Agents made in {seconds:.0f} s", flush=True)
-
-    async def known() -> bool:
-        return bool(await buses[namespace].command("HLEN", buses[namespace].keys.agents) == count)
-
-    seconds = await until("the bus knows all of them", known, PATIENCE)
-    seconds += await until_quiet(world, count, PATIENCE)
-    found, sizes = await said(world), taken(world.operator_pid)
-    print(
-        f"all looked after {seconds:.0f} s later; {sizes}; {found.passes} passes; {found.writes}", flush=True
-    )
-
+    agents = [(world.names[0], f"agent-{number}") for number in range(count)]
+    await asleep(world, buses, agents)
     world.stop_operator()
     world.start_operator()
     rebuilt = await until_ready(world, PATIENCE)
