@@ -57,7 +57,8 @@ bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; a
 
 .PHONY: scale
 scale: ## thousands of agents on fake nodes of the test cluster, beside the budgets, into benchmarks/README.md
-	tests/with-cluster.sh $(RUN) python -m benchmarks.scale
+	tests/cluster/up.sh
+	. tests/cluster/env.sh && $(RUN) python -m benchmarks.scale
 
 .PHONY: cluster
 cluster: ## bring the test cluster up and load the images

@@ -6,6 +6,7 @@ table goes into the README.
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -85,6 +86,8 @@ def measured(part: Part, given: argparse.Namespace) -> list[Row]:
 def main() -> None:
     """Measure and print the table; all rows at their full size go into results/ and the README too."""
     given = arguments()
+    # Whoever ends it wants the cluster as it was.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     on, begun = about([], Tools()), time.monotonic()
     found: list[Row] = []
     with ours_alone(), fake_nodes():
