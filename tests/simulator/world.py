@@ -121,7 +121,7 @@ class World:
 
 
 async def _let_go_of_agents(namespaces: Sequence[str]) -> None:
-    """Let go of all Agents, which the operator would take longer for; the bus with what it has goes anyway."""
+    """Let go of all Agents: the operator would take longer, and the bus with what it has goes anyway."""
     connection = await KubeConnection.open()
     try:
         for namespace in namespaces:
