@@ -63,6 +63,11 @@ mutants: ## take each guard out of the scripts and look whether a test notices
 bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; a quarter of an hour on a quiet machine
 	$(RUN) python -m benchmarks
 
+.PHONY: scale
+scale: ## thousands of agents on fake nodes of the test cluster, beside the budgets, into benchmarks/README.md
+	tests/cluster/up.sh
+	. tests/cluster/env.sh && $(RUN) python -m benchmarks.scale
+
 .PHONY: cluster
 cluster: ## bring the test cluster up and load the images
 	tests/cluster/up.sh
