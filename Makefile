@@ -41,6 +41,11 @@ test: static ## everything; brings the cluster up first
 crash: ## kill -9 at every point of every script and of the runtime, and look at what is left
 	$(RUN) python -m tests.crash crash
 
+.PHONY: faults
+faults: ## kill the operator before and after each of its writes, refuse them, keep back what watches tell
+	tests/cluster/up.sh
+	. tests/cluster/env.sh && $(RUN) python -m tests.faults
+
 SEED ?= 1
 KILLS ?= 500
 .PHONY: soak

@@ -182,7 +182,7 @@ REQUESTS: Final = Metric(
     "counter",
     ("route", "method", "status"),
     "Requests that were answered. route: the path with its variables unnamed, `other` for paths that there "
-    "are not; 499 when the caller left before there was an answer.",
+    "are not; 499 when there was no answer.",
 )
 REQUEST_SECONDS: Final = _histogram(
     "horos_gateway_request_seconds",

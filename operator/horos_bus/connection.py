@@ -38,19 +38,27 @@ Argument: TypeAlias = str | bytes | int
 
 
 class BusError(Exception):
-    """Redis refused something; the root of all errors of this package."""
+    """Redis refused something; the root of all errors of this package. `kind` is for whoever counts them."""
+
+    kind = "refused"
 
 
 class BusUnavailableError(BusError):
     """Redis cannot be reached, or does not accept the credentials."""
 
+    kind = "unavailable"
+
 
 class CredentialsRefusedError(BusUnavailableError):
     """Redis answers, but does not know this user or this password (any more)."""
 
+    kind = "credentials"
+
 
 class NotPermittedError(BusError):
     """The user of the connection may not do this."""
+
+    kind = "not-permitted"
 
 
 class _ScriptUnknownError(BusError):

@@ -133,8 +133,15 @@ class AgentManager:
             )
             log.info("%s: operatingMode is %s now (asked for at the gateway)", about, order.mode)
         except (OutdatedError, RefusedError) as error:
+            if isinstance(error, OutdatedError) and await self._is_still_there(namespace, order):
+                raise  # somebody else changed it at the same moment: the order is still good
             log.warning("%s: operatingMode %s is not possible: %s", about, order.mode, error.message)
         await self.control(namespace).done(order.id)
+
+    async def _is_still_there(self, namespace: str, order: Order) -> bool:
+        """Ask the API server itself whether it is the same Agent still."""
+        there = await self.cluster.agent(namespace, order.agent)
+        return there is not None and there.uid == order.uid
 
     async def reap(self, agent: AgentFacts, token: str, pod_name: str) -> None:
         """Clear the holder, after the API server itself has said that its pod is gone or dead."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from horos_api.conditions import ConditionStatus, ConditionType
+from horos_api.conditions import ConditionStatus, ConditionType, Reason
 from horos_bus.records import TotalUsage
 from horos_operator.queue import Key
 from horos_operator.situation import Situation
@@ -16,14 +16,14 @@ STUCK: Final = "stuck"
 Counts: TypeAlias = Counter[tuple[str, str]]
 """How many agents, by namespace and what they are."""
 _RESIDENCY: Final = {
-    "Resident": "resident",
-    "Suspending": "resident",
-    "Starting": "starting",
-    "Hibernated": "hibernated",
-    "Queued": QUEUED,
-    "Suspended": "suspended",
-    "Terminated": "terminated",
-    "Deleting": "deleting",
+    Reason.RESIDENT: "resident",
+    Reason.SUSPENDING: "resident",
+    Reason.STARTING: "starting",
+    Reason.HIBERNATED: "hibernated",
+    Reason.QUEUED: QUEUED,
+    Reason.SUSPENDED: "suspended",
+    Reason.TERMINATED: "terminated",
+    Reason.DELETING: "deleting",
 }
 """By the reason of condition Scheduled."""
 
@@ -76,7 +76,7 @@ class Census:
         ready = verdicts[ConditionType.READY]
         self._agents[key] = Counted(
             uid=case.agent.uid,
-            residency=_RESIDENCY.get(verdicts[ConditionType.SCHEDULED].reason.value, STUCK),
+            residency=_RESIDENCY.get(verdicts[ConditionType.SCHEDULED].reason, STUCK),
             unready=ready.reason.value if ready.status is ConditionStatus.FALSE else "",
             usage=usage,
         )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from horos_bus.connection import BusError
+from horos_bus.connection import BusError, BusUnavailableError
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.parts import Parts
 from horos_operator.queue import Key
@@ -80,20 +80,19 @@ async def _pass(parts: Parts, key: Key) -> None:
 
 async def _dirty(parts: Parts) -> None:
     """Learn from the bus whose status has changed; a Redis that comes back is a reason to sweep."""
+    failed: set[str] = set()
     down = False
     while True:
-        try:
-            for namespace in sorted(parts.caches.namespaces()):
-                for name in await parts.manager.control(namespace).dirty():
-                    parts.queue.add((namespace, name))
-            if down:
-                parts.sweep_now.set()
-            down = False
-        except BusError as error:
-            if not down:
-                log.warning("the bus does not tell what changed: %s", error)
-            down = True
+        there = await _in_each_namespace(parts, _hear_of_dirty, "the bus does not tell what changed", failed)
+        if down and there:
+            parts.sweep_now.set()
+        down = not there
         await asyncio.sleep(DIRTY_SECONDS)
+
+
+async def _hear_of_dirty(parts: Parts, namespace: str) -> None:
+    for name in await parts.manager.control(namespace).dirty():
+        parts.queue.add((namespace, name))
 
 
 async def _shared_statuses(parts: Parts) -> None:
@@ -116,19 +115,39 @@ async def _shared_statuses(parts: Parts) -> None:
 
 async def _chores(parts: Parts) -> None:
     """Each second: deadlines, delayed messages, and orders from the gateway. Twice at once does no harm."""
-    told: set[str] = set()
+    failed: set[str] = set()
     while True:
-        for namespace in sorted(parts.caches.namespaces()):
-            try:
-                await _chores_of(parts, namespace)
-                told.discard(namespace)
-            except NotLeadingError:
-                raise
-            except (BusError, ClusterError) as error:
-                if namespace not in told:
-                    log.warning("%s: deadlines and orders have to wait: %s", namespace, error)
-                told.add(namespace)
+        await _in_each_namespace(parts, _chores_of, "deadlines and orders have to wait", failed)
         await asyncio.sleep(CHORE_SECONDS)
+
+
+async def _in_each_namespace(
+    parts: Parts, work: Callable[[Parts, str], Awaitable[None]], trouble: str, failed: set[str]
+) -> bool:
+    """Do it in one namespace after the other; `failed` are those where it did not work last time.
+
+    What agents and people leave on the bus of one namespace keeps no other from being served. False means
+    that there is no bus at all, which is not asked for once more in each namespace.
+    """
+    namespaces = parts.caches.namespaces()
+    failed &= namespaces
+    for namespace in sorted(namespaces):
+        known = namespace in failed
+        failed.add(namespace)
+        try:
+            await work(parts, namespace)
+            failed.discard(namespace)
+        except NotLeadingError:
+            raise
+        except (BusError, ClusterError) as error:
+            if not known:
+                log.warning("%s: %s: %s", namespace, trouble, error)
+            if isinstance(error, BusUnavailableError):
+                return False
+        except Exception:
+            if not known:
+                log.exception("%s: %s", namespace, trouble)
+    return True
 
 
 async def _chores_of(parts: Parts, namespace: str) -> None:

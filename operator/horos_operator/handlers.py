@@ -1,5 +1,7 @@
 """Kopf at the edge, the only file that knows it: watch events become cached facts and queued keys."""
 
+import asyncio
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -39,16 +41,30 @@ class Watch:
         return seen
 
 
-async def watch(target: Watch, namespaces: tuple[str, ...]) -> None:
-    """Watch our kinds and agents' pods until SIGTERM or SIGINT; `namespaces` empty means all of them."""
-    await kopf.operator(
+async def watch(target: Watch, namespaces: tuple[str, ...], told: asyncio.Event) -> None:
+    """Watch our kinds and agents' pods until `told` is set; `namespaces` empty means all of them.
+
+    Raises whatever Kopf ends with, such as any error in a stream but 410, and may return before it is told.
+    """
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=_registry(target),
         settings=_settings(),
         standalone=True,
         identity=IDENTITY,
         clusterwide=not namespaces,
         namespaces=namespaces,
+        stop_flag=told,
     )
+    # Kopf takes the signals for itself, and says to nobody whether it was a signal that has ended it.
+    heed_signals(told)
+    await kopf.run_tasks(tasks, ignored=others)
+
+
+def heed_signals(told: asyncio.Event) -> None:
+    """Set `told` when the process is told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -22,12 +22,7 @@ from prometheus_client.registry import Collector
 from horos_api import metrics as words
 from horos_api.metrics import Metric
 from horos_api.money import NANO
-from horos_bus.connection import (
-    BusError,
-    BusUnavailableError,
-    CredentialsRefusedError,
-    NotPermittedError,
-)
+from horos_bus.connection import BusError
 from horos_operator.activations import Activated, Granted
 from horos_operator.census import QUEUED, Census, Counts, Spent
 from horos_operator.cluster import ClusterError, NotLeadingError
@@ -66,7 +61,7 @@ class Metrics:
 
     def bus_failed(self, error: BusError) -> None:
         """Redis has not done what it was asked to."""
-        self._bus_errors.labels(_of_the_bus(error)).inc()
+        self._bus_errors.labels(error.kind).inc()
 
     def passing(self) -> "_Pass":
         """Measure one pass, and count it if it fails."""
@@ -180,15 +175,3 @@ def _of_the_pass(error: BaseException) -> str:
     if isinstance(error, ClusterError):
         return "cluster"
     return "bus" if isinstance(error, BusError) else "defect"
-
-
-def _of_the_bus(error: BusError) -> str:
-    match error:
-        case CredentialsRefusedError():
-            return "credentials"
-        case BusUnavailableError():
-            return "unavailable"
-        case NotPermittedError():
-            return "not-permitted"
-        case _:
-            return "refused"

@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import logging
 import platform
-import signal
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
 
 from horos_api import metrics as words
 from horos_api.names import LEASE, key_prefix
@@ -19,7 +18,7 @@ from horos_operator.cluster import Cluster, ClusterError
 from horos_operator.credentials import BusCredentials, redis_url
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Elector, Leadership, LeaseDoor
-from horos_operator.handlers import Watch, watch
+from horos_operator.handlers import Watch, heed_signals, watch
 from horos_operator.health import Health, serve_health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
@@ -32,10 +31,9 @@ from horos_operator.parts import Parts
 from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.supervision import REST_SECONDS, guarded, without_end
 from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
 from horos_operator.witness import Witness
-
-WATCH_AGAIN_SECONDS: Final = 5.0
 
 log = logging.getLogger("horos.operator")
 
@@ -121,11 +119,12 @@ async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
     async with asyncio.TaskGroup() as tasks:
         # All of them before Kopf starts: at its end it cancels every task that began after it.
         acting = [
-            tasks.create_task(whenever_leading(parts, duty), name=name)
+            tasks.create_task(without_end(name, partial(whenever_leading, parts, duty)), name=name)
             for name, duty in duties(parts).items()
         ]
-        sweeps = tasks.create_task(sweep_for_ever(parts), name="sweeps")
-        election = tasks.create_task(_stand(parts, door), name="election")
+        sweeping = without_end("the sweep", partial(sweep_for_ever, parts))
+        sweeps = tasks.create_task(sweeping, name="sweeps")
+        election = tasks.create_task(without_end("the election", partial(_stand, parts, door)))
         await _watch_until_told_to_end(parts)
         for task in (*acting, sweeps):
             task.cancel()
@@ -142,10 +141,9 @@ async def _stand(parts: Parts, door: LeaseDoor) -> None:
 
 
 async def _watch_until_told_to_end(parts: Parts) -> None:
-    """Keep Kopf running until SIGTERM or SIGINT, which it takes while it runs.
+    """Keep Kopf running until SIGTERM or SIGINT.
 
-    It ends with an error that it does not expect, such as any in a stream but 410. Then it is started again,
-    and lists everything anew.
+    Whatever it ends with, it is started again in this process, and lists everything anew.
     """
 
     def heard(kind: str, uid: str, version: int) -> None:
@@ -154,16 +152,10 @@ async def _watch_until_told_to_end(parts: Parts) -> None:
 
     target = Watch(parts.caches, parts.queue.add, heard)
     told = asyncio.Event()
+    heed_signals(told)
     while not told.is_set():
-        try:
-            await watch(target, parts.settings.watched_namespaces)
-        except Exception:
-            log.exception("the watches have ended; they begin again in %.0f s", WATCH_AGAIN_SECONDS)
-        else:
-            return
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        await guarded("the watch", lambda: watch(target, parts.settings.watched_namespaces, told))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WATCH_AGAIN_SECONDS):
+            async with asyncio.timeout(REST_SECONDS):
                 await told.wait()
         parts.sweep_now.set()

@@ -63,8 +63,9 @@ class KeyQueue:
         """Wait for a key and take it; the worker must call `done` or `failed` for it."""
         while True:
             self._changed.clear()
-            self._promote()
-            wait = self._until_next()
+            now = self._clock()
+            self._promote(now)
+            wait = self._until_next(now)
             if wait is not None and wait <= 0:
                 key = next(iter(self._ready))
                 del self._ready[key]
@@ -99,17 +100,18 @@ class KeyQueue:
             self._once_more.discard(key)
             self.add(key)
 
-    def _promote(self) -> None:
+    def _promote(self, now: float) -> None:
         """Move what is due to what is ready; entries of the heap that were overtaken are skipped."""
-        now = self._clock()
         while self._heap and self._heap[0][0] <= now:
             due, key = heapq.heappop(self._heap)
             if self._due.get(key) == due:
                 self.add(key)
 
-    def _until_next(self) -> float | None:
-        """Seconds until a key may be taken: 0 is now, None is when something is added."""
-        now = self._clock()
+    def _until_next(self, now: float) -> float | None:
+        """Seconds until a key may be taken: 0 is now, None is when something is added.
+
+        With the time of `_promote`, or what became due between the two looks would be taken for ready.
+        """
         self._tokens = min(BURST, self._tokens + (now - self._refilled) * self._rate)
         self._refilled = now
         if now < self._resting_until:

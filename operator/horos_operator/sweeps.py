@@ -46,6 +46,9 @@ async def sweep_for_ever(parts: Parts) -> None:
             parts.health.attempted(str(error))
             wait = min(LONGEST_RETRY, wait * 2 or RETRY_SECONDS)
             wait = max(wait, error.retry_after if isinstance(error, ClusterError) else 0.0)
+        except Exception:
+            parts.health.stuck("the sweep fails in a way that nobody foresaw: see the operator's log")
+            raise
         else:
             parts.health.swept()
             wait = 0.0

@@ -76,10 +76,10 @@ def test_agents_are_counted_by_what_they_are_once_each() -> None:
 def test_who_waits_for_a_slot_is_the_queue() -> None:
     stage, ada = Stage(), agent()
     answers = verdicts(situation(seen(ada, known=view()), ada, FACTORY.wanted(spec())))
-    queued = {**answers, ConditionType.SCHEDULED: no(Reason("Queued"), "2 agents are before it")}
+    queued = {**answers, ConditionType.SCHEDULED: no(Reason.QUEUED, "2 agents are before it")}
     stage.witness.told(situation(seen(ada, known=view()), ada, FACTORY.wanted(spec())), queued)
     assert stage.read().labelled("horos_queue_length") == {("research",): 1}
-    hibernated = {**answers, ConditionType.SCHEDULED: yes(Reason("Hibernated"), "nobody needs it")}
+    hibernated = {**answers, ConditionType.SCHEDULED: yes(Reason.HIBERNATED, "nobody needs it")}
     stage.witness.told(situation(seen(ada, known=view()), ada, FACTORY.wanted(spec())), hibernated)
     assert stage.read().labelled("horos_queue_length") == {("research",): 0}
     assert stage.read().labelled("horos_agents") == {("research", "hibernated"): 1}

@@ -49,8 +49,9 @@ async def test_keys_of_a_later_life_survive_a_cache_that_lags_behind(
 class OneOrder(KubeCluster):
     """A cluster that takes, or refuses, one change of an operating mode."""
 
-    def __init__(self, refusal: ClusterError | None) -> None:
+    def __init__(self, refusal: ClusterError | None, there: AgentFacts | None = None) -> None:
         self.refusal = refusal
+        self.there = there
         self.asked: list[tuple[str, str, str, str]] = []
 
     async def set_operating_mode(
@@ -60,6 +61,9 @@ class OneOrder(KubeCluster):
         if self.refusal:
             raise self.refusal
         return agent(namespace=namespace)
+
+    async def agent(self, namespace: str, name: str) -> AgentFacts | None:
+        return self.there
 
 
 @pytest.mark.parametrize("refusal", [None, OutdatedError("another uid"), RefusedError("Terminated is final")])
@@ -78,9 +82,14 @@ async def test_an_order_is_carried_out_or_given_up_and_then_forgotten(
     assert refusal is None or refusal.message in caplog.text
 
 
-async def test_an_order_waits_while_the_cluster_does_not_answer(bus: Bus) -> None:
+@pytest.mark.parametrize(
+    "refusal", [ClusterError("no answer in time"), OutdatedError("changed in between, no answer in time")]
+)
+async def test_an_order_waits_while_the_cluster_does_not_answer_and_while_somebody_else_writes(
+    bus: Bus, refusal: ClusterError
+) -> None:
     namespace = f"orders-{uuid.uuid4().hex[:8]}"
-    cluster = OneOrder(ClusterError("no answer in time"))
+    cluster = OneOrder(refusal, agent(uid="agent-uid", namespace=namespace))
     manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     control = Control(bus.at(key_prefix(SETTINGS.install, namespace)))
     await control.order("ada", "agent-uid", OperatingMode.SUSPENDED)

@@ -1,6 +1,7 @@
 """What the operator counts: each metric moves when the thing happens, and can be scraped."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,17 +127,45 @@ async def page(operator: Process, accept: str = "") -> tuple[dict[str, str], str
     return dict(line.split(": ", 1) for line in head.split("\r\n")[1:]), body
 
 
+async def until(operator: Process, what: str, true: Callable[[Scraped], bool]) -> Scraped:
+    """Scrape until it is so."""
+    found = Scraped({})
+    try:
+        async with asyncio.timeout(30):
+            while not true(found):
+                await asyncio.sleep(0.05)
+                found = scraped((await page(operator))[1])
+    except TimeoutError:
+        raise AssertionError(f"not in time: {what}; {found}") from None
+    return found
+
+
 async def test_a_running_operator_can_be_scraped(redis_server: RedisProcess, tmp_path: Path) -> None:
     server = ApiServer()
     async with running(server, redis_server, tmp_path) as operator:
         server.tell({"type": "ADDED", "object": AGENT})
-        await operator.until("it acts on it", lambda: any("agents/ada" in each for each in server.changed))
-        headers, text = await page(operator)
-        assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        seen = scraped(text)
+        seen = await until(operator, "a pass", lambda seen: bool(seen.value("horos_reconcile_seconds_count")))
         assert seen.value("horos_api_writes_total", verb="patch", kind="agents", outcome="ok") == 1
+        assert seen.value("horos_leader") == 1
+        assert (seen.value("horos_sweep_age_seconds") or 0) < 10
+        assert (seen.value("horos_watch_events_total", kind="agents") or 0) >= 1
+        assert seen.value("horos_queue_keys") is not None
         assert (seen.value("process_resident_memory_bytes") or 0) > 1e6
+        headers, _ = await page(operator)
+        assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         open_metrics = "application/openmetrics-text;version=1.0.0"
         headers, text = await page(operator, f"{open_metrics},text/plain;version=0.0.4;q=0.5")
         assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
         assert text.endswith("# EOF\n")
+
+
+async def test_a_running_operator_tells_of_its_agents_until_they_are_gone(
+    redis_server: RedisProcess, tmp_path: Path
+) -> None:
+    server = ApiServer()
+    async with running(server, redis_server, tmp_path) as operator:
+        server.tell({"type": "ADDED", "object": AGENT})
+        there = {("research", "suspended"): 1}
+        await until(operator, "it is there", lambda seen: seen.labelled("horos_agents") == there)
+        server.tell({"type": "DELETED", "object": AGENT})
+        await until(operator, "it is gone", lambda seen: seen.labelled("horos_agents") == {})

@@ -174,7 +174,7 @@ async def test_an_error_in_a_stream_begins_the_watches_again(
 ) -> None:
     async with running(server, redis_server, tmp_path) as operator:
         server.tell(BROKEN)
-        await operator.until("it has ended", lambda: operator.said("the watches have ended"))
+        await operator.until("it has ended", lambda: operator.said("the watch has ended"))
         await operator.until("it watches again", lambda: len(server.streams) == 2)
         server.tell({"type": "ADDED", "object": AGENT})
         await operator.until("it acts on it", lambda: any("agents/ada" in each for each in server.changed))
@@ -189,7 +189,7 @@ async def test_a_signal_between_two_runs_of_the_watches_ends_the_process_all_the
 ) -> None:
     async with running(server, redis_server, tmp_path) as operator:
         server.tell(BROKEN)
-        await operator.until("they have ended", lambda: operator.said("the watches have ended"))
+        await operator.until("they have ended", lambda: operator.said("the watch has ended"))
         operator.process.terminate()
         assert await operator.process.wait() == 0
         assert server.holder == ""

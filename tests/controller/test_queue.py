@@ -156,3 +156,13 @@ async def test_a_worker_that_waits_is_woken_when_the_rest_is_over() -> None:
     queue.add(C)
     async with asyncio.timeout(5):
         assert await queue.get() == C
+
+
+async def test_a_key_that_becomes_due_between_two_looks_at_the_clock_waits_for_the_next(clock: Clock) -> None:
+    def running() -> float:
+        clock.now += 0.25
+        return clock.now
+
+    queue = KeyQueue(running)
+    queue.add_after(A, 0.4)
+    assert await queue.get() == A

@@ -60,6 +60,11 @@ class SimulatedAgent:
         self._busy_until = 0.0
         self.turns = 0
 
+    @property
+    def retired(self) -> bool:
+        """Whether it has given the agent up itself; else another took it, or it was killed."""
+        return self._retired
+
     def stop(self) -> None:
         """Ask for the end: between turns at once, during one when it is done or the grace is over."""
         self._stopping.set()
