@@ -17,7 +17,7 @@ from horos_bus.records import AgentView
 from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pool import AgentPool, Need, PoolDecision, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts
-from horos_operator.pool_seen import Crowd, crowd, live_pods, needs, pool_seen
+from horos_operator.pool_seen import Crowd, crowd, limit_of, live_pods, needs, pool_seen
 from horos_operator.queue import KeyQueue
 from horos_operator.slots import Slots
 from horos_operator.wakes import Wakes
@@ -28,6 +28,8 @@ NET_SECONDS: Final = 1.0
 """How often everything is looked at, whatever was heard; people are told their places no more often."""
 QUEUED_LATER: Final = 2.0
 """An agent that waits for longer is looked at once, so that its status says so."""
+UNTOLD: Final = -1
+"""No limit was told to people, not even that there is none."""
 
 log = logging.getLogger("horos.operator")
 
@@ -54,6 +56,7 @@ class _Record:
     touched: bool = True
     told: tuple[str, ...] | None = None
     told_at: float = -math.inf
+    limit: int | None = UNTOLD
     waiting: frozenset[str] = frozenset()
     kicked: dict[str, float] = field(default_factory=dict)
     standing: Standing = field(default_factory=Standing)
@@ -106,8 +109,7 @@ class PoolKeeper:
         now = self._clock()
         namespaces = self._caches.namespaces()
         self._note(namespaces)
-        for namespace in sorted(namespaces):
-            record = self._records[namespace]
+        for namespace, record in sorted(self._records.items()):
             if _due(record) <= now:
                 await self._look_at(namespace, record)
 
@@ -119,7 +121,8 @@ class PoolKeeper:
     def _note(self, namespaces: set[str]) -> None:
         touched, rung, freed = self._wakes.take()
         for gone in self._records.keys() - namespaces:
-            del self._records[gone]
+            if self._records[gone].limit in (UNTOLD, None):
+                del self._records[gone]  # else people have to be told that there is no limit any more
         for namespace in namespaces:
             record = self._records.setdefault(namespace, _Record())
             if namespace in freed and self._slots.reopen(namespace):
@@ -136,6 +139,8 @@ class PoolKeeper:
                 record.work = await self._manager.control(namespace).work()
                 record.read_at = began
             pool = self._caches.pools.pool(namespace)
+            quota = self._caches.pools.quota(namespace)
+            await self._tell_limit(namespace, record, None if pool is None else limit_of(pool, quota))
             if pool is None:
                 await self._let_all_start(namespace, record)
             else:
@@ -215,6 +220,11 @@ class PoolKeeper:
         record.told, record.told_at = waiting, now
         # Whoever became idle since its view was read, and before this, has not rung.
         record.touched |= began and bool(waiting)
+
+    async def _tell_limit(self, namespace: str, record: _Record, limit: int | None) -> None:
+        if limit != record.limit:
+            await self._manager.control(namespace).tell_limit(limit)
+            record.limit = limit
 
 
 def _due(record: _Record) -> float:
