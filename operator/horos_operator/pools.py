@@ -17,6 +17,7 @@ from horos_bus.records import AgentView
 from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pool import AgentPool, Need, PoolDecision, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts
+from horos_operator.cluster import NotLeadingError
 from horos_operator.pool_seen import Crowd, crowd, live_pods, needs, pool_seen
 from horos_operator.queue import KeyQueue
 from horos_operator.slots import Slots
@@ -141,10 +142,17 @@ class PoolKeeper:
             else:
                 await self._decide(namespace, record, pool)
             record.trouble = ""
+        except NotLeadingError:
+            raise
         except BusError as error:
             if not record.trouble:
                 log.warning("%s: nobody is given a slot: %s", namespace, error)
             record.trouble, record.rung = str(error), True
+        except Exception:
+            # What is wrong with one namespace keeps no other from its slots.
+            if not record.trouble:
+                log.exception("%s: nobody is given a slot", namespace)
+            record.trouble, record.rung = "unforeseen", True
         record.decided_at = self._clock()
         cost = record.decided_at - began
         record.rest = min(LONGEST_REST, max(DEBOUNCE_SECONDS, 3 * cost))
