@@ -261,8 +261,12 @@ class Caches:
         of_configs = [self.drop_config(each) for each in [*self._configs] if each.uid in missing]
         of_pools = [self._keys_within(each) for each in self.pools.forget_missing(missing)]
         of_servers = [self.drop_server(each) for each in [*self._servers] if each.uid in missing]
-        return {
+        keys = {
             *(self.drop_agent(each) for each in agents),
             *(self.drop_pod(each) for each in pods),
             *(key for keys in (*of_configs, *of_servers, *of_pools) for key in keys),
         }
+        # Never for good: were the list an old one, what lives would not be seen again.
+        for uid in missing:
+            self._gone.doubt(uid)
+        return keys
