@@ -54,6 +54,7 @@ class _Record:
     rung: bool = True
     touched: bool = True
     told: tuple[str, ...] | None = None
+    limit: int | None = -1
     told_at: float = -math.inf
     waiting: frozenset[str] = frozenset()
     kicked: dict[str, float] = field(default_factory=dict)
@@ -167,7 +168,7 @@ class PoolKeeper:
                 self._queue.add((namespace, name))
         record.kicked = found
         record.waiting = frozenset()
-        await self._tell(namespace, record, ())
+        await self._tell(namespace, record, (), None)
 
     async def _decide(self, namespace: str, record: _Record, pool: AgentPoolFacts) -> None:
         record.kicked = {}
@@ -211,18 +212,21 @@ class PoolKeeper:
         for name in decided.evict:
             log.info("%s/%s: is asked to leave its slot to others", namespace, name)
             await self._manager.evict(namespace, name)
-        await self._tell(namespace, record, waiting)
+        await self._tell(namespace, record, waiting, case.limit)
 
-    async def _tell(self, namespace: str, record: _Record, waiting: tuple[str, ...]) -> None:
-        now = self._clock()
-        # Once a second, but at once that somebody waits: whoever becomes idle then rings the doorbell.
+    async def _tell(
+        self, namespace: str, record: _Record, waiting: tuple[str, ...], limit: int | None
+    ) -> None:
+        """Tell people the places and the limit: once a second, but at once that somebody waits."""
+        control, now = self._manager.control(namespace), self._clock()
+        if limit != record.limit:
+            await control.tell_limit(limit)
+            record.limit = limit
         if waiting == record.told or (record.told and now - record.told_at < NET_SECONDS):
             return
-        began = not record.told
-        await self._manager.control(namespace).tell_queue(waiting)
+        # From then on, whoever becomes idle rings the doorbell.
+        await control.tell_queue(waiting)
         record.told, record.told_at = waiting, now
-        # Whoever became idle since its view was read, and before this, has not rung.
-        record.touched |= began and bool(waiting)
 
 
 def _due(record: _Record) -> float:
