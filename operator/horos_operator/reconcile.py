@@ -185,6 +185,7 @@ class Reconciler:
                 return error.seconds
             except NoRoomError as error:
                 log.info("%s/%s: %s", *key, error.message)
+                self._refused.pop(key, None)
                 return self._slots.no_room(key, error.why)
             except RefusedError as error:
                 if not isinstance(action, CreatePod):
