@@ -192,7 +192,11 @@ class Control:
         return [Waiting(text(name), seconds(since)) for name, since in pairs]
 
     async def tell_queue(self, agents: Sequence[str]) -> None:
-        """Tell people who waits for a slot, the next one first; writes only what is not told already."""
+        """Tell people who waits for a slot, the next one first; writes only what is not told already.
+
+        As long as somebody waits, agents that come to rest ring the doorbell, since they could make room. It
+        rings, too, when somebody begins to wait: whoever rested before has not rung.
+        """
         await self._bus.call("tell_queue", agents)
 
     async def queue(self) -> list[str]:

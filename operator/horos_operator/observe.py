@@ -44,7 +44,7 @@ class Observation:
 
     `pool` is the AgentPool, None where there is no limit. `slot`: the agent may be given a pod now; else
     `queued` is what it waits for, for a person. `give_up`: its pod does not get started, and others wait for
-    the slot; `gave_up`: that has happened, and what was missing may be missing still.
+    the slot; `gave_up`: reason and message of what was missing when that has happened, else None.
     """
 
     agent: AgentFacts | None
@@ -58,7 +58,7 @@ class Observation:
     slot: bool = True
     queued: str = ""
     give_up: bool = False
-    gave_up: bool = False
+    gave_up: tuple[str, str] | None = None
 
 
 class Caches:
@@ -261,8 +261,12 @@ class Caches:
         of_configs = [self.drop_config(each) for each in [*self._configs] if each.uid in missing]
         of_pools = [self._keys_within(each) for each in self.pools.forget_missing(missing)]
         of_servers = [self.drop_server(each) for each in [*self._servers] if each.uid in missing]
-        return {
+        keys = {
             *(self.drop_agent(each) for each in agents),
             *(self.drop_pod(each) for each in pods),
             *(key for keys in (*of_configs, *of_servers, *of_pools) for key in keys),
         }
+        # Never for good: were the list an old one, what lives would not be seen again.
+        for uid in missing:
+            self._gone.doubt(uid)
+        return keys

@@ -69,6 +69,7 @@ async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) ->
     await runtime.emit(turn.id, [{"type": "X"}])
     assert len(await kept(runtime)) == 7
     assert (await runtime.standing()).held
+    await stage.control.tell_queue(["bob"])
     await runtime.fail(turn.id, "Reason", "message")
     await runtime.all_unread()
     await runtime.commit(turn.id, 7, [record("assistant", "")], Ending(), Usage())

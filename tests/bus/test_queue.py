@@ -3,7 +3,8 @@
 import pytest
 
 from horos_bus.operating import Place, Waiting
-from tests.bus.stage import Stage
+from horos_bus.records import Turn
+from tests.bus.stage import Stage, answer, turn_of
 
 
 @pytest.fixture
@@ -46,9 +47,12 @@ async def test_a_later_queue_takes_the_place_of_the_one_before(crowd: Stage) -> 
 
 
 async def test_an_empty_queue_leaves_no_key(crowd: Stage) -> None:
+    before = await crowd.key_names()
     await crowd.control.tell_queue(["cid"])
+    assert await crowd.key_names() != before
     await crowd.control.tell_queue([])
-    assert crowd.bus.keys.queue not in await crowd.key_names()
+    await crowd.bus.command("UNLINK", crowd.bus.keys.doorbell)
+    assert await crowd.key_names() == before
 
 
 async def test_the_same_queue_is_written_once(crowd: Stage) -> None:
@@ -82,6 +86,51 @@ async def test_an_operator_that_is_late_tells_of_nobody_who_is_gone(crowd: Stage
         await crowd.control.delete(name, f"uid-{name}")
     await crowd.control.tell_queue(["ada", "bob", "cid"])
     assert await crowd.key_names() == []
+
+
+async def test_whoever_begins_to_wait_rings_once(crowd: Stage) -> None:
+    await crowd.control.tell_queue([])
+    assert await crowd.rings() == []
+    for queue in (["cid"], ["cid"], ["cid", "bob"], ["bob"], [], ["bob"]):
+        await crowd.control.tell_queue(queue)
+    assert await crowd.rings() == ["cid", "bob"]
+
+
+async def test_whoever_comes_to_rest_rings_only_while_others_wait(crowd: Stage) -> None:
+    runtime = crowd.runtime("ada")
+    await runtime.claim(None)
+    await crowd.say("m1")
+    await answer(runtime, turn_of(await runtime.all_unread()))
+    assert await crowd.rings() == []
+    await crowd.control.tell_queue(["bob"])
+    for mid in ("m2", "m3"):
+        await crowd.say(mid)
+    turn = turn_of(await runtime.all_unread())
+    await crowd.say("m4", thread="other")
+    assert isinstance(await answer(runtime, turn), Turn), "it goes on"
+    assert await crowd.rings() == ["bob"]
+    await answer(runtime, turn_of(await runtime.all_unread()))
+    assert await crowd.rings() == ["bob", "ada"]
+    await runtime.all_unread()
+    await runtime.retire()
+    assert await crowd.rings() == ["bob", "ada"], "once"
+
+
+async def test_whoever_is_stuck_in_error_rings_while_others_wait(crowd: Stage) -> None:
+    runtime = crowd.runtime("ada")
+    await runtime.claim(None)
+    await crowd.control.tell_queue(["bob"])
+    await crowd.say("m1")
+    turn = turn_of(await runtime.all_unread())
+    for _ in range(2):
+        await runtime.fail(turn.id, "Reason", "message")
+    assert await crowd.rings() == ["bob", "ada"]
+
+
+async def test_the_last_one_that_waits_leaves_nothing_behind(crowd: Stage) -> None:
+    await crowd.control.tell_queue(["bob"])
+    await crowd.control.delete("bob", "uid-bob")
+    assert not {crowd.bus.keys.queue, crowd.bus.keys.crowded} & set(await crowd.key_names())
 
 
 async def test_a_queue_of_thousands_is_told_whole(stage: Stage) -> None:

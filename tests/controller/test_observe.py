@@ -83,6 +83,17 @@ def test_a_missed_deletion_is_found_by_a_complete_list() -> None:
     assert caches.agent(("research", "bob")) == born_meanwhile
 
 
+def test_what_an_old_list_did_not_show_is_seen_again_by_the_next() -> None:
+    caches = Caches()
+    caches.put_agent(agent())
+    caches.put_pod(pod())
+    caches.forget_missing(caches.uids(), frozenset())
+    assert caches.agent(KEY) is None
+    caches.put_agent(agent())
+    caches.put_pod(pod())
+    assert (caches.agent(KEY), caches.pods(KEY)) == (agent(), (pod(),))
+
+
 def named(name: str, asked: AgentSpec | None = None, namespace: str = "research") -> AgentFacts:
     return agent(asked, name=name, uid=f"uid-of-{name}", namespace=namespace)
 
