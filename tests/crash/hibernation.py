@@ -26,7 +26,7 @@ WAYS: Final[tuple[Way, ...]] = ("idle", "evicted")
 ONLY_ONCE: Final = ("auth", "script")
 """What the first process on a server does, or a new connection; another run may not."""
 POLL_SECONDS: Final = 3600.0
-ACTIVATION_SECONDS: Final = 60.0
+ACTIVATION_SECONDS: Final = 120.0
 """How long an answer may take at most, on a machine that has much else to do."""
 FIRST, SECOND, OTHER = (
     Said("first", "pam", "ada", "first"),
