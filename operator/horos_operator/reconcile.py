@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from horos_api.server_report import read_report
 from horos_bus.connection import BusError
-from horos_operator.actions import CreatePod, RemoveFinalizer
+from horos_operator.actions import CreatePod, DeletePod, RemoveFinalizer
 from horos_operator.agent_factory import AgentFactory
 from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.checks import verdicts
@@ -61,7 +61,7 @@ class Reconciler:
         seen = await self._observe(key)
         if seen.agent is None:
             self._forget(key)
-            return None
+            return await self._clear_up(seen)
         decided = plan(seen, self._factory)
         self._witness.planned(key, seen, decided)
         again = [
@@ -74,10 +74,18 @@ class Reconciler:
             again += [await self._tell(seen.agent, told), seconds_to_reset(told)]
         return min((each for each in again if each is not None), default=None)
 
+    async def _clear_up(self, seen: Observation) -> float | None:
+        """Write off what is lost of an Agent that is gone; all else of it goes by itself."""
+        decided = plan(seen, self._factory)
+        for action in decided.actions:
+            if isinstance(action, DeletePod):
+                await self._manager.write_off(action.pod)
+        return decided.again
+
     async def _observe(self, key: Key) -> Observation:
         agent = self._caches.agent(key)
         if agent is None:
-            return Observation(None, (), BusSeen(), self._wall())
+            return Observation(None, self._caches.pods(key), BusSeen(), self._wall())
         bus = await self._ask_the_bus(agent)
         if not bus.problem:
             self._caches.put_heard(key, _heard(agent, bus))
