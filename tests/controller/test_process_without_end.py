@@ -44,7 +44,7 @@ AGENT = {
 
 
 class ApiServer(LeaseServer):
-    """Enough of an API server for Kopf and the sweeps, without any objects but the gateway's Secret and `listed`."""
+    """Enough of an API server for Kopf and the sweeps, with the gateway's Secret and what is `listed`."""
 
     def __init__(self) -> None:
         super().__init__()
