@@ -102,6 +102,14 @@ class Caches:
         """Every namespace with Agents."""
         return {namespace for namespace, names in self._names.items() if names}
 
+    def knows(self, seen: AgentFacts | PodFacts) -> bool:
+        """Whether this very version is known already, since it was the answer to something of our own."""
+        if isinstance(seen, AgentFacts):
+            agent = self._agents.get((seen.namespace, seen.name))
+            return agent is not None and (agent.uid, agent.version) == (seen.uid, seen.version)
+        pods = self._pods.of((seen.namespace, seen.agent))
+        return any((pod.uid, pod.version) == (seen.uid, seen.version) for pod in pods)
+
     def put_agent(self, seen: AgentFacts) -> Key:
         """Remember an Agent. Versions grow over all Agents: late news of an earlier one is known as such."""
         key = (seen.namespace, seen.name)

@@ -269,3 +269,19 @@ def test_namespaces_are_known_by_their_agents_alone() -> None:
     assert caches.pods_within("research") == [pod()]
     caches.drop_agent(agent())
     assert (caches.namespaces(), caches.agents_within("research")) == (set(), [])
+
+
+def test_what_our_own_requests_were_answered_is_known_when_its_event_comes() -> None:
+    caches = Caches()
+    caches.put_agent(agent(version=5))
+    caches.put_pod(pod(version=7))
+    assert caches.knows(agent(version=5))
+    assert caches.knows(pod(version=7))
+    for news in (
+        agent(version=6),
+        agent(version=5, uid="other"),
+        agent(name="bob"),
+        pod(version=8),
+        pod("ada-2"),
+    ):
+        assert not caches.knows(news)
