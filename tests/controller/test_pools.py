@@ -99,6 +99,14 @@ async def test_without_a_pool_whoever_comes_into_work_is_looked_at_once(keeper: 
     assert await keeper.decide() == []
     await keeper.work("eve")
     assert await keeper.decide() == ["eve"]
+    pool = keeper.pool(maxRunning=0)
+    assert await keeper.decide() == []
+    assert await keeper.control.limit() == 0
+    assert await keeper.control.queue() == ["eve"]
+    keeper.caches.drop_pool(pool)
+    assert await keeper.decide() == ["eve"]
+    assert await keeper.control.limit() is None
+    assert await keeper.control.queue() == []
 
 
 async def test_the_free_slots_are_granted_and_the_others_are_told_their_places(keeper: Keeper) -> None:
@@ -108,6 +116,7 @@ async def test_the_free_slots_are_granted_and_the_others_are_told_their_places(k
     assert await keeper.decide() == ["first"]
     assert keeper.slots.granted(keeper.namespace) == {"first"}
     assert await keeper.control.queue() == ["second", "third"]
+    assert await keeper.control.limit() == 1
     assert keeper.slots.queued((keeper.namespace, "second")) == (
         "all slots of AgentPool default are taken (maxRunning: 1)"
     )
