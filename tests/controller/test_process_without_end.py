@@ -115,6 +115,8 @@ def _answer(path: str) -> dict[str, Any]:
                 for name, kind in KINDS[path].items()
             ]
         }
+    if path.endswith("/agents/ada"):
+        return AGENT
     return SECRET if "/secrets/" in path else {"items": [], "metadata": {"resourceVersion": "1"}}
 
 
