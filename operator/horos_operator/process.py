@@ -28,11 +28,14 @@ from horos_operator.leadership import Rules
 from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
-from horos_operator.queue import KeyQueue
+from horos_operator.pools import PoolKeeper
+from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.slots import Slots
 from horos_operator.supervision import REST_SECONDS, guarded, without_end
 from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
+from horos_operator.wakes import Wakes
 from horos_operator.witness import Witness
 
 log = logging.getLogger("horos.operator")
@@ -86,15 +89,19 @@ def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str
     cluster = KubeCluster(connection, settings.watched_namespaces, leadership.check)
     guarded = bus.guarded(leadership.check)
     manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, settings, url))
+    queue, wakes = KeyQueue(time.monotonic), Wakes()
+    slots = Slots(time.time, wakes.touch)
     witness = Witness(probes.metrics)
     parts = Parts(
         settings=settings,
         cluster=cluster,
         bus=bus,
         caches=caches,
-        queue=KeyQueue(time.monotonic),
+        queue=queue,
         manager=manager,
-        reconciler=Reconciler(manager, AgentFactory(settings), time.time, witness),
+        reconciler=Reconciler(manager, AgentFactory(settings), time.time, witness, slots),
+        pools=PoolKeeper(manager, slots, queue, wakes),
+        wakes=wakes,
         health=probes.health,
         leadership=leadership,
         synced=asyncio.Event(),
@@ -116,6 +123,8 @@ def _count(parts: Parts) -> None:
 
 
 async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
+    told = asyncio.Event()
+    heed_signals(told)
     async with asyncio.TaskGroup() as tasks:
         # All of them before Kopf starts: at its end it cancels every task that began after it.
         acting = [
@@ -123,13 +132,15 @@ async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
             for name, duty in duties(parts).items()
         ]
         sweeping = without_end("the sweep", partial(sweep_for_ever, parts))
-        sweeps = tasks.create_task(sweeping, name="sweeps")
-        election = tasks.create_task(without_end("the election", partial(_stand, parts, door)))
-        await _watch_until_told_to_end(parts)
-        for task in (*acting, sweeps):
+        acting.append(tasks.create_task(sweeping, name="sweep"))
+        standing = without_end("the election", partial(_stand, parts, door))
+        election = tasks.create_task(standing, name="election")
+        tasks.create_task(_watch_until_told_to_end(parts, told), name="watch")
+        await told.wait()
+        for task in acting:
             task.cancel()
         # Only whoever has stopped acting may give the Lease back.
-        await asyncio.wait((*acting, sweeps))
+        await asyncio.wait(acting)
         election.cancel()
 
 
@@ -140,19 +151,17 @@ async def _stand(parts: Parts, door: LeaseDoor) -> None:
     await Elector(door, parts.leadership, me, lambda: begin_to_lead(parts), Rules()).stand()
 
 
-async def _watch_until_told_to_end(parts: Parts) -> None:
-    """Keep Kopf running until SIGTERM or SIGINT.
-
-    Whatever it ends with, it is started again in this process, and lists everything anew.
-    """
+async def _watch_until_told_to_end(parts: Parts, told: asyncio.Event) -> None:
+    """Keep Kopf running. Whatever it ends with, it is started again here, and lists everything anew."""
 
     def heard(kind: str, uid: str, version: int) -> None:
         parts.health.vigil.heard(kind, uid, version)
         parts.witness.metrics.heard(kind)
 
-    target = Watch(parts.caches, parts.queue.add, heard)
-    told = asyncio.Event()
-    heed_signals(told)
+    def affected(key: Key) -> None:
+        parts.queue.add(key, urgent=False)
+
+    target = Watch(parts.caches, parts.queue.add, heard, parts.wakes, affected)
     while not told.is_set():
         await guarded("the watch", lambda: watch(target, parts.settings.watched_namespaces, told))
         with contextlib.suppress(TimeoutError):

@@ -71,8 +71,9 @@ class World:
         return Bus.open(self.redis.url, key_prefix(self.name, namespace))
 
     def set_up(self) -> None:
-        """Start Redis and make the namespaces."""
+        """Start Redis, make the namespaces, and the class of pods that quotas of pools count."""
         self.redis.start()
+        kubectl("create", "priorityclass", self.name, "--value=0", "--preemption-policy=Never")
         for namespace in (self.system, *self.namespaces):
             kubectl("create", "namespace", namespace.name)
 
@@ -84,6 +85,7 @@ class World:
         finally:
             for namespace in (*self.namespaces, self.system):
                 kubectl("delete", "namespace", namespace.name, "--wait=false")
+            kubectl("delete", "priorityclass", self.name)
             self.redis.stop()
 
     def start_operator(self, environment: Mapping[str, str] | None = None) -> None:
@@ -94,7 +96,7 @@ class World:
             "NAMESPACES": "" if self._everywhere else ",".join(self.names),
             "REDIS_URL": self.redis.url,
             "AGENT_IMAGE": "simulated",
-            "AGENT_PRIORITY_CLASS": "",
+            "AGENT_PRIORITY_CLASS": self.name,
             "MODEL_NAME": "none",
             "MODEL_BASE_URL": "http://127.0.0.1:9/v1",
             "HTTP_HOST": "127.0.0.1",
