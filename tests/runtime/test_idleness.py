@@ -173,7 +173,10 @@ class Moment:
     def unknown(self, event: str) -> None:
         pass
 
-    def delivered(self, event: str, number: int) -> None:
+    async def delivered(self, event: str, number: int) -> None:
+        pass
+
+    async def closed(self, listening: bool) -> None:
         pass
 
 
