@@ -200,7 +200,8 @@ def figures(part: str, results: Mapping[str, Any]) -> str:
     )
     machine = f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}."
     if "budgets" in results:
-        return "\n\n".join([f"{measured}.", machine, beside_budgets(results["budgets"])])
+        plot = [f"![{results['plot']}](results/{part}.svg)"] if "plot" in results else []
+        return "\n\n".join([*plot, f"{measured}.", machine, beside_budgets(results["budgets"])])
     head = [
         f"![medians of each scenario](results/{part}.svg)",
         f"{measured}, {results['repetitions']} repetitions: median (lowest–highest of the repetitions).",

@@ -1,6 +1,7 @@
 """Kopf at the edge, the only file that knows it: watch events become cached facts and queued keys."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,8 +21,14 @@ from horos_operator.wakes import Wakes
 ERROR_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 2880)
 """A day of retries: with Kopf's own list the operator would end after 54 seconds without an API server."""
 
+ENDING_SECONDS: Final = 10.0
+"""How long Kopf may take to end: two seconds for events, five for what hangs."""
+CANCELLED_AT_MOST: Final = 5
+
 IDENTITY: Final[Any] = "horos-operator"
 """For Kopf's peering, which is off: else Kopf asks for the user's name, and a pod's 65532 has none."""
+
+log = logging.getLogger("horos.operator")
 
 SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts, AgentPoolFacts, QuotaFacts)
 
@@ -65,7 +72,23 @@ async def watch(target: Watch, namespaces: tuple[str, ...], told: asyncio.Event)
     )
     # Kopf takes the signals for itself, and says to nobody whether it was a signal that has ended it.
     heed_signals(told)
-    await kopf.run_tasks(tasks, ignored=others)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(ENDING_SECONDS):
+            await kopf.run_tasks(tasks, ignored=others)
+    finally:
+        await _cancel(asyncio.all_tasks() - others)
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they end: in Python 3.11 some swallow the first time, and Kopf waits for ever."""
+    for _ in range(CANCELLED_AT_MOST):
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=1)
+    log.error("of the watches, %d tasks do not end", len(tasks))
 
 
 def heed_signals(told: asyncio.Event) -> None:
@@ -136,13 +159,14 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
     async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("agents", agent_facts(event["object"]))
         gone = event["type"] == "DELETED"
-        target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
+        if gone or not target.caches.knows(seen):
+            target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def on_pod(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("pods", pod_facts(event["object"]))
-        if seen.agent:
-            gone = event["type"] == "DELETED"
+        gone = event["type"] == "DELETED"
+        if seen.agent and (gone or not target.caches.knows(seen)):
             target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
             if gone or seen.dead:
                 target.wakes.free(seen.namespace)

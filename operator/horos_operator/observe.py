@@ -102,6 +102,14 @@ class Caches:
         """Every namespace with Agents."""
         return {namespace for namespace, names in self._names.items() if names}
 
+    def knows(self, seen: AgentFacts | PodFacts) -> bool:
+        """Whether this very version is known already, since it was the answer to something of our own."""
+        if isinstance(seen, AgentFacts):
+            agent = self._agents.get((seen.namespace, seen.name))
+            return agent is not None and (agent.uid, agent.version) == (seen.uid, seen.version)
+        pods = self._pods.of((seen.namespace, seen.agent))
+        return any((pod.uid, pod.version) == (seen.uid, seen.version) for pod in pods)
+
     def put_agent(self, seen: AgentFacts) -> Key:
         """Remember an Agent. Versions grow over all Agents: late news of an earlier one is known as such."""
         key = (seen.namespace, seen.name)
@@ -253,8 +261,12 @@ class Caches:
         of_configs = [self.drop_config(each) for each in [*self._configs] if each.uid in missing]
         of_pools = [self._keys_within(each) for each in self.pools.forget_missing(missing)]
         of_servers = [self.drop_server(each) for each in [*self._servers] if each.uid in missing]
-        return {
+        keys = {
             *(self.drop_agent(each) for each in agents),
             *(self.drop_pod(each) for each in pods),
             *(key for keys in (*of_configs, *of_servers, *of_pools) for key in keys),
         }
+        # Never for good: were the list an old one, what lives would not be seen again.
+        for uid in missing:
+            self._gone.doubt(uid)
+        return keys

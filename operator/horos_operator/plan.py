@@ -31,6 +31,7 @@ from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, asked, changed_p
 
 CLAIM_LOOK_SECONDS: Final = 0.5
 """No watch event tells of the claim, so look again soon after a container runs that somebody waits to see."""
+GIVES_UP: Final = "what it waits for does not come, and others wait for its slot"
 EXIT_SECONDS: Final = 10.0
 """How long a pod that has retired may take to exit while its agent has work."""
 
@@ -261,7 +262,7 @@ def _keep_waiting(case: _Case, candidate: PodFacts) -> Plan:
     if changed:
         return Plan((DeletePod(candidate, f"changed before it started: {', '.join(changed)}"),))
     if case.give_up and is_waiting_in_vain(candidate):
-        return Plan((DeletePod(candidate, "what it waits for does not come, and others wait for its slot"),))
+        return Plan((DeletePod(candidate, GIVES_UP),))
     # Of an agent that was well before nobody doubts that it will claim: the bus' mark is soon enough.
     doubtful = case.life.epoch == 0 or candidate.failures > 0
     return Plan((), CLAIM_LOOK_SECONDS if candidate.running and doubtful else None)

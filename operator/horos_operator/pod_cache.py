@@ -29,6 +29,10 @@ class Gone:
         if len(self._order) > REMEMBERED_UIDS:
             self._uids.discard(self._order.popleft())
 
+    def doubt(self, uid: str) -> None:
+        """Take one back: only a list that may have been an old one has said so."""
+        self._uids.discard(uid)
+
 
 class PodCache:
     """The pods of every agent. Older news than what is known is dropped."""

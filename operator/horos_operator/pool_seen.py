@@ -53,31 +53,30 @@ def needs(seen: Crowd, slots: Slots) -> list[Need]:
         has[pod.agent].append(pod)
     work = {each.agent: each.since for each in seen.work}
     wishes = {name: since for name, since in slots.wishes(seen.namespace).items() if name not in work}
+    held = slots.held(seen.namespace)
     found = []
     for wanted, urgent in ((work, True), (wishes, False)):
         for name, since in wanted.items():
             agent, pods = seen.agent(name), has.get(name, ())
-            if agent is None or any(_stays(pod, agent) for pod in pods):
+            if agent is None or agent.spec is None or any(_stays(pod, agent) for pod in pods):
                 continue
-            found.append(_need(agent, since, slots, urgent=urgent, exiting=bool(pods)))
+            spec, late = agent.spec, name in held
+            found.append(
+                Need(
+                    name,
+                    max(since, slots.not_before((seen.namespace, name))) if late else since,
+                    urgent,
+                    spec.priority,
+                    spec.parent_name,
+                    bool(pods),
+                    late and slots.held_back(agent),
+                )
+            )
     return found
 
 
 def _stays(pod: PodFacts, agent: AgentFacts) -> bool:
     return not pod.deleting and pod.owner_uid == agent.uid
-
-
-def _need(agent: AgentFacts, since: float, slots: Slots, *, urgent: bool, exiting: bool) -> Need:
-    assert agent.spec is not None
-    return Need(
-        agent=agent.name,
-        since=max(since, slots.not_before((agent.namespace, agent.name))),
-        urgent=urgent,
-        priority=agent.spec.priority,
-        parent=agent.spec.parent_name,
-        exiting=exiting,
-        held_back=slots.held_back(agent),
-    )
 
 
 def live_pods(

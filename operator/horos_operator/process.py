@@ -123,6 +123,8 @@ def _count(parts: Parts) -> None:
 
 
 async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
+    told = asyncio.Event()
+    heed_signals(told)
     async with asyncio.TaskGroup() as tasks:
         # All of them before Kopf starts: at its end it cancels every task that began after it.
         acting = [
@@ -130,13 +132,15 @@ async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
             for name, duty in duties(parts).items()
         ]
         sweeping = without_end("the sweep", partial(sweep_for_ever, parts))
-        sweeps = tasks.create_task(sweeping, name="sweeps")
-        election = tasks.create_task(without_end("the election", partial(_stand, parts, door)))
-        await _watch_until_told_to_end(parts)
-        for task in (*acting, sweeps):
+        acting.append(tasks.create_task(sweeping, name="sweep"))
+        standing = without_end("the election", partial(_stand, parts, door))
+        election = tasks.create_task(standing, name="election")
+        tasks.create_task(_watch_until_told_to_end(parts, told), name="watch")
+        await told.wait()
+        for task in acting:
             task.cancel()
         # Only whoever has stopped acting may give the Lease back.
-        await asyncio.wait((*acting, sweeps))
+        await asyncio.wait(acting)
         election.cancel()
 
 
@@ -147,11 +151,8 @@ async def _stand(parts: Parts, door: LeaseDoor) -> None:
     await Elector(door, parts.leadership, me, lambda: begin_to_lead(parts), Rules()).stand()
 
 
-async def _watch_until_told_to_end(parts: Parts) -> None:
-    """Keep Kopf running until SIGTERM or SIGINT.
-
-    Whatever it ends with, it is started again in this process, and lists everything anew.
-    """
+async def _watch_until_told_to_end(parts: Parts, told: asyncio.Event) -> None:
+    """Keep Kopf running. Whatever it ends with, it is started again here, and lists everything anew."""
 
     def heard(kind: str, uid: str, version: int) -> None:
         parts.health.vigil.heard(kind, uid, version)
@@ -161,8 +162,6 @@ async def _watch_until_told_to_end(parts: Parts) -> None:
         parts.queue.add(key, urgent=False)
 
     target = Watch(parts.caches, parts.queue.add, heard, parts.wakes, affected)
-    told = asyncio.Event()
-    heed_signals(told)
     while not told.is_set():
         await guarded("the watch", lambda: watch(target, parts.settings.watched_namespaces, told))
         with contextlib.suppress(TimeoutError):

@@ -19,7 +19,7 @@ from horos_operator.facts import AgentFacts
 from horos_operator.metrics import Metrics
 from horos_operator.needs import Cause, cause_of
 from horos_operator.observe import BusSeen, Observation
-from horos_operator.plan import Plan, plan
+from horos_operator.plan import GIVES_UP, Plan, plan
 from horos_operator.pods import Asked, asked
 from horos_operator.queue import Key
 from horos_operator.situation import situation
@@ -201,7 +201,7 @@ class Reconciler:
             case CreatePod():
                 self._refused.pop(key, None)
                 self._slots.made(key)
-            case DeletePod() if self._slots.gives_up(key):
+            case DeletePod(why=why) if why == GIVES_UP:
                 self._slots.gave_up(agent)
             case _:
                 return

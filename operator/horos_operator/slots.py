@@ -14,6 +14,8 @@ from horos_operator.queue import Key
 
 FIRST_ROOM_SECONDS: Final = 0.2
 LONGEST_ROOM_SECONDS: Final = 10.0
+KEPT_SECONDS: Final = 1.0
+"""A pass that is tried again so soon keeps its slot meanwhile."""
 FIRST_GIVE_UP_SECONDS: Final = 60.0
 LONGEST_GIVE_UP_SECONDS: Final = 600.0
 
@@ -132,9 +134,12 @@ class Slots:
         return delay
 
     def failed(self, agent: Key, generation: int, delay: float) -> None:
-        """Its pass failed: another one has its slot until it is looked at again."""
+        """Its pass failed: another one has its slot until it is looked at again.
+
+        After the first failure it keeps it: the pod may have been made all the same.
+        """
         here = self._of(agent[0])
-        if agent[1] in here.granted:
+        if agent[1] in here.granted and delay > KEPT_SECONDS:
             here.granted.discard(agent[1])
             self._hold(here, agent[1], generation, delay)
             self._touch(agent[0])
@@ -206,6 +211,10 @@ class Slots:
     def wishes(self, namespace: str) -> dict[str, float]:
         """Who has no work and wants a pod all the same, since when in seconds since the epoch."""
         return {name: since for name, (_, since) in self._of(namespace).wishes.items()}
+
+    def held(self, namespace: str) -> frozenset[str]:
+        """Whom `held_back` and `not_before` may say something about."""
+        return frozenset(self._of(namespace).held)
 
     def held_back(self, agent: AgentFacts) -> bool:
         """Whether it is not its time yet; an edit makes it so."""

@@ -9,11 +9,13 @@ Where it is not, sweeps do not come through, and the liveness probe ends the pro
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 REST_SECONDS: Final = 5.0
 """What failed for no known reason may fail at once again: enough that it neither fills the log nor hurts
 whoever failed it, little enough that nobody has to come and help."""
+
+Work: TypeAlias = Callable[[], Awaitable[None]]
 
 log = logging.getLogger("horos.operator")
 
@@ -24,7 +26,7 @@ def told_to_end() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def guarded(what: str, work: Callable[[], Awaitable[None]]) -> bool:
+async def guarded(what: str, work: Work) -> bool:
     """Run some work once, and return whether it went well. Raises only if this task itself is cancelled."""
     try:
         await work()
@@ -39,7 +41,7 @@ async def guarded(what: str, work: Callable[[], Awaitable[None]]) -> bool:
     return True
 
 
-async def without_end(what: str, work: Callable[[], Awaitable[None]]) -> None:
+async def without_end(what: str, work: Work) -> None:
     """Run some work again and again, until cancelled."""
     while True:
         await guarded(what, work)

@@ -83,6 +83,17 @@ def test_a_missed_deletion_is_found_by_a_complete_list() -> None:
     assert caches.agent(("research", "bob")) == born_meanwhile
 
 
+def test_what_an_old_list_did_not_show_is_seen_again_by_the_next() -> None:
+    caches = Caches()
+    caches.put_agent(agent())
+    caches.put_pod(pod())
+    caches.forget_missing(caches.uids(), frozenset())
+    assert caches.agent(KEY) is None
+    caches.put_agent(agent())
+    caches.put_pod(pod())
+    assert (caches.agent(KEY), caches.pods(KEY)) == (agent(), (pod(),))
+
+
 def named(name: str, asked: AgentSpec | None = None, namespace: str = "research") -> AgentFacts:
     return agent(asked, name=name, uid=f"uid-of-{name}", namespace=namespace)
 
@@ -258,3 +269,19 @@ def test_namespaces_are_known_by_their_agents_alone() -> None:
     assert caches.pods_within("research") == [pod()]
     caches.drop_agent(agent())
     assert (caches.namespaces(), caches.agents_within("research")) == (set(), [])
+
+
+def test_what_our_own_requests_were_answered_is_known_when_its_event_comes() -> None:
+    caches = Caches()
+    caches.put_agent(agent(version=5))
+    caches.put_pod(pod(version=7))
+    assert caches.knows(agent(version=5))
+    assert caches.knows(pod(version=7))
+    for news in (
+        agent(version=6),
+        agent(version=5, uid="other"),
+        agent(name="bob"),
+        pod(version=8),
+        pod("ada-2"),
+    ):
+        assert not caches.knows(news)

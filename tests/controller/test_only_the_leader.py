@@ -200,6 +200,25 @@ async def test_duties_begin_with_everything_are_cut_off_and_begin_again(bus: Bus
             task.cancel()
 
 
+async def test_what_cannot_be_read_in_one_namespace_keeps_no_other_waiting(bus: Bus, tmp_path: Path) -> None:
+    nothing = everything([], {"kind": "Status", "message": "there is none"}, status=404)
+    async with serving(nothing, tmp_path) as connection, asyncio.TaskGroup() as tasks:
+        stage = Stage(bus, connection)
+        stage.parts.caches.put_agent(agent(namespace="a-first", name="eve", uid="uid-of-eve"))
+        first = bus.at(key_prefix(SETTINGS.install, "a-first"))
+        await first.command("DEL", first.keys.requests)
+        words = ("agent", "eve", "uid", "uid-of-eve", "mode", "Nonsense")
+        await first.command("XADD", first.keys.requests, "*", *words)
+        await stage.control.order("ada", "somebody-else", OperatingMode.SUSPENDED)
+        running = tasks.create_task(whenever_leading(stage.parts, duties(stage.parts)["chores"]))
+        stage.lead()
+        while await stage.control.orders():
+            assert not running.done()
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await first.command("DEL", first.keys.requests)
+
+
 async def test_a_pass_that_went_on_after_a_long_stop_ends_at_its_first_write(
     bus: Bus, tmp_path: Path
 ) -> None:

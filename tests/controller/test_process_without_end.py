@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.controller.conftest import free_port
-from tests.controller.lease_server import LeaseServer, kubeconfig, serving
+from tests.controller.lease_server import LeaseServer, Weather, kubeconfig, serving
 from tests.redis_fixtures import RedisProcess
 
 VERBS = ["get", "list", "watch", "create", "patch", "delete"]
@@ -44,6 +44,7 @@ class ApiServer(LeaseServer):
         super().__init__()
         self.streams: list[asyncio.Queue[dict[str, Any]]] = []
         self.changed: list[str] = []
+        self.listed: list[dict[str, Any]] = []
 
     def tell(self, event: dict[str, Any]) -> None:
         """Send an event of Agents into the newest stream."""
@@ -60,6 +61,8 @@ class ApiServer(LeaseServer):
             return refusal
         if "watch" in request.query:
             return await self._watch(request)
+        if request.path.endswith("/agents"):
+            return web.json_response({"items": self.listed, "metadata": {"resourceVersion": "1"}})
         return web.json_response(_answer(request.path))
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
@@ -72,7 +75,7 @@ class ApiServer(LeaseServer):
         while True:
             await stream.write(json.dumps(await events.get()).encode() + b"\n")
 
-    async def _change(self, request: web.Request) -> web.Response:
+    async def _change(self, request: web.Request) -> web.StreamResponse:
         if refusal := await self._trouble(request):
             return refusal
         self.changed.append(f"{request.method} {request.path}")
@@ -209,3 +212,63 @@ async def test_refusals_of_everything_are_waited_out(
         server.tell({"type": "ADDED", "object": AGENT})
         await operator.until("it acts again", lambda: any("agents/ada" in each for each in server.changed))
         assert operator.process.returncode is None
+
+
+async def reset(request: web.Request) -> web.StreamResponse:
+    """Break the connection without a word."""
+    assert request.transport
+    request.transport.abort()
+    return web.Response()
+
+
+def half(status: int) -> Weather:
+    """Begin an answer, and break the connection in the middle of its body."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        begun = web.StreamResponse(status=status, headers={"Content-Length": "5000"})
+        await begun.prepare(request)
+        await begun.write(b'{"kind": "Status", "mess')
+        return await reset(request)
+
+    return answer
+
+
+def made_up(text: str, status: int = 200, **headers: str) -> Weather:
+    """Answer as no API server does."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.Response(text=text, status=status, headers=named)
+
+    return answer
+
+
+WEATHER: dict[str, Weather] = {
+    "reset": reset,
+    "half of a refusal": half(500),
+    "half of an answer": half(200),
+    "a page of a proxy": made_up("<html>sign in</html>"),
+    "a page with an error": made_up("<html>bad gateway</html>", 502),
+    "JSON that is cut off": made_up('{"metadata": {"resourceVersion": "1"}, "items": [{"meta'),
+    "null": made_up("null"),
+    "an object without its parts": made_up('{"metadata": {}, "spec": {}, "items": [{}]}'),
+    "a date to come back at": made_up("busy", 429, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"),
+}
+
+
+async def test_answers_of_any_kind_are_waited_out(
+    server: ApiServer, redis_server: RedisProcess, tmp_path: Path
+) -> None:
+    async with running(server, redis_server, tmp_path) as operator:
+        for what, weather in WEATHER.items():
+            server.weather = weather
+            before = len(server.asked)
+            # More often than the sweep alone would: the election and Kopf have met it, too.
+            await operator.until(f"asked: {what}", lambda since=before: len(server.asked) > since + 3)
+            assert await operator.asked("/healthz") == 200, what
+        server.weather, server.listed = None, [AGENT]
+        await operator.until("it acts again", lambda: any("agents/ada" in each for each in server.changed))
+        assert operator.process.returncode is None
+        operator.process.terminate()
+        assert await operator.process.wait() == 0
+        assert server.holder == ""

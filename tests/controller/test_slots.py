@@ -64,10 +64,13 @@ def test_who_cannot_use_its_slot_yet_is_held_back_for_so_long_or_until_an_edit(s
 
 def test_a_pass_that_failed_lets_others_have_its_slot_meanwhile(slots: Ledger) -> None:
     slots.grant(ADA)
+    # At first it keeps it: whether its pod was made is not known.
     slots.failed(ADA, 1, 0.5)
+    assert slots.granted("research") == {"ada"}
+    slots.failed(ADA, 1, 2.0)
     assert slots.granted("research") == set()
     assert slots.held_back(agent())
-    slots.now += 0.5
+    slots.now += 2
     assert not slots.held_back(agent())
 
 
