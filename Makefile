@@ -38,8 +38,9 @@ test: static ## everything; brings the cluster up first
 	tests/with-cluster.sh $(PYTEST)
 
 .PHONY: crash
-crash: ## kill -9 at every point of every script and of the runtime, and look at what is left
+crash: ## kill -9 at every point of every script and of the runtime, a message at every moment of leaving
 	$(RUN) python -m tests.crash crash
+	$(RUN) python -m tests.crash leave
 
 .PHONY: faults
 faults: ## kill the operator before and after each of its writes, refuse them, keep back what watches tell
@@ -48,9 +49,11 @@ faults: ## kill the operator before and after each of its writes, refuse them, k
 
 SEED ?= 1
 KILLS ?= 500
+SENDS ?= 1000
 .PHONY: soak
-soak: ## random kills: make soak SEED=1 KILLS=500
+soak: ## random kills, and messages around retiring: make soak SEED=1 KILLS=500 SENDS=1000
 	$(RUN) python -m tests.crash soak --seed $(SEED) --kills $(KILLS)
+	$(RUN) python -m tests.crash sends --seed $(SEED) --sends $(SENDS)
 
 .PHONY: mutants
 mutants: ## take each guard out of the scripts and look whether a test notices
@@ -59,6 +62,11 @@ mutants: ## take each guard out of the scripts and look whether a test notices
 .PHONY: bench
 bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; a quarter of an hour on a quiet machine
 	$(RUN) python -m benchmarks
+
+.PHONY: scale
+scale: ## thousands of agents on fake nodes of the test cluster, beside the budgets, into benchmarks/README.md
+	tests/cluster/up.sh
+	. tests/cluster/env.sh && $(RUN) python -m benchmarks.scale
 
 .PHONY: cluster
 cluster: ## bring the test cluster up and load the images

@@ -95,6 +95,9 @@ UNREADY: Final = Metric(
     ("namespace", "reason"),
     "Agents whose condition Ready is False, by its reason.",
 )
+DEAD_LETTERS: Final = Metric(
+    "horos_dead_letters", "gauge", ("namespace",), "Messages that agents have given up and still keep."
+)
 QUEUE_LENGTH: Final = Metric(
     "horos_queue_length", "gauge", ("namespace",), "Agents that wait for a slot of their namespace's pool."
 )
@@ -156,6 +159,7 @@ AGENT_COST: Final = Metric(
 OPERATOR_METRICS: Final = (
     AGENTS,
     UNREADY,
+    DEAD_LETTERS,
     QUEUE_LENGTH,
     QUEUE_WAIT,
     ACTIVATIONS,

@@ -192,7 +192,11 @@ class Control:
         return [Waiting(text(name), seconds(since)) for name, since in pairs]
 
     async def tell_queue(self, agents: Sequence[str]) -> None:
-        """Tell people who waits for a slot, the next one first; writes only what is not told already."""
+        """Tell people who waits for a slot, the next one first; writes only what is not told already.
+
+        As long as somebody waits, agents that come to rest ring the doorbell, since they could make room. It
+        rings, too, when somebody begins to wait: whoever rested before has not rung.
+        """
         await self._bus.call("tell_queue", agents)
 
     async def queue(self) -> list[str]:
@@ -203,6 +207,18 @@ class Control:
         """Where an agent stands in the queue; None = it does not wait."""
         position, length = await self._bus.call("place", [agent])
         return Place(position, length) if position else None
+
+    async def tell_limit(self, limit: int | None) -> None:
+        """Tell people how many pods the namespace may have (None: any number); writes only a change."""
+        if limit == await self.limit():
+            return
+        value = () if limit is None else (limit,)
+        await self._bus.command("DEL" if limit is None else "SET", self._bus.keys.limit, *value)
+
+    async def limit(self) -> int | None:
+        """How many pods the namespace may have, as the operator told it last; None = any number."""
+        found = await self._bus.command("GET", self._bus.keys.limit)
+        return None if found is None else int(found)
 
     async def dirty(self) -> list[str]:
         """Pop the agents whose status may have changed; look at each of them after this call."""

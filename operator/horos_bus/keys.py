@@ -12,6 +12,8 @@ class Keys:
         self.later = f"{prefix}later"
         self.doorbell = f"{prefix}doorbell"
         self.queue = f"{prefix}queue"
+        self.crowded = f"{prefix}crowded"
+        self.limit = f"{prefix}limit"
         self.requests = f"{prefix}requests"
 
     def state(self, agent: str) -> str:

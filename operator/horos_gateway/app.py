@@ -18,13 +18,15 @@ from horos_gateway.decisions import Decisions
 from horos_gateway.event_hub import EventHub
 from horos_gateway.metrics import Metrics
 from horos_gateway.openapi import openapi_document
+from horos_gateway.pool import Pool
+from horos_gateway.pool_routes import POOL_OPERATIONS
 from horos_gateway.problems import HANDLERS
 from horos_gateway.routes import API, OPERATIONS, Operation, Services
 from horos_gateway.settings import Settings
 from horos_gateway.tool_routes import TOOL_OPERATIONS
 from horos_gateway.window import window_routes
 
-ALL: Final = (*OPERATIONS, *TOOL_OPERATIONS)
+ALL: Final = (*OPERATIONS, *POOL_OPERATIONS, *TOOL_OPERATIONS)
 
 
 def gateway_app(settings: Settings) -> Starlette:
@@ -37,7 +39,7 @@ def gateway_app(settings: Settings) -> Starlette:
     backend = Backend(bus, settings.install)
     hub = EventHub(backend.event_stream, settings.heartbeat_seconds)
     authority = Authority(settings.token.get_secret_value())
-    services = Services(authority, backend, Decisions(backend), hub, metrics)
+    services = Services(authority, backend, Decisions(backend), Pool(backend), hub, metrics)
     metrics.read(words.STREAMS, hub.watchers)
 
     @asynccontextmanager
@@ -54,7 +56,7 @@ def gateway_app(settings: Settings) -> Starlette:
             Route("/readyz", _readiness(services), methods=["GET"]),
             Route(f"{API}/openapi.json", _openapi(services), methods=["GET"]),
             *(_route(operation, services) for operation in ALL),
-            *window_routes(services.authority),
+            *window_routes(authority),
         ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,

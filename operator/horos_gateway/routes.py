@@ -30,6 +30,7 @@ from horos_gateway.bodies import (
 from horos_gateway.decisions import Decisions
 from horos_gateway.event_hub import EventHub
 from horos_gateway.metrics import Metrics
+from horos_gateway.pool import Pool
 from horos_gateway.sse import Watch, event_response
 
 API: Final = "/api/v1"
@@ -45,6 +46,7 @@ class Services:
     authority: Authority
     backend: Backend
     decisions: Decisions
+    pool: Pool
     hub: EventHub
     metrics: Metrics
 

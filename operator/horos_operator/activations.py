@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from horos_bus.records import AgentView
 from horos_operator.observe import Observation
 from horos_operator.pods import pod_name
 from horos_operator.queue import Key
@@ -72,12 +73,13 @@ class Activations:
         if view is None:
             return  # the bus cannot be asked: nothing is known, and nothing over
         need = self._needs.get(key)
-        if need is not None and (need.uid, need.since) != (view.uid, view.since):
+        if need is not None and _over(need, view):
             self.forget(key)
             if need.uid == view.uid and view.claimed >= need.since:
                 yield Activated(key[0], _stages(need, view.claimed))
             need = None
-        if need is None and view.since >= self._began:
+        # Who has a process is in work as well, for as long as there is something to do.
+        if need is None and not view.holder and view.since and view.since >= self._began:
             need = self._needs[key] = _Need(view.uid, view.since)
         if need is not None:
             yield from self._progress(key, need, seen, pod_name(agent.name, view.epoch + 1))
@@ -97,6 +99,11 @@ class Activations:
             need.reached.setdefault("scheduled", seen.now)
         if pod.running:
             need.reached.setdefault("running", seen.now)
+
+
+def _over(need: _Need, view: AgentView) -> bool:
+    """Whether it was claimed, or nobody needs it any more, or it is another life's."""
+    return view.claimed >= need.since or (view.uid, view.since) != (need.uid, need.since)
 
 
 def _stages(need: _Need, claimed: float) -> dict[Stage, float]:

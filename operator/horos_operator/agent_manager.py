@@ -186,12 +186,13 @@ class AgentManager:
         key = (agent.namespace, agent.name)
         match action:
             case actions.CreateKeys():
+                await self._make_sure_it_is_there(agent, "keys would stay for ever")
                 outcome = await control.create(agent.name, agent.uid)
                 if outcome == "EXISTS":
                     raise LookAgainError("another life has the name on the bus")
             case actions.DeleteKeys(uid=uid):
                 if uid != agent.uid:
-                    await self._make_sure_it_is_gone(agent, uid)
+                    await self._make_sure_it_is_there(agent, f"the keys of {uid} stay")
                 await control.delete(agent.name, uid)
                 self._configured.pop(key, None)
             case actions.Configure(config=config, request_seconds=seconds):
@@ -204,11 +205,11 @@ class AgentManager:
             case actions.Steer(op=op):
                 await self._steer(agent, op)
 
-    async def _make_sure_it_is_gone(self, agent: AgentFacts, uid: str) -> None:
-        """A cache that lags behind takes a later life for an earlier one, and keys do not come back."""
+    async def _make_sure_it_is_there(self, agent: AgentFacts, else_: str) -> None:
+        """A cache that lags behind takes a later life for an earlier one, and a list may be an old one."""
         fresh = await self._ask_again(agent)
         if fresh is None or fresh.uid != agent.uid:
-            raise LookAgainError(f"the Agent was replaced meanwhile; the keys of {uid} stay")
+            raise LookAgainError(f"the Agent has gone or was replaced meanwhile; {else_}")
 
     async def _steer(self, agent: AgentFacts, op: Literal["pause", "resume", "evict", "terminate"]) -> None:
         match op:

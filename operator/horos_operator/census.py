@@ -39,6 +39,7 @@ class Counted:
     residency: str
     unready: str
     usage: TotalUsage | None
+    dead_letters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,14 @@ class Census:
         """
         key = (case.agent.namespace, case.agent.name)
         before = self._agents.get(key)
-        usage = _usage(case, before)
+        usage, view = _usage(case, before), case.seen.bus.view
         ready = verdicts[ConditionType.READY]
         self._agents[key] = Counted(
             uid=case.agent.uid,
             residency=_RESIDENCY.get(verdicts[ConditionType.SCHEDULED].reason, STUCK),
             unready=ready.reason.value if ready.status is ConditionStatus.FALSE else "",
             usage=usage,
+            dead_letters=view.dead if view is not None else before.dead_letters if before is not None else 0,
         )
         if before is None or before.usage is None or usage is None:
             return None
@@ -91,6 +93,13 @@ class Census:
     def residencies(self) -> Counts:
         """How many agents of each namespace are what."""
         return Counter((namespace, each.residency) for (namespace, _), each in self.agents())
+
+    def dead_letters(self) -> Counter[str]:
+        """How many dead letters the agents of each namespace have."""
+        found: Counter[str] = Counter()
+        for (namespace, _), each in self.agents():
+            found[namespace] += each.dead_letters
+        return found
 
     def unready(self) -> Counts:
         """How many agents of each namespace are not ready for which reason."""

@@ -14,6 +14,7 @@ class ClusterError(Exception):
     """The cluster could not do what was asked; `message` is for a person. Trying again may help.
 
     ├── NameTakenError   something of this name exists
+    ├── NoRoomError      a quota leaves no room for it now
     ├── NotLeadingError  it was not even asked: another operator may lead by now
     ├── OutdatedError    the object has changed or gone since it was seen
     └── RefusedError     it was understood and refused: admission, quota, rights, a field
@@ -29,6 +30,14 @@ class ClusterError(Exception):
 
 class NameTakenError(ClusterError):
     """Something of this name exists already."""
+
+
+class NoRoomError(ClusterError):
+    """A quota leaves no room for it now; `why` says so in words that do not change with its counts."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class NotLeadingError(ClusterError):
@@ -126,7 +135,7 @@ class Cluster(Protocol):
         ...
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
-        """Create a pod; NameTakenError when there is one of this name, RefusedError with the reason."""
+        """Create a pod; NameTakenError when there is one of this name, NoRoomError, RefusedError."""
         ...
 
     async def delete_pod(self, pod: PodFacts, *, force: bool = False) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from horos_bus.connection import BusError, BusUnavailableError
+from horos_bus.doorbells import Doorbells
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.parts import Parts
+from horos_operator.pool_status import PoolStatuses
 from horos_operator.queue import Key
 from horos_operator.shared_status import tell_shared
 from horos_operator.status import QUIET_SECONDS
@@ -20,6 +22,7 @@ from horos_operator.status import QUIET_SECONDS
 WORKERS: Final = 8
 DIRTY_SECONDS: Final = 2.0
 CHORE_SECONDS: Final = 1.0
+POOL_SECONDS: Final = 0.5
 
 log = logging.getLogger("horos.operator")
 
@@ -31,6 +34,9 @@ def duties(parts: Parts) -> dict[str, Callable[[], Awaitable[None]]]:
         "dirty": lambda: _dirty(parts),
         "chores": lambda: _chores(parts),
         "shared-statuses": lambda: _shared_statuses(parts),
+        "doorbells": lambda: _doorbells(parts),
+        "pools": lambda: _pools(parts),
+        "pool-statuses": lambda: _pool_statuses(parts),
         **several,
     }
 
@@ -44,9 +50,10 @@ async def whenever_leading(parts: Parts, duty: Callable[[], Awaitable[None]]) ->
 def begin_to_lead(parts: Parts) -> None:
     """Look at everything again: what this process remembers may have been changed by another leader."""
     parts.manager.forget()
+    parts.pools.forget()
     parts.witness.begin(time.time())
     for key in sorted(parts.caches.keys()):
-        parts.queue.add(key)
+        parts.queue.add(key, urgent=False)
 
 
 async def _work(parts: Parts) -> None:
@@ -66,11 +73,13 @@ async def _pass(parts: Parts, key: Key) -> None:
         raise
     except (ClusterError, BusError) as error:
         delay = parts.queue.failed(key)
+        parts.reconciler.failed(key, delay)
         if isinstance(error, ClusterError):
             parts.queue.rest(error.retry_after)
         log.warning("%s/%s: %s; looking again in %.1f s", *key, error, delay)
     except Exception:
         delay = parts.queue.failed(key)
+        parts.reconciler.failed(key, delay)
         log.exception("%s/%s: the pass failed; looking again in %.1f s", *key, delay)
     else:
         parts.queue.done(key)
@@ -90,9 +99,52 @@ async def _dirty(parts: Parts) -> None:
         await asyncio.sleep(DIRTY_SECONDS)
 
 
+async def _doorbells(parts: Parts) -> None:
+    """Hear who has gained work; all of it is looked at each second anyway."""
+    doorbells, down = Doorbells(parts.bus, parts.settings.install), False
+    try:
+        while True:
+            try:
+                await parts.pools.hear(doorbells)
+                down = False
+            except BusError as error:
+                if not down:
+                    log.warning("the doorbells cannot be heard: %s", error)
+                down = True
+                await asyncio.sleep(CHORE_SECONDS)
+    finally:
+        await doorbells.aclose()
+
+
+async def _pools(parts: Parts) -> None:
+    """Give out slots."""
+    while True:
+        await parts.pools.look()
+        await parts.pools.wait()
+
+
+async def _pool_statuses(parts: Parts) -> None:
+    """Keep the quotas of AgentPools, and tell how the pools stand."""
+    priority_class = parts.settings.agent_priority_class
+    statuses = PoolStatuses(parts.cluster, parts.caches, priority_class, parts.pools.standing)
+    trouble = ""
+    while True:
+        try:
+            await statuses.look()
+            trouble = ""
+        except NotLeadingError:
+            raise
+        except ClusterError as error:
+            if error.message != trouble:
+                log.warning("the pools' quotas and statuses have to wait: %s", error.message)
+            trouble = error.message
+        await asyncio.sleep(POOL_SECONDS)
+
+
 async def _hear_of_dirty(parts: Parts, namespace: str) -> None:
     for name in await parts.manager.control(namespace).dirty():
-        parts.queue.add((namespace, name))
+        # Nobody waits for a status: who needs a pod is told by doorbells.
+        parts.queue.add((namespace, name), urgent=False)
 
 
 async def _shared_statuses(parts: Parts) -> None:

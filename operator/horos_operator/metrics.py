@@ -143,6 +143,8 @@ class _Agents(Collector):
         namespaces = {namespace for namespace, _ in residencies}
         yield _gauge(words.AGENTS, residencies.items())
         yield _gauge(words.UNREADY, self._census.unready().items() if leads else ())
+        dead = self._census.dead_letters() if leads else {}
+        yield _gauge(words.DEAD_LETTERS, [((namespace,), count) for namespace, count in dead.items()])
         yield _gauge(words.QUEUE_LENGTH, [((each,), residencies[each, QUEUED]) for each in namespaces])
         yield from self._each_agent(leads=leads)
 

@@ -10,9 +10,11 @@ from horos_operator.elector import Leadership
 from horos_operator.health import Health
 from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
+from horos_operator.pools import PoolKeeper
 from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.wakes import Wakes
 from horos_operator.witness import Witness
 
 
@@ -31,6 +33,8 @@ class Parts:
     queue: KeyQueue
     manager: AgentManager
     reconciler: Reconciler
+    pools: PoolKeeper
+    wakes: Wakes
     health: Health
     leadership: Leadership
     synced: asyncio.Event

@@ -28,11 +28,14 @@ from horos_operator.leadership import Rules
 from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
-from horos_operator.queue import KeyQueue
+from horos_operator.pools import PoolKeeper
+from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.slots import Slots
 from horos_operator.supervision import REST_SECONDS, guarded, without_end
 from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
+from horos_operator.wakes import Wakes
 from horos_operator.witness import Witness
 
 log = logging.getLogger("horos.operator")
@@ -86,15 +89,19 @@ def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str
     cluster = KubeCluster(connection, settings.watched_namespaces, leadership.check)
     guarded = bus.guarded(leadership.check)
     manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, settings, url))
+    queue, wakes = KeyQueue(time.monotonic), Wakes()
+    slots = Slots(time.time, wakes.touch)
     witness = Witness(probes.metrics)
     parts = Parts(
         settings=settings,
         cluster=cluster,
         bus=bus,
         caches=caches,
-        queue=KeyQueue(time.monotonic),
+        queue=queue,
         manager=manager,
-        reconciler=Reconciler(manager, AgentFactory(settings), time.time, witness),
+        reconciler=Reconciler(manager, AgentFactory(settings), time.time, witness, slots),
+        pools=PoolKeeper(manager, slots, queue, wakes),
+        wakes=wakes,
         health=probes.health,
         leadership=leadership,
         synced=asyncio.Event(),
@@ -151,7 +158,10 @@ async def _watch_until_told_to_end(parts: Parts, told: asyncio.Event) -> None:
         parts.health.vigil.heard(kind, uid, version)
         parts.witness.metrics.heard(kind)
 
-    target = Watch(parts.caches, parts.queue.add, heard)
+    def affected(key: Key) -> None:
+        parts.queue.add(key, urgent=False)
+
+    target = Watch(parts.caches, parts.queue.add, heard, parts.wakes, affected)
     while not told.is_set():
         await guarded("the watch", lambda: watch(target, parts.settings.watched_namespaces, told))
         with contextlib.suppress(TimeoutError):

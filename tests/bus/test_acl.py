@@ -69,6 +69,7 @@ async def test_a_runtime_lives_its_whole_life_with_them(admin: Bus, red: Bus) ->
     await runtime.emit(turn.id, [{"type": "X"}])
     assert len(await kept(runtime)) == 7
     assert (await runtime.standing()).held
+    await stage.control.tell_queue(["bob"])
     await runtime.fail(turn.id, "Reason", "message")
     await runtime.all_unread()
     await runtime.commit(turn.id, 7, [record("assistant", "")], Ending(), Usage())
@@ -139,6 +140,7 @@ async def test_what_the_operator_tells_or_is_told_is_not_theirs_to_write(admin: 
     forbidden: list[tuple[str, ...]] = [
         ("ZADD", keys.queue, "0", "me"),
         ("ZREM", keys.queue, "ada"),
+        ("SET", keys.limit, "1000"),
         ("XADD", keys.requests, "*", "agent", "ada"),
         ("SET", f"{admin.prefix}anything", "x"),
     ]

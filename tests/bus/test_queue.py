@@ -3,7 +3,8 @@
 import pytest
 
 from horos_bus.operating import Place, Waiting
-from tests.bus.stage import Stage
+from horos_bus.records import Turn
+from tests.bus.stage import Stage, answer, turn_of
 
 
 @pytest.fixture
@@ -46,9 +47,12 @@ async def test_a_later_queue_takes_the_place_of_the_one_before(crowd: Stage) -> 
 
 
 async def test_an_empty_queue_leaves_no_key(crowd: Stage) -> None:
+    before = await crowd.key_names()
     await crowd.control.tell_queue(["cid"])
+    assert await crowd.key_names() != before
     await crowd.control.tell_queue([])
-    assert crowd.bus.keys.queue not in await crowd.key_names()
+    await crowd.bus.command("UNLINK", crowd.bus.keys.doorbell)
+    assert await crowd.key_names() == before
 
 
 async def test_the_same_queue_is_written_once(crowd: Stage) -> None:
@@ -84,6 +88,51 @@ async def test_an_operator_that_is_late_tells_of_nobody_who_is_gone(crowd: Stage
     assert await crowd.key_names() == []
 
 
+async def test_whoever_begins_to_wait_rings_once(crowd: Stage) -> None:
+    await crowd.control.tell_queue([])
+    assert await crowd.rings() == []
+    for queue in (["cid"], ["cid"], ["cid", "bob"], ["bob"], [], ["bob"]):
+        await crowd.control.tell_queue(queue)
+    assert await crowd.rings() == ["cid", "bob"]
+
+
+async def test_whoever_comes_to_rest_rings_only_while_others_wait(crowd: Stage) -> None:
+    runtime = crowd.runtime("ada")
+    await runtime.claim(None)
+    await crowd.say("m1")
+    await answer(runtime, turn_of(await runtime.all_unread()))
+    assert await crowd.rings() == []
+    await crowd.control.tell_queue(["bob"])
+    for mid in ("m2", "m3"):
+        await crowd.say(mid)
+    turn = turn_of(await runtime.all_unread())
+    await crowd.say("m4", thread="other")
+    assert isinstance(await answer(runtime, turn), Turn), "it goes on"
+    assert await crowd.rings() == ["bob"]
+    await answer(runtime, turn_of(await runtime.all_unread()))
+    assert await crowd.rings() == ["bob", "ada"]
+    await runtime.all_unread()
+    await runtime.retire()
+    assert await crowd.rings() == ["bob", "ada"], "once"
+
+
+async def test_whoever_is_stuck_in_error_rings_while_others_wait(crowd: Stage) -> None:
+    runtime = crowd.runtime("ada")
+    await runtime.claim(None)
+    await crowd.control.tell_queue(["bob"])
+    await crowd.say("m1")
+    turn = turn_of(await runtime.all_unread())
+    for _ in range(2):
+        await runtime.fail(turn.id, "Reason", "message")
+    assert await crowd.rings() == ["bob", "ada"]
+
+
+async def test_the_last_one_that_waits_leaves_nothing_behind(crowd: Stage) -> None:
+    await crowd.control.tell_queue(["bob"])
+    await crowd.control.delete("bob", "uid-bob")
+    assert not {crowd.bus.keys.queue, crowd.bus.keys.crowded} & set(await crowd.key_names())
+
+
 async def test_a_queue_of_thousands_is_told_whole(stage: Stage) -> None:
     names = [f"agent-{number}" for number in range(2500)]
     await stage.bus.command(
@@ -93,3 +142,21 @@ async def test_a_queue_of_thousands_is_told_whole(stage: Stage) -> None:
     assert await stage.control.queue() == names
     await stage.control.tell_queue(names[1200:])
     assert await stage.control.place("agent-1200") == Place(1, 1300)
+
+
+async def test_the_limit_is_told_until_there_is_none(crowd: Stage) -> None:
+    assert await crowd.control.limit() is None
+    for limit in (20, 0, None, 5):
+        await crowd.control.tell_limit(limit)
+        assert await crowd.control.limit() == limit
+    await crowd.control.tell_limit(None)
+    assert crowd.bus.keys.limit not in await crowd.key_names()
+
+
+async def test_the_same_limit_is_written_once(crowd: Stage) -> None:
+    await crowd.control.tell_limit(3)
+    await crowd.bus.command("PEXPIRE", crowd.bus.keys.limit, 3_600_000)
+    await crowd.control.tell_limit(3)
+    assert await crowd.bus.command("PTTL", crowd.bus.keys.limit) > 0, "SET would have cleared it"
+    await crowd.control.tell_limit(4)
+    assert await crowd.bus.command("PTTL", crowd.bus.keys.limit) == -1

@@ -314,7 +314,7 @@ def test_services_and_policies_select_the_pods_they_are_for(helm: Helm) -> None:
         for (kind, name), each in rendered.objects.items()
         if kind in ("Service", "NetworkPolicy")
     }
-    assert len(selectors) == 5
+    assert len(selectors) == 7
     for (_, target), selector in selectors.items():
         assert [name for name, own in labels.items() if selector.items() <= own.items()] == [target]
 
@@ -362,6 +362,9 @@ def test_agents_can_have_a_priority_class_or_none(helm: Helm) -> None:
         ("imagePullPolicy=Sometimes", "/imagePullPolicy"),
         ("watchNamespaces={A}", "/watchNamespaces/0"),
         ("operator.replicas=two", "/operator/replicas"),
+        ("metrics.perAgentLimit=-1", "/metrics/perAgentLimit"),
+        ("metrics.perAgent=false", "perAgent"),
+        ("metrics.podMonitor.intervalSeconds=30s", "/metrics/podMonitor/intervalSeconds"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(helm: Helm, value: str, said: str) -> None:

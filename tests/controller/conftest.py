@@ -21,13 +21,18 @@ from tests.e2e.cluster import PROJECT, RELEASE, Namespace, eventually, images, k
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """The test cluster with our CRDs, and without another operator that would serve the same Agents."""
+    require_cluster()
+    with ours_alone():
+        yield
+
+
+def require_cluster() -> None:
+    """Skip the test, or fail it where everything has to run, when there is no cluster."""
     reason = unavailable()
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    with ours_alone():
-        yield
 
 
 @contextmanager
@@ -72,7 +77,8 @@ LOG_LINES = 150
 class Stage:
     """Two namespaces, a Redis that can come late, and an operator process that can be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, priority_class: str = "") -> None:
+        self.priority_class = priority_class
         self.name = f"controller-{uuid.uuid4().hex[:6]}"
         self.own = Namespace(f"{self.name}-system")
         self.agents = Namespace(self.name)
@@ -114,7 +120,7 @@ class Stage:
             "REDIS_BUNDLED": "true",
             "AGENT_REDIS_URL": f"redis://redis.{self.own.name}:6379/0",
             "AGENT_IMAGE": self.images["agent"],
-            "AGENT_PRIORITY_CLASS": "",
+            "AGENT_PRIORITY_CLASS": self.priority_class,
             "MODEL_NAME": "none",
             "MODEL_BASE_URL": "http://127.0.0.1:9/v1",
             "HTTP_HOST": "127.0.0.1",
@@ -201,6 +207,11 @@ class Stage:
         command = ["kubectl", "-n", self.own.name, "port-forward", "pod/redis", f"{self._redis_port}:6379"]
         self._forward = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def bus_url(self) -> str:
+        """The address of Redis from here, with its administrator's password."""
+        found = self.own.get("secret", "horos-redis")["data"]["password"]
+        return f"redis://:{base64.b64decode(found).decode()}@127.0.0.1:{self._redis_port}/0"
+
     def redis(self, *words: str) -> list[str]:
         """Run a command in Redis as its administrator; returns the lines of the answer."""
         found = self.own.get("secret", "horos-redis")["data"]["password"]
@@ -210,7 +221,8 @@ class Stage:
         return [line for line in answer.splitlines() if line]
 
     def apply(self, name: str, **spec: Any) -> None:
-        metadata = {"name": name}
+        """Apply an Agent; it stays resident unless the test says otherwise."""
+        metadata, spec = {"name": name}, {"idleSeconds": 0, **spec}
         self.agents.apply(
             {"apiVersion": "horos.dev/v1alpha1", "kind": "Agent", "metadata": metadata, "spec": spec}
         )

@@ -119,6 +119,27 @@ def test_an_activation_that_is_over_before_anybody_looked_again_is_measured_and_
     assert grant == Granted("research", 1.0)
 
 
+def test_what_a_resident_agent_has_to_do_is_no_need() -> None:
+    stage = Stage()
+    awake = {"holder": "uid-of-ada-1", "epoch": 1, "claimed": NOW - 5, "since": NOW - 1}
+    assert stage.pass_at(0, pod(), **awake) == []
+    assert stage.pass_at(1, pod(), **{**awake, "holder": "uid-of-ada-2", "claimed": NOW + 0.5}) == []
+    # It has left with something to do, and needs a process from then on.
+    left = {"epoch": 1, "claimed": NOW - 5, "since": NOW + 2}
+    assert stage.pass_at(3, pod("ada-2"), **left) == [Granted("research", 1.0)]
+
+
+def test_an_agent_that_works_at_once_stays_in_work_and_its_activation_is_over_all_the_same() -> None:
+    stage, need = Stage(), {"since": NOW - 1}
+    stage.pass_at(0, **need, creates=True)
+    stage.pass_at(0.5, pod(), **need)
+    busy = {**need, "holder": "uid-of-ada-1", "epoch": 1, "claimed": NOW + 0.7}
+    (whole,) = stage.pass_at(1, pod(), **busy)
+    assert isinstance(whole, Activated)
+    assert whole.seconds["claimed"] == pytest.approx(1.7)
+    assert stage.pass_at(2, pod(), **busy) == []
+
+
 def test_a_need_that_goes_without_a_claim_is_forgotten() -> None:
     stage = Stage()
     stage.pass_at(0, since=NOW - 1, claimed=NOW - 50)

@@ -73,6 +73,14 @@ def test_agents_are_counted_by_what_they_are_once_each() -> None:
     assert stage.read().labelled("horos_agent_turns_total") == {}
 
 
+def test_dead_letters_are_summed_and_kept_while_the_bus_is_silent() -> None:
+    stage, ada, bob = Stage(), agent(), agent(name="bob", uid="b")
+    stage.looks_at(ada, seen(ada, known=view(dead=2)))
+    stage.looks_at(bob, seen(bob, known=view(name="bob", uid="b", dead=1)))
+    stage.looks_at(ada, seen(ada, bus=BusSeen(problem="away")))
+    assert stage.read().labelled("horos_dead_letters") == {("research",): 3}
+
+
 def test_who_waits_for_a_slot_is_the_queue() -> None:
     stage, ada = Stage(), agent()
     answers = verdicts(situation(seen(ada, known=view()), ada, FACTORY.wanted(spec())))

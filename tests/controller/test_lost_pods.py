@@ -9,8 +9,7 @@ from horos_operator.facts import PodFacts, pod_facts
 from horos_operator.lost_pods import LOST_SECONDS, seconds_to_loss, why_lost
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import Plan, plan
-from tests.controller.facts import FACTORY, NOW, agent, pod, view
-from tests.controller.test_plan import held, seen
+from tests.controller.facts import FACTORY, NOW, agent, held, pod, seen, view
 
 SILENT = "its node is not ready"
 LATE = "it should have ended long ago, and its node does not say so"
@@ -82,13 +81,14 @@ def test_a_holder_is_left_alone_while_its_node_may_come_back() -> None:
     assert decided(silent, known=held(silent)) == Plan((), LOST_SECONDS - 1)
 
 
-def test_a_lost_holder_goes_at_once_is_reaped_and_followed() -> None:
+def test_a_lost_holder_goes_at_once_is_reaped_and_followed_if_there_is_work() -> None:
     lost = pod(silent_since=NOW - LOST_SECONDS)
-    first, second, third = decided(lost, known=held(lost)).actions
-    assert first == DeletePod(lost, SILENT, force=True)
-    assert second == Reap(lost.uid, "ada-1")
-    assert isinstance(third, CreatePod)
-    assert third.name == "ada-2"
+    gone = (DeletePod(lost, SILENT, force=True), Reap(lost.uid, "ada-1"))
+    assert decided(lost, known=held(lost)).actions == gone
+    *first, last = decided(lost, known=held(lost, in_work=True)).actions
+    assert tuple(first) == gone
+    assert isinstance(last, CreatePod)
+    assert last.name == "ada-2"
 
 
 def test_one_that_never_claimed_gives_its_name_to_the_next() -> None:

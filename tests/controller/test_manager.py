@@ -8,7 +8,7 @@ from horos_api.names import key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
 from horos_bus.control import Control
-from horos_operator.actions import DeleteKeys
+from horos_operator.actions import CreateKeys, DeleteKeys
 from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.cluster import ClusterError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
@@ -44,6 +44,23 @@ async def test_keys_of_a_later_life_survive_a_cache_that_lags_behind(
     cluster.there = stale
     await manager.carry_out(stale, DeleteKeys("later", "an earlier Agent of this name is gone"))
     assert await control.agents() == {}
+
+
+@pytest.mark.parametrize("there", [agent(uid="later", version=9), None])
+async def test_no_keys_are_made_for_an_agent_that_only_an_old_list_shows(
+    bus: Bus, there: AgentFacts | None
+) -> None:
+    stale = agent(uid="earlier", namespace=f"lagging-{uuid.uuid4().hex[:8]}")
+    caches, cluster = Caches(), OneAgent(there)
+    caches.put_agent(stale)
+    manager = AgentManager(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    with pytest.raises(LookAgainError, match="has gone or was replaced"):
+        await manager.carry_out(stale, CreateKeys())
+    assert await Control(bus.at(key_prefix(SETTINGS.install, stale.namespace))).agents() == {}
+    assert caches.agent((stale.namespace, "ada")) != stale
+    cluster.there = stale
+    await manager.carry_out(stale, CreateKeys())
+    assert await Control(bus.at(key_prefix(SETTINGS.install, stale.namespace))).agents() == {"ada": "earlier"}
 
 
 class OneOrder(KubeCluster):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from horos_api.metrics import OPERATOR_METRICS
 from horos_operator.cluster import ClusterError
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeError
@@ -16,7 +17,7 @@ from tests.controller.facts import agent, pod
 from tests.controller.lease_server import kubeconfig, serving
 from tests.controller.test_only_the_leader import everything
 from tests.controller.test_process_without_end import AGENT, ApiServer, Process, running
-from tests.exposition import Scraped, scraped
+from tests.exposition import Scraped, listed, scraped, strict
 from tests.redis_fixtures import RedisProcess
 
 
@@ -129,7 +130,7 @@ async def page(operator: Process, accept: str = "") -> tuple[dict[str, str], str
 
 async def until(operator: Process, what: str, true: Callable[[Scraped], bool]) -> Scraped:
     """Scrape until it is so."""
-    found = Scraped({})
+    found = Scraped({}, {})
     try:
         async with asyncio.timeout(30):
             while not true(found):
@@ -146,6 +147,7 @@ async def test_a_running_operator_can_be_scraped(redis_server: RedisProcess, tmp
         server.tell({"type": "ADDED", "object": AGENT})
         seen = await until(operator, "a pass", lambda seen: bool(seen.value("horos_reconcile_seconds_count")))
         assert seen.value("horos_api_writes_total", verb="patch", kind="agents", outcome="ok") == 1
+        assert seen.told == listed(OPERATOR_METRICS)
         assert seen.value("horos_leader") == 1
         assert (seen.value("horos_sweep_age_seconds") or 0) < 10
         assert (seen.value("horos_watch_events_total", kind="agents") or 0) >= 1
@@ -156,7 +158,7 @@ async def test_a_running_operator_can_be_scraped(redis_server: RedisProcess, tmp
         open_metrics = "application/openmetrics-text;version=1.0.0"
         headers, text = await page(operator, f"{open_metrics},text/plain;version=0.0.4;q=0.5")
         assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
-        assert text.endswith("# EOF\n")
+        assert {"horos_api_writes", "horos_agents", "horos_reconcile_seconds"} <= strict(text)
 
 
 async def test_a_running_operator_tells_of_its_agents_until_they_are_gone(

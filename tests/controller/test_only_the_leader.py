@@ -1,6 +1,7 @@
 """What a process that does not lead leaves alone: each write of the cluster and the bus, and every duty."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,8 +25,11 @@ from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
+from horos_operator.pools import PoolKeeper
 from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
+from horos_operator.slots import Slots
+from horos_operator.wakes import Wakes
 from tests.controller.facts import FACTORY, SETTINGS, agent, agent_pool, model_config, pod, quota, tool_server
 from tests.controller.lease_server import serving
 
@@ -139,14 +143,17 @@ class Stage:
         guarded = bus.guarded(self.leadership.check)
         manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
         self.looks = Looks(manager, self.leadership)
+        queue, wakes = KeyQueue(asyncio.get_running_loop().time), Wakes()
         self.parts = Parts(
             settings=SETTINGS,
             cluster=cluster,
             bus=bus,
             caches=caches,
-            queue=KeyQueue(asyncio.get_running_loop().time),
+            queue=queue,
             manager=manager,
             reconciler=self.looks,
+            pools=PoolKeeper(manager, Slots(time.time, wakes.touch), queue, wakes),
+            wakes=wakes,
             health=Health(asyncio.get_running_loop().time, 60),
             leadership=self.leadership,
             synced=asyncio.Event(),

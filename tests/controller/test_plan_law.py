@@ -11,12 +11,14 @@ from horos_operator import actions
 from horos_operator.agent_factory import config_digest
 from horos_operator.facts import Ended, PodFacts, pod_facts
 from horos_operator.lost_pods import why_lost
+from horos_operator.needs import cause_of
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import plan
 from tests.controller.facts import (
     FACTORY,
     NOW,
     agent,
+    agent_pool,
     configs,
     model_config,
     pod,
@@ -32,6 +34,8 @@ SPECS = [
     spec(operatingMode="Terminated"),
     spec(image="other:1"),
     spec(instructions="x"),
+    spec(idleSeconds=0),
+    spec(idleSeconds=60, priority=3),
     spec(model={"configName": "big", "fallbacks": [{}]}),
     spec(tools={"servers": [{"name": "a", "serverName": "docs"}]}),
     spec(tools={"servers": [{"name": "a", "url": "http://a", "headersSecretRef": {"name": "other"}}]}),
@@ -85,6 +89,8 @@ def observations(draw: some.DrawFn) -> Observation:
         holder=draw(some.sampled_from(["", "uid-that-is-gone", *(each.uid for each in there)])),
         state=draw(some.sampled_from(AgentState)),
         evict=draw(some.booleans()),
+        in_work=draw(some.booleans()),
+        since=draw(some.sampled_from([0.0, NOW - 5, NOW - 60])),
     )
     bus = BusSeen(
         problem=draw(some.sampled_from(["", "", "", "down"])),
@@ -98,7 +104,9 @@ def observations(draw: some.DrawFn) -> Observation:
         finalizers=draw(some.sampled_from([(), (FINALIZER,), ("other/one", FINALIZER)])),
     )
     shared = {"configs": draw(some.sampled_from(CONFIGS)), "servers": draw(some.sampled_from(SERVERS))}
-    return Observation(of, there, bus, NOW, **shared)
+    pool = draw(some.sampled_from([None, agent_pool(), agent_pool(idleSeconds=0)]))
+    slot = draw(some.sampled_from([True, True, False]))
+    return Observation(of, there, bus, NOW, pool=pool, slot=slot, give_up=draw(some.booleans()), **shared)
 
 
 def carried_out(seen: Observation, action: actions.Action) -> Observation:
@@ -193,6 +201,12 @@ def test_a_pod_is_made_only_for_a_running_agent_that_nobody_holds(seen: Observat
     if not any(isinstance(each, actions.CreatePod) for each in decided):
         return
     assert seen.agent is not None
+    assert seen.slot
+    # Not even beside one that exits: the limit counts it.
+    mine = [each for each in seen.pods if each.owner_uid == seen.agent.uid]
+    assert all(each.dead or why_lost(each, NOW) for each in mine)
+    known = seen.bus.view if seen.bus.view and seen.bus.view.uid == seen.agent.uid else None
+    assert cause_of(FACTORY.wanted(seen.agent.spec or spec(), pool=seen.pool), known) is not None
     reaped = any(isinstance(each, actions.Reap | actions.CreateKeys) for each in decided)
     assert reaped or (seen.bus.view is not None and not seen.bus.view.holder)
     assert seen.agent.spec is not None

@@ -73,7 +73,9 @@ class Cradle:
             said = json.loads(line)
             if "started" in said:
                 child = self._children[said["started"]] = Child(said["started"])
-                self._starting.popleft().set_result(child)
+                starting = self._starting.popleft()
+                if not starting.done():  # whoever asked for it may have been cancelled
+                    starting.set_result(child)
             else:
                 child = self._children.pop(said["ended"])
                 child.code = said["code"]

@@ -1,10 +1,12 @@
 """Plays the operator: a level-triggered loop over what is wished, what Redis knows and which pods live.
 
-The harness is its Kubernetes: it says what is wished and which pods there are, and makes them.
+The harness is its Kubernetes: it says what is wished and which pods there are, and makes them. It looks every
+now and then, or (with sweeps switched off) only when a doorbell rings or Kubernetes has news.
 """
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import uvloop
@@ -12,10 +14,13 @@ import uvloop
 from horos_api.names import Env
 from horos_bus.connection import Bus, BusUnavailableError
 from horos_bus.control import Control
+from horos_bus.doorbells import Doorbells
 from horos_bus.records import AgentView
 from tests.crash.agent_process import CONTROL, say
 
 PASS_SECONDS = 0.04
+CHORE_SECONDS = 1.0
+SWEEPS = "CRASH_SWEEPS"
 
 
 class Operator:
@@ -26,21 +31,26 @@ class Operator:
         self._port = port
         self._written: dict[str, tuple[str, int]] = {}
 
-    async def look(self) -> None:
-        """Do one pass."""
+    async def look(self) -> int:
+        """Do one pass; returns the revision of Kubernetes that it has acted on."""
         cluster: dict[str, Any] = await say(self._port, {"say": "look"})
         for wish in cluster["agents"]:
             await self._life(wish)
-        names = [wish["name"] for wish in cluster["agents"] if wish["mode"] != "Deleted"]
-        views = await self._control.views(names)
+        wishes = {wish["name"]: wish for wish in cluster["agents"] if wish["mode"] != "Deleted"}
+        views = await self._control.views(wishes)
         for name in set(self._written) - set(views):
             del self._written[name]  # Redis has lost it, or its life is over
-        for wish in cluster["agents"]:
-            view = views.get(wish["name"])
-            if view is not None and view.uid == wish["uid"]:
-                await self._keep(wish, view, cluster["pods"])
+        known = {name: view for name, view in views.items() if view.uid == wishes[name]["uid"]}
+        for name, view in known.items():
+            await self._keep(wishes[name]["mode"], view, cluster["pods"])
+        await self._fill(known, cluster)
         for order in cluster["orders"]:
             await self._obey(order)
+        await self._control.work_off_later()
+        return int(cluster["revision"])
+
+    async def work_off_later(self) -> None:
+        """Do what is due."""
         await self._control.work_off_later()
 
     async def _life(self, wish: dict[str, Any]) -> None:
@@ -54,8 +64,8 @@ class Operator:
             await self._control.configure(name, uid, wish["generation"], text, wish["request_seconds"])
             self._written[name] = (uid, wish["generation"])
 
-    async def _keep(self, wish: dict[str, Any], view: AgentView, pods: list[dict[str, Any]]) -> None:
-        name, mode = view.name, wish["mode"]
+    async def _keep(self, mode: str, view: AgentView, pods: list[dict[str, Any]]) -> None:
+        name = view.name
         if mode == "Terminated" and view.state != "terminated":
             await self._control.terminate(name, view.uid)
         elif mode == "Suspended" and view.state not in ("paused", "terminated"):
@@ -65,8 +75,22 @@ class Operator:
         tokens = [pod["token"] for pod in pods if pod["agent"] == name]
         if view.holder and view.holder not in tokens:
             await self._control.reap(name, view.holder)
-        elif view.in_work and not tokens:
+
+    async def _fill(self, views: Mapping[str, AgentView], cluster: dict[str, Any]) -> None:
+        """Give slots to those that wait, the longest waiting first; ask the idle for theirs."""
+        live = {pod["agent"] for pod in cluster["pods"]}
+        needing = [view for view in views.values() if view.in_work and not view.holder]
+        queue = sorted((view.since, view.name) for view in needing if view.name not in live)
+        room = max(0, cluster["pool"] - len(cluster["pods"]))
+        await self._control.tell_queue([name for _, name in queue[room:]])
+        for _, name in queue[:room]:
+            view = views[name]
             await say(self._port, {"say": "create", "name": name, "uid": view.uid, "ticket": view.epoch})
+        resident = [view for view in views.values() if view.holder and view.name in live]
+        idle = sorted((view.rested, view.name) for view in resident if not view.evict and _can_leave(view))
+        leaving = sum(view.evict for view in resident)
+        for _, name in idle[: max(0, len(queue) - room - leaving)]:
+            await self._control.ctl(name, "evict")
 
     async def _obey(self, order: dict[str, Any]) -> None:
         if order["op"] == "cancel":
@@ -76,9 +100,12 @@ class Operator:
         await say(self._port, {"say": "obeyed", "id": order["id"]})
 
 
-async def _live() -> int:
-    bus = Bus.open(os.environ[Env.REDIS_URL], os.environ[Env.PREFIX])
-    operator = Operator(Control(bus), int(os.environ[CONTROL]))
+def _can_leave(view: AgentView) -> bool:
+    """Whether it has nothing to do, or cannot do it."""
+    return not view.in_work or view.state == "error"
+
+
+async def _sweep(operator: Operator) -> None:
     while True:
         try:
             await operator.look()
@@ -87,6 +114,67 @@ async def _live() -> int:
         await asyncio.sleep(PASS_SECONDS)
 
 
+class _Ears:
+    """What makes an operator look that does not sweep; nothing else does."""
+
+    def __init__(self, operator: Operator, doorbells: Doorbells, namespace: str, port: int) -> None:
+        self._operator, self._doorbells = operator, doorbells
+        self._namespace, self._port = namespace, port
+        self._heard = asyncio.Event()
+        self._heard.set()
+
+    async def live(self) -> None:
+        """Listen, and look when there is a reason."""
+        async with asyncio.TaskGroup() as group:
+            for part in (self._doorbell, self._watch, self._act, self._chores):
+                group.create_task(part())
+
+    async def _doorbell(self) -> None:
+        while True:
+            try:
+                if await self._doorbells.ring([self._namespace], 2000):
+                    self._heard.set()
+            except BusUnavailableError:
+                await asyncio.sleep(PASS_SECONDS)
+
+    async def _watch(self) -> None:
+        revision = 0
+        while True:
+            revision = int((await say(self._port, {"say": "watch", "revision": revision}))["revision"])  # type: ignore[call-overload]
+            self._heard.set()
+
+    async def _act(self) -> None:
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            try:
+                revision = await self._operator.look()
+            except BusUnavailableError:
+                self._heard.set()
+                await asyncio.sleep(PASS_SECONDS)
+            else:
+                await say(self._port, {"say": "looked", "revision": revision})
+
+    async def _chores(self) -> None:
+        while True:
+            await asyncio.sleep(CHORE_SECONDS)
+            try:
+                await self._operator.work_off_later()
+            except BusUnavailableError as error:
+                print(error, flush=True)
+
+
+async def _live() -> int:
+    prefix, port = os.environ[Env.PREFIX], int(os.environ[CONTROL])
+    bus = Bus.open(os.environ[Env.REDIS_URL], prefix)
+    operator = Operator(Control(bus), port)
+    if os.environ[SWEEPS] == "1":
+        await _sweep(operator)
+    _, install, namespace, _ = prefix.split(":")
+    await _Ears(operator, Doorbells(bus, install), namespace.strip("{}"), port).live()
+    return 0
+
+
 def main() -> int:
-    """Look again and again until killed."""
+    """Live until killed."""
     return uvloop.run(_live())

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -30,8 +30,11 @@ class Gate(Protocol):
     def unknown(self, event: str) -> None:
         """Take the count back: Redis did not know the script, and it will come again."""
 
-    def delivered(self, event: str, number: int) -> None:
+    async def delivered(self, event: str, number: int) -> None:
         """Hear that the reply is out."""
+
+    async def closed(self, listening: bool) -> None:
+        """Hear that a connection is over, one that listened to a channel or one for commands."""
 
 
 class SwallowedError(Exception):
@@ -48,24 +51,23 @@ def _sources() -> dict[str, str]:
     }
 
 
-_names: dict[bytes, str] = {}
-
-
-def learn(text: bytes) -> None:
-    """Take note of a script that is loaded: its name is that of the file that it ends with."""
-    digest = hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
-    decoded = text.decode()
-    fitting = [name for name, own in _sources().items() if decoded.endswith(own)]
-    _names[digest] = max(fitting, key=lambda name: len(_sources()[name]), default="unknown")
+@cache
+def _names() -> dict[bytes, str]:
+    """Names by what EVALSHA says; a script is joined behind the parts that its first line names."""
+    sources, names = _sources(), dict[bytes, str]()
+    for name, own in sources.items():
+        first, _, _ = own.partition("\n")
+        parts = first.removeprefix("-- NEEDS ").split() if first.startswith("-- NEEDS ") else []
+        text = "\n".join([*(sources[part] for part in ("prelude", *parts)), own])
+        names[hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().encode()] = name
+    return names
 
 
 def event_of(words: list[bytes]) -> str:
     """Name what a command is: a script by its name, else the command."""
     verb = words[0].upper()
-    if verb == b"SCRIPT" and words[1].upper() == b"LOAD":
-        learn(words[2])
     if verb == b"EVALSHA":
-        return _names.get(words[1], "")
+        return _names()[words[1]]
     return verb.decode().lower()
 
 
@@ -130,11 +132,12 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
-        redis_writer = None
+        redis_writer, listening = None, False
         try:
             redis_reader, redis_writer = await asyncio.open_connection("127.0.0.1", self.redis_port)
             self._writers.add(redis_writer)
-            await self._carry(reader, writer, redis_reader, redis_writer)
+            async for event in self._carry(reader, writer, redis_reader, redis_writer):
+                listening = event == "subscribe"
         except (OSError, EOFError, SwallowedError, asyncio.CancelledError):
             pass
         finally:
@@ -142,6 +145,7 @@ class Proxy:
                 if each is not None:
                     each.transport.abort()
                     self._writers.discard(each)
+            await self.gate.closed(listening)
             self._tasks.discard(task)
 
     async def _carry(
@@ -150,7 +154,7 @@ class Proxy:
         writer: asyncio.StreamWriter,
         redis_reader: asyncio.StreamReader,
         redis_writer: asyncio.StreamWriter,
-    ) -> None:
+    ) -> AsyncIterator[str]:
         while True:
             raw, words = await read_command(reader)
             event = event_of(words)
@@ -166,7 +170,8 @@ class Proxy:
             if await self.gate.executed(event, number) == "swallow":
                 raise SwallowedError
             writer.write(reply)
-            self.gate.delivered(event, number)
+            await self.gate.delivered(event, number)
+            yield event
             if event == "subscribe":
                 break
         await _both(

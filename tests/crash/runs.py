@@ -79,13 +79,12 @@ class Workshop:
             finally:
                 await asyncio.to_thread(redis.stop)
 
-    def world(self, seed: str, point: Point | None = None, poll: float = 1.0) -> World:
+    def world(self, seed: str, point: Point | None = None, poll: float = 1.0, sweeps: bool = True) -> World:
         """Make a namespace that no other run uses."""
         number = next(_numbers)
         prefix = f"horos:crash:{{n{os.getpid()}-{number}}}:"
-        return World(
-            self.cradle, Place(self.redis.port, prefix, self.folder / str(number), poll), seed, point
-        )
+        place = Place(self.redis.port, prefix, self.folder / str(number), poll, sweeps)
+        return World(self.cradle, place, seed, point)
 
     async def run(self, seed: str, point: Point | None = None) -> Run:
         """Tell the story once. A point that this telling does not reach is tried again, earlier at last."""

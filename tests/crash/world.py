@@ -9,7 +9,7 @@ import json
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from tests.crash.agent_process import CONTROL, MARKS, POLL
 from tests.crash.cradle import Child, Cradle
 from tests.crash.mind import Thought, think
 from tests.crash.model_server import ModelServer
+from tests.crash.operator_process import SWEEPS
 from tests.crash.points import Point
 from tests.crash.proxy import Proxy
 from tests.crash.verdicts import Verdict
@@ -33,6 +34,7 @@ ARMED_SECONDS = 0.2
 AGAIN_SECONDS = 0.05
 ZOMBIE_SECONDS = 0.4
 """How long after its successor has claimed a stopped process goes on: in the middle of its work."""
+POOL = 99
 TOOLS = [BuiltinTool.SEND, BuiltinTool.ASK, BuiltinTool.REPLY, BuiltinTool.LIST_AGENTS]
 
 
@@ -79,6 +81,18 @@ class Pod:
         return self.listed and self.process is not None and not self.process.child.ended.is_set()
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Something that happens to a process: to one of its commands, its connections, or to itself."""
+
+    role: str
+    event: str
+    when: Literal["before", "executed", "delivered", "closed", "ended"]
+
+    def __str__(self) -> str:
+        return f"{self.role}:{self.event}:{self.when}"
+
+
 @dataclass
 class Gate:
     """What the proxy of one process asks."""
@@ -98,6 +112,7 @@ class Gate:
             return 0
         if self.world.is_point(self.role, event, number, "stop"):
             await self._stop()
+        await self.world.passes(Moment(self.role, event, "before"))
         return number
 
     def unknown(self, event: str) -> None:
@@ -109,17 +124,24 @@ class Gate:
         if event and event == self.world.held:
             self.world.holding.set()
             await self.world.released.wait()
+        await self.world.passes(Moment(self.role, event, "executed"))
         if self.world.is_point(self.role, event, number, "lost"):
             self._kill()
             return "swallow"
         return "swallow" if self.world.is_point(self.role, event, number, "again") else "deliver"
 
-    def delivered(self, event: str, number: int) -> None:
+    async def delivered(self, event: str, number: int) -> None:
         """See `proxy.Gate`."""
         if event == "claim":
             self.world.claimed(self.role)
+        await self.world.passes(Moment(self.role, event, "delivered"))
         if self.world.is_point(self.role, event, number, "after"):
             self.arm()
+
+    async def closed(self, listening: bool) -> None:
+        """See `proxy.Gate`."""
+        what = "subscription" if listening else "connection"
+        await self.world.passes(Moment(self.role, what, "closed"))
 
     def arm(self) -> None:
         """Kill at the next command, or soon."""
@@ -150,6 +172,8 @@ class Place:
     prefix: str
     folder: Path
     poll: float = 1.0
+    sweeps: bool = True
+    """Whether the operator looks again and again, or only when it hears of something."""
 
 
 class World:
@@ -178,6 +202,18 @@ class World:
         self.holding, self.released = asyncio.Event(), asyncio.Event()
         self.successor = asyncio.Event()
         self.processes: dict[str, Process] = {}
+        self.pool = POOL
+        """How many pods there may be at once."""
+        self.idle_seconds = 0
+        """After how long without work agents leave by themselves; 0 = never."""
+        self.peak = 0
+        """How many pods there were at most."""
+        self.looked = 0
+        """The newest revision of Kubernetes that the operator has acted on."""
+        self.revision = 1
+        self.passing: Callable[[Moment], Awaitable[None]] | None = None
+        """Called at every moment, which waits until it is done."""
+        self._news = asyncio.Event()
         self.bus = Bus.open(url(place.port), place.prefix)
         self.control = Control(self.bus)
         self._cradle, self._place = cradle, place
@@ -201,6 +237,7 @@ class World:
             yield self
         finally:
             self._closing = True
+            self._news.set()
             for pod in self.pods:
                 if pod.process:
                     pod.process.child.kill()
@@ -231,11 +268,17 @@ class World:
         self.kills += self.hit
         return self.hit
 
+    async def passes(self, moment: Moment) -> None:
+        """Let whoever looks at moments act before this one is over."""
+        if self.passing is not None and not self._closing:
+            await self.passing(moment)
+
     def write_off(self, process: Process) -> None:
         """Take the pod of a process for gone, though it is not."""
         for pod in self.pods:
             if pod.process is process:
                 pod.listed = False
+        self._change()
 
     def claimed(self, role: str) -> None:
         """Hear that an incarnation has claimed; a stopped one of the same agent goes on soon."""
@@ -260,13 +303,21 @@ class World:
             wish = self.wishes[name] = Wish(name, f"uid-{name}-{lives}")
         for key, value in fields.items():
             setattr(wish, key, value)
+        self._change()
         return wish
 
     def order(self, op: str, name: str, turn: str = "") -> int:
         """Have the operator do something once; it is gone from `orders` when it was done."""
         number = len(self.sent) * 1000 + len(self.orders) + self.count("harness", "order")
         self.orders[number] = {"id": number, "op": op, "name": name, "turn": turn}
+        self._change()
         return number
+
+    def _change(self) -> None:
+        """Something is new in Kubernetes, and whoever watches hears of it."""
+        self.revision += 1
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def start(self, role: str) -> None:
         """Start operator or client, and start it again when it dies."""
@@ -299,7 +350,8 @@ class World:
             tools=ToolsSpec(builtin=TOOLS),
             budget=self._budget(wish),
         )
-        return StoredConfig(generation=wish.generation, spec=spec).encoded().decode()
+        stored = StoredConfig(generation=wish.generation, spec=spec, idle_seconds=self.idle_seconds)
+        return stored.encoded().decode()
 
     def _budget(self, wish: Wish) -> Any:
         # More than a run can use: what matters is that every model call is charged before it is made.
@@ -319,6 +371,7 @@ class World:
             Env.REDIS_URL: url(proxy.port),
             Env.PREFIX: self._place.prefix,
             CONTROL: str(self._port),
+            SWEEPS: str(int(self._place.sweeps)),
             **more,
         }
         child = await self._cradle.start(program, environment, self.folder / f"{role}.log")
@@ -331,6 +384,7 @@ class World:
         wish = self.wishes[name]
         if (
             self.live_pods(name)
+            or len(self.live_pods()) + sum(pod.process is None for pod in self.pods) >= self.pool
             or wish.uid != uid
             or any(
                 (pod.agent, pod.uid, pod.ticket, pod.process) == (name, uid, ticket, None)
@@ -350,6 +404,13 @@ class World:
             POLL: str(self._place.poll),
         }
         pod.process = await self._process(name, "agent", environment)
+        self.peak = max(self.peak, len(self.live_pods()))
+        self._spawn(self._notice_the_end(pod.process))
+
+    async def _notice_the_end(self, process: Process) -> None:
+        await process.child.ended.wait()
+        await self.passes(Moment(process.role, "process", "ended"))
+        self._change()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -377,8 +438,23 @@ class World:
                 self.decided.append(Verdict(**{name: said[name] for name in said if name != "say"}))
             case "all sent":
                 self.all_sent.set()
+            case "tool":
+                self.count_step(said["token"], "tool")
+                self._step(said["token"], "tool", "before")
+            case _:
+                return await self._hear_operator(said)
+        return {}
+
+    async def _hear_operator(self, said: dict[str, Any]) -> dict[str, Any]:
+        match said["say"]:
             case "look":
                 return self._look()
+            case "looked":
+                self.looked = said["revision"]
+            case "watch":
+                while self.revision <= said["revision"] and not self._closing:
+                    await self._news.wait()
+                return {"revision": self.revision}
             case "create":
                 await self._create(said["name"], said["uid"], said["ticket"])
             case "deleted":
@@ -390,15 +466,13 @@ class World:
                         pod.process.child.kill()
             case "obeyed":
                 self.orders.pop(said["id"], None)
-            case "tool":
-                self.count_step(said["token"], "tool")
-                self._step(said["token"], "tool", "before")
         return {}
 
     def _look(self) -> dict[str, Any]:
         agents = [{**vars(wish), "config": self.config(wish)} for wish in self.wishes.values()]
         pods = [{"agent": pod.agent, "token": pod.token} for pod in self.live_pods()]
-        return {"agents": agents, "pods": pods, "orders": list(self.orders.values())}
+        seen = {"revision": self.revision, "pool": self.pool}
+        return {**seen, "agents": agents, "pods": pods, "orders": list(self.orders.values())}
 
     # Model ------------------------------------------------------------
 

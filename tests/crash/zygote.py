@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import openai
+import httpx2
 
 from tests.crash import agent_process, client_process, judge_process, operator_process
 from tests.crash.forking import Programs, fork_until_stdin_ends
@@ -22,9 +22,9 @@ PROGRAMS: Final[Programs] = {
 
 async def _warm() -> None:
     """Ask a model that is not there: much of the model client is only imported with its first request."""
-    async with openai.AsyncOpenAI(base_url="http://127.0.0.1:9/v1", api_key="none", max_retries=0) as client:
-        with contextlib.suppress(openai.APIConnectionError):
-            await client.models.list()
+    async with httpx2.AsyncClient() as client:
+        with contextlib.suppress(httpx2.ConnectError):
+            await client.get("http://127.0.0.1:9/v1")
 
 
 if __name__ == "__main__":

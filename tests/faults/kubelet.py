@@ -17,6 +17,7 @@ from tests.faults.recorder import Recorder, Seen
 from tests.simulator.agent import Manner, SimulatedAgent
 from tests.simulator.wakes import Wakes
 
+END_SECONDS: Final = 5.0
 SECRET_SECONDS: Final = 0.2
 """How often a Secret is looked for that a pod needs to start."""
 
@@ -81,10 +82,9 @@ class Kubelet:
         try:
             await asyncio.wait((life, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            gone.cancel()
-            life.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await life
+            await _end(gone, life)
+        if not life.cancelled():
+            life.result()
 
     async def _live(self, pod: _Pod) -> None:
         environment = await self._environment(pod)
@@ -112,9 +112,7 @@ class Kubelet:
         finally:
             if process.retired:
                 self.retired.add(pod.uid)
-            for task in (hearing, leaving):
-                task.cancel()
-            await asyncio.gather(hearing, leaving, return_exceptions=True)
+            await _end(hearing, leaving)
             await bus.aclose()
 
     async def _environment(self, pod: _Pod) -> dict[str, str] | None:
@@ -168,6 +166,14 @@ class Kubelet:
 async def _then(leave: asyncio.Event, process: SimulatedAgent) -> None:
     await leave.wait()
     process.stop()
+
+
+async def _end(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel until they are gone: one that is cancelled as its wait ends may not notice."""
+    for task in tasks:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=END_SECONDS)
 
 
 def _now() -> str:

@@ -14,17 +14,20 @@ TROUBLES: Final[tuple[When, ...]] = ("cut", "429", "500", "409")
 WATCHED: Final = ("agents", "pods", "agentpools", "resourcequotas", "modelconfigs", "toolservers")
 """Kinds whose events are dropped."""
 
-MOST: Final[Mapping[str, int]] = {"agents.status": 24, "leases.renew": 2, "pods.told": 24, "agents.told": 24}
-"""How many calls of one kind are tried; all of the others. Nothing tells one renewal from the next."""
+MOST: Final[Mapping[str, int]] = {"agents.status": 12, "agentpools.status": 6, "leases.renew": 2}
+"""How many calls of one sort are tried, evenly chosen; all of the others. Renewals are all alike."""
 MOST_TROUBLES: Final = 3
-"""Of these, how many calls are refused or cut in each way: who refuses knows no history."""
+"""Of these, how many calls are refused or cut in each way."""
+MOST_TOLD: Final = 12
+"""How many events of a kind are dropped, one in each run."""
 
 REQUIRED: Final = (
     *("pods.create", "pods.delete-live", "pods.delete-ended"),
     *("agents.status", "agents.finalizer-on", "agents.finalizer-off", "agents.mode"),
     *("secrets.create-horos-gateway", "secrets.create-horos-redis", "secrets.create-horos-bus"),
     *("secrets.patch-horos-bus", "leases.create", "leases.renew"),
-    *("modelconfigs.status", "toolservers.status"),
+    *("resourcequotas.create", "resourcequotas.patch", "resourcequotas.delete"),
+    *("agentpools.status", "modelconfigs.status", "toolservers.status"),
 )
 """What the story must make the operator write, or some verb on some kind would have no point."""
 
@@ -58,15 +61,13 @@ class Point:
 def points_of(writes: Mapping[str, int], told: Mapping[str, int]) -> Iterator[Point]:
     """Make the list from what a run without faults wrote, and was told by watches, each to how often."""
     for event, count in sorted(writes.items()):
-        most = min(count, MOST.get(event, count))
-        for number in range(1, most + 1):
+        for number in _spread(count, MOST.get(event, count)):
             yield from (Point(event, number, when) for when in KILLS)
-        for number in _spread(most, MOST_TROUBLES):
+        for number in _spread(count, MOST_TROUBLES):
             yield from (Point(event, number, when) for when in TROUBLES)
     for kind, count in sorted(told.items()):
-        event = f"{kind}.told"
-        for number in range(1, min(count, MOST.get(event, count)) + 1):
-            yield Point(event, number, "dropped")
+        for number in _spread(count, MOST_TOLD):
+            yield Point(f"{kind}.told", number, "dropped")
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -30,6 +31,11 @@ class Seen:
     def name(self) -> str:
         """Name of the object."""
         return str(self.object["metadata"]["name"])
+
+    def __str__(self) -> str:
+        told = {key: self.object[key] for key in ("status", "data", "spec") if key in self.object}
+        deleting = " deleting" if "deletionTimestamp" in self.object["metadata"] else ""
+        return f"{self.version} {self.kind} {self.change} {self.name}{deleting} {json.dumps(told)[:600]}"
 
 
 class Recorder:

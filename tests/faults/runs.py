@@ -25,6 +25,7 @@ from tests.redis_fixtures import RedisProcess
 
 AT_ONCE: Final = 8
 TRIES: Final = 3
+RUN_SECONDS: Final = 300.0
 REST_SECONDS: Final = 6.0
 """After so long without a write nothing more comes: a status that only counts on waits for five seconds."""
 _numbers = itertools.count(1)
@@ -92,10 +93,23 @@ class Workshop:
         """Tell it with a point. One that this telling does not reach is tried again, earlier at last."""
         for number in range(TRIES):
             wanted = Point(point.event, 1, point.when) if number == TRIES - 1 else point
-            run = await self._run_once(wanted, end)
+            run = await self._run_in_time(wanted, end)
             if run.reached or run.found:
                 break
         return run
+
+    async def _run_in_time(self, point: Point, end: Mapping[str, Any]) -> Run:
+        """A story that hangs is a failure that says where, and holds nobody else up."""
+        telling = asyncio.create_task(self._run_once(point, end))
+        done, _ = await asyncio.wait((telling,), timeout=RUN_SECONDS)
+        if done:
+            return telling.result()
+        file = self.folder / f"{point}.stacks"
+        with file.open("w") as out:
+            for task in asyncio.all_tasks():
+                task.print_stack(file=out)
+        telling.cancel()
+        return Run(point, [f"the story hangs; where: {file}"], seconds=RUN_SECONDS)
 
     async def run_all(
         self, points: Iterable[Point], end: Mapping[str, Any], heard: Callable[[Run], None] | None = None
@@ -153,6 +167,8 @@ async def _live_through(world: World, run: Run, end: Mapping[str, Any] | None) -
         *verdict.of_lives(history, epochs),
         *world.failures,
     ]
+    if run.found:
+        (run.folder / "record.txt").write_text("".join(f"{seen}\n" for seen in history))
     run.writes, run.told = world.gate.writes, world.gate.told
     run.reached = world.gate.hit or run.point is None
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from horos_api.names import POOL, QUOTA, SECRET_BUS
 from horos_api.resources import OperatingMode
-from tests.faults.api import MERGE
 from tests.faults.node import placement
 from tests.faults.world import World
 
@@ -19,7 +18,7 @@ REMAIN: Final = ("ada", "bob", "cyd")
 
 
 async def begin(world: World) -> None:
-    """A pool of one, and four agents at once: they are born one after the other."""
+    """A pool of one, and four agents at once: one is born, and nobody has to leave for the others' birth."""
     await world.apply("modelconfigs", "default", {"name": "none", "baseUrl": "http://127.0.0.1:9/v1"})
     await world.apply("toolservers", "tickets", {"url": "http://127.0.0.1:9/mcp"})
     await world.apply("agentpools", POOL, {"maxRunning": 1})
@@ -30,9 +29,9 @@ async def begin(world: World) -> None:
             name,
             {**placement(world.place.node), **({"tools": {"servers": servers}} if servers else {})},
         )
-    for name in AGENTS:
-        await world.until(f"{name} is born", lambda name=name: _claimed(world, name))
     await world.until("the quota is there", lambda: _hard(world) == "1")
+    await world.until("all are known", lambda: all(world.reason(name) for name in AGENTS))
+    await world.until("one is born", lambda: _any_claimed(world))
 
 
 async def all_are_asked(world: World) -> None:
@@ -49,16 +48,28 @@ async def the_pool_grows(world: World) -> None:
     await world.until("both are answered", lambda: world.answered(*mids))
 
 
+async def the_quota_is_spoiled(world: World) -> None:
+    """Somebody changes how much it allows, then takes it away from its pool."""
+    await world.spoil("resourcequotas", QUOTA, {"spec": {"hard": {"pods": "9"}}})
+    await world.until("it is put right", lambda: _hard(world) == "2")
+    before = _uid(world, "resourcequotas", QUOTA)
+    await world.spoil("resourcequotas", QUOTA, {"metadata": {"ownerReferences": None}})
+    await world.until("it is made anew", lambda: _uid(world, "resourcequotas", QUOTA) not in ("", before))
+    mids = [await world.send(name) for name in ("cyd", "dan", "ada")]
+    await world.until("all are answered", lambda: world.answered(*mids))
+
+
 async def all_hibernate(world: World) -> None:
     """Somebody hibernates them, loses the Secret of the bus, and spoils the one that is made in its place."""
     for name in AGENTS:
         await world.control.ctl(name, "evict")
     await world.until("all hibernate", lambda: not world.live_pods())
-    before = world.record.now["secrets"][SECRET_BUS]["metadata"]["uid"]
+    before = _uid(world, "secrets", SECRET_BUS)
     await world.api.remove(world.record.path("secrets", SECRET_BUS))
-    await world.until("the Secret is made again", lambda: _bus_secret(world) not in ("", before))
-    path = world.record.path("secrets", SECRET_BUS)
-    await world.api.ask("PATCH", path, {"stringData": {"prefix": "horos:of:{nobody}:"}}, MERGE)
+    await world.until(
+        "the Secret is made again", lambda: _uid(world, "secrets", SECRET_BUS) not in ("", before)
+    )
+    await world.spoil("secrets", SECRET_BUS, {"stringData": {"prefix": "horos:of:{nobody}:"}})
     good = world.prefix
     await world.until("it is put right", lambda: world.secret(SECRET_BUS, "prefix") == good)
     mids = [await world.send(name) for name in ("dan", "cyd")]
@@ -108,6 +119,7 @@ STEPS: Final[tuple[Step, ...]] = (
     begin,
     all_are_asked,
     the_pool_grows,
+    the_quota_is_spoiled,
     all_hibernate,
     an_order_of_the_gateway,
     one_ends_and_one_is_deleted,
@@ -129,9 +141,9 @@ async def farewell(world: World) -> None:
     await world.until("all Agents are gone", lambda: not world.record.now["agents"])
 
 
-async def _claimed(world: World, name: str) -> bool:
-    view = await world.control.view(name)
-    return view is not None and view.epoch > 0
+async def _any_claimed(world: World) -> bool:
+    views = await world.control.views(AGENTS)
+    return any(view.epoch for view in views.values())
 
 
 def _hard(world: World) -> str:
@@ -139,5 +151,5 @@ def _hard(world: World) -> str:
     return str(quota.get("spec", {}).get("hard", {}).get("pods", ""))
 
 
-def _bus_secret(world: World) -> str:
-    return str(world.record.now["secrets"].get(SECRET_BUS, {}).get("metadata", {}).get("uid", ""))
+def _uid(world: World, kind: str, name: str) -> str:
+    return str(world.record.now[kind].get(name, {}).get("metadata", {}).get("uid", ""))

@@ -26,7 +26,7 @@ async def test_at_some_points_nothing_is_lost_or_doubled(cluster: None, tmp_path
 
 
 def selection(points: list[Point]) -> list[Point]:
-    """Choose a few of each sort, of as many sorts of writes as can be; always the same for the same points."""
+    """Choose a few of each sort, of as many sorts of writes as can be; always the same."""
     chance = random.Random(SEED)
     killed = [point for point in points if point.kills]
     dropped = [point for point in points if point.when == "dropped"]
@@ -34,6 +34,6 @@ def selection(points: list[Point]) -> list[Point]:
     chosen: list[Point] = []
     for sort, count in ((killed, KILLED), (refused, REFUSED), (dropped, DROPPED)):
         kinds = sorted({point.event for point in sort})
-        events = chance.sample(kinds, min(count, len(kinds)))
-        chosen += [chance.choice([point for point in sort if point.event == event]) for event in events]
+        for event in chance.sample(kinds, min(count, len(kinds))):
+            chosen += chance.sample([point for point in sort if point.event == event], 1)
     return chosen

@@ -16,7 +16,7 @@ from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
 from horos_bus.sender import reply, send
 from tests.crash.cradle import Child, Cradle
-from tests.faults.api import Api
+from tests.faults.api import MERGE, Api
 from tests.faults.gate import Gate
 from tests.faults.kubelet import Kubelet
 from tests.faults.points import Point
@@ -184,6 +184,15 @@ class World:
             "spec": dict(spec),
         }
         await self.api.apply(self.record.path(kind, name), manifest)
+
+    async def spoil(self, kind: str, name: str, change: Mapping[str, Any]) -> None:
+        """Change what is the operator's; returns when that was seen, so that one can wait for its repair."""
+        made = await self.api.ask("PATCH", self.record.path(kind, name), change, MERGE)
+        version = int(made["metadata"]["resourceVersion"])
+        await self.until(
+            f"{kind} {name} is changed",
+            lambda: any(seen.kind == kind and seen.version >= version for seen in reversed(self.record.seen)),
+        )
 
     async def send(self, agent: str) -> str:
         """Send a request, as the gateway does for a person; returns its id."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from horos_api.metrics import REQUEST_SECONDS
+from horos_api.metrics import GATEWAY_METRICS, REQUEST_SECONDS
 from horos_bus.connection import Bus
 from horos_gateway.metrics import Metrics
-from tests.exposition import Scraped, scraped
+from tests.exposition import Scraped, listed, scraped, strict
 from tests.gateway.conftest import TOKEN, Namespace, namespace_of, running_gateway
 from tests.redis_fixtures import RedisProcess
 
@@ -71,6 +71,7 @@ async def test_requests_are_counted_by_the_template_of_their_route(scraper: Scra
         await nobody.get("/healthz")
         await nobody.get("/console/")
     found = await scraper.read()
+    assert found.told == listed(GATEWAY_METRICS)
     assert found.labelled("horos_gateway_requests_total") == {
         ("GET", AGENT, "200"): 2,
         ("GET", AGENT, "404"): 1,
@@ -165,6 +166,7 @@ async def test_each_port_has_its_own_and_nothing_else(scraper: Scraper) -> None:
         open_metrics = {"Accept": "application/openmetrics-text;version=1.0.0"}
         answer = await http.get(f"{scraper.metrics_url}/metrics", headers=open_metrics)
         assert answer.headers["content-type"].startswith("application/openmetrics-text")
+        assert {"horos_gateway_requests", "horos_gateway_streams"} <= strict(answer.text)
 
 
 def test_a_port_that_is_taken_is_named() -> None:

@@ -11,6 +11,7 @@ ONE: Final = (Send(),)
 TWO: Final = (Send(), Send())
 TWO_THREADS: Final = (Send(), Send(thread="other"))
 THEN_NOTICE: Final = (Send(), Send(kind="notice"))
+BOTH: Final = (Send(), Send(1))
 A_LATER_B: Final = (Send(delayed=True), Send())
 
 ASK: Final[Plans] = {(0, True): (("ask", 1),)}
@@ -114,6 +115,37 @@ MIXED: Final[Mapping[str, Scenario]] = {
         ONE, {"drain": 1, "lost": 1}, ASK, 2, pool=1, evicts=True
     ),
     "names stay taken, deleted, killed": Scenario(TWO, {"delete": 1, "crash": 1}, graves=True),
+}
+
+HIBERNATION: Final[Mapping[str, Scenario]] = {
+    "woken, evicted, killed": Scenario(ONE, {"wake": 1, "evict": 1, "crash": 1}),
+    "woken twice, evicted, a reply lost": Scenario(ONE, {"wake": 2, "evict": 1, "lost": 1}),
+    "woken, deleted": Scenario(ONE, {"wake": 1, "delete": 1, "evict": 1}),
+    "woken, evicted, suspended": Scenario(ONE, {"wake": 1, "evict": 1, "pause": 1}),
+    "woken, evicted, terminated": Scenario(ONE, {"wake": 1, "evict": 1, "terminate": 1}),
+    "configured, evicted, a reply lost": Scenario(TWO, {"configure": 2, "evict": 1, "lost": 1}),
+    "configured, killed, connections cut": Scenario(ONE, {"configure": 1, "crash": 1, "drop": 1}),
+    "configured, the model refuses": Scenario(ONE, {"configure": 1, "broken": 1, "evict": 1}),
+    "delayed, woken, evicted": Scenario(A_LATER_B, {"wake": 1, "evict": 1}),
+    "rings are lost, killed": Scenario(TWO, {"deaf": 1, "crash": 1}),
+    "rings are lost, woken, the operator restarts": Scenario(ONE, {"deaf": 1, "wake": 1, "opcrash": 1}),
+    "approved, rings are lost, evicted": Scenario(ONE, {"deaf": 1, "evict": 1}, APPROVE),
+    "approved, woken, a deadline": Scenario(ONE, {"wake": 1, "deadline": 1, "evict": 1}, APPROVE),
+    "one slot, rings are lost": Scenario(BOTH, {"deaf": 1}, {}, 2, pool=1, evicts=True),
+    "one slot, the operator restarts": Scenario(BOTH, {"opcrash": 1}, {}, 2, pool=1, evicts=True),
+    "one slot, woken, the operator restarts": Scenario(
+        BOTH, {"wake": 1, "opcrash": 1}, {}, 2, pool=1, evicts=True
+    ),
+    "one slot, foreign pods, killed": Scenario(BOTH, {"foreign": 2, "crash": 1}, {}, 2, pool=1, evicts=True),
+    "one slot, evicted, a reply lost": Scenario(BOTH, {"evict": 1, "lost": 1}, {}, 2, pool=1, evicts=True),
+    "one slot, two turns each": Scenario((*BOTH, Send(), Send(1)), {}, {}, 2, pool=1, evicts=True, lives=4),
+    "one slot, a delayed message": Scenario((Send(delayed=True), Send(1)), {}, {}, 2, pool=1, evicts=True),
+    "one slot, deleted": Scenario(BOTH, {"delete": 1}, {}, 2, pool=1, evicts=True),
+    "one slot, ask, rings are lost": Scenario(ONE, {"deaf": 1}, ASK, 2, pool=1, evicts=True),
+    "one slot, a chain of three": Scenario(ONE, {}, CHAIN, 3, pool=1, evicts=True),
+    "one slot, three agents": Scenario((*BOTH, Send(2)), {}, {}, 3, pool=1, evicts=True, lives=3),
+    "two slots, three agents": Scenario((*BOTH, Send(2)), {}, {}, 3, pool=2, evicts=True),
+    "two operators, one slot, one restarts": Scenario(BOTH, {"opcrash": 1}, {}, 2, 2, pool=1, evicts=True),
 }
 
 POISON: Final[Mapping[str, Scenario]] = {
@@ -304,6 +336,7 @@ SMALL: Final[Mapping[str, Scenario]] = {
     **CHAINS,
     **CONTROL,
     **MIXED,
+    **HIBERNATION,
     **POISON,
     **DISK,
     **BUDGETS,

@@ -9,12 +9,14 @@ from tests.protocol.prelude import name
 from tests.protocol.runtime import buried, noticed, ring
 from tests.protocol.scenario import Model, Step
 from tests.protocol.state import Bus, Client, Due, Operator, World
+from tests.protocol.surroundings import pods
 from tests.protocol.usage import asked
 
 CONTROLS: Final[Mapping[str, Callable[[Rules, Bus, int], Bus]]] = {
     "pause": scripts.pause,
     "evict": scripts.evict,
     "wake": scripts.wake,
+    "configure": scripts.configure,
     "terminate": scripts.terminate,
 }
 
@@ -27,13 +29,29 @@ def fault_steps(model: Model, world: World) -> Iterator[Step]:
     yield from calendar(model, world)
     yield from lives(model, world)
     yield from disk(model, world)
+    yield from operator_faults(model, world)
+
+
+def operator_faults(model: Model, world: World) -> Iterator[Step]:
+    """An operator restarts; it does not hear what rang; the quota has less room than it knows of."""
+    everyone = frozenset(range(len(world.bus.agents)))
     if model.left(world, "opcrash"):
-        everyone = frozenset(range(len(world.bus.agents)))
+        todo = everyone if model.rules.keep(Guard.LISTS_AT_START) else frozenset()
         for i in range(len(world.operators)):
-            fresh = Operator(todo=everyone, popped=everyone if model.scenario.status else frozenset())
+            fresh = Operator(todo=todo, popped=everyone if model.scenario.status else frozenset())
             operators = (*world.operators[:i], fresh, *world.operators[i + 1 :])
             text = "operator restarts and lists everything"
             yield Step("fault", text, model.spend(world._replace(operators=operators), "opcrash"))
+    if model.left(world, "deaf"):
+        deaf = world._replace(bus=world.bus._replace(doorbell=frozenset()))
+        if model.rules.keep(Guard.LISTS_AFTER_LOSS):
+            deaf = noticed(deaf, everyone)
+        yield Step("fault", "operator does not hear what rings", model.spend(deaf, "deaf"))
+    if world.foreign:
+        yield Step("slow", "a foreign pod is gone", world._replace(foreign=False))
+    elif model.left(world, "foreign") and pods(world) < model.scenario.pool:
+        taken = model.spend(world._replace(foreign=True), "foreign")
+        yield Step("fault", "a foreign pod takes a slot", taken)
 
 
 def process_faults(model: Model, world: World) -> Iterator[Step]:
@@ -149,6 +167,7 @@ def lives(model: Model, world: World) -> Iterator[Step]:
         if agent.uid == 1 and a == model.scenario.victim and model.left(world, "delete"):
             runtimes = tuple(one._replace(listed=one.listed and one.agent != a) for one in world.runtimes)
             gone = world._replace(runtimes=runtimes, bus=scripts.delete(model.rules, world.bus, a, 1))
+            gone = noticed(gone, frozenset())
             text = f"{name(a)} is deleted, its process lives"
             yield Step("fault", text, model.spend(ring(gone), "delete"))
         if not agent.uid:

@@ -86,6 +86,17 @@ class Guard(StrEnum):
     DIRTY_APPROVALS = "whatever changes what waits for a person marks the agent dirty"
     WITHDRAW_KEEPS = "what was withdrawn is kept for a repeated withdraw until the turn ends"
     LOST_IS_OVER = "a call whose question is gone waits no longer"
+    RETIRE_LOOKS = "retire looks at the inbox once more as it gives the agent up"
+    EVICT_WAKES = "an agent that is asked to leave is woken"
+    EVICT_THE_IDLE = "who has work, and can do it, is not asked to leave"
+    ROOM_IS_MADE = "somebody idle is asked to leave when another waits"
+    PLACE_IS_KEPT = "whoever finds no room waits for it"
+    IDLE_RINGS = "who comes to rest, or into error, while others wait rings"
+    TOLD_FIRST = "when it was told that somebody waits, the operator looks once more"
+    REFUSED_WAITS = "whoever is refused by the quota waits"
+    LISTS_AT_START = "an operator that starts looks at everybody"
+    LISTS_AFTER_LOSS = "an operator that has lost its connection to Redis looks at everybody"
+    CONFIG_WAKES = "a new config wakes the process that has the agent"
     ASKED_BACK_BEFORE = "only a request from before is no reason to wait: one asked later is"
 
 

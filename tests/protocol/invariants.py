@@ -116,6 +116,10 @@ def stuck(world: World) -> str | None:
     for a, agent in enumerate(world.bus.agents):
         if wakeable(ALL_GUARDS, agent) and not waits_for_repair(world, a) and not waits_for_person(world, a):
             return f"I2: {name(a)} has work and only a timer can help"
+    for one in world.runtimes:
+        agent = world.bus.agents[one.agent]
+        if one.at in {"idle", "broken"} and one.token == agent.holder and one.version != agent.version:
+            return f"{name(one.agent)} has a new config and only a timer makes it known"
     return None
 
 

@@ -30,7 +30,7 @@ def want(rules: Rules, bus: Bus, a: int) -> Bus:
     """Recompute membership in `work`; ring for an agent without a process, wake the one that has it."""
     agent = bus.agents[a]
     if not wakeable(rules, agent):
-        return forget(rules, bus, a)
+        return forget(rules, room(rules, bus, a) if a in bus.work else bus, a)
     if agent.holder:
         return bus.needs(a)._replace(published=bus.published | {a})
     if a in bus.work:
@@ -42,7 +42,14 @@ def rest(rules: Rules, bus: Bus, a: int) -> Bus:
     """The same for a holder that is looking right now."""
     if wakeable(rules, bus.agents[a]):
         return bus.needs(a)
-    return forget(rules, bus, a)
+    return forget(rules, room(rules, bus, a) if a in bus.work else bus, a)
+
+
+def room(rules: Rules, bus: Bus, a: int) -> Bus:
+    """The holder could give up its slot: ring if others wait for one."""
+    if not bus.crowded or not bus.agents[a].holder or not rules.keep(Guard.IDLE_RINGS):
+        return bus
+    return bus._replace(doorbell=bus.doorbell | {a})
 
 
 def mark(bus: Bus, a: int) -> Bus:

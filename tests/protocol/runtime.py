@@ -35,7 +35,7 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
         yield from listening(model, world, at, who)
     elif me.at == "broken":
         woken = changed(world, at, me._replace(at="next", signal=False))
-        yield Step("fast" if me.signal else "slow", f"{who} tries its turn again", woken)
+        yield Step("fast" if stirs(world, me) else "slow", f"{who} tries its turn again", woken)
     elif me.at == "exit":
         yield Step("fast", f"{who} is gone", ended(model, world, at))
     elif me.at == "act" and any(message.mid in model.scenario.poison for message in me.inputs):
@@ -62,6 +62,13 @@ def steps(model: Model, world: World, at: int) -> Iterator[Step]:
 def holds(world: World, me: Runtime) -> bool:
     """Whether this process is the agent's."""
     return world.bus.agents[me.agent].holder == me.token
+
+
+def stirs(world: World, me: Runtime) -> bool:
+    """Whether a process that waits in error looks before its time is up: it reads how things are first."""
+    agent = world.bus.agents[me.agent]
+    over = agent.turn != me.turn or agent.holder != me.token or agent.state in {"paused", "terminated"}
+    return me.signal or over or agent.evict or agent.version != me.version
 
 
 def waiting(model: Model, world: World, at: int, who: str) -> Iterator[Step]:
@@ -141,8 +148,10 @@ def buried(model: Model, world: World, me: Runtime) -> World:
 
 
 def noticed(world: World, agents: frozenset[int]) -> World:
-    """Every operator is going to look at these agents, and not at what it remembers of them."""
-    operators = tuple(op._replace(todo=op.todo | agents, cache=None) for op in world.operators)
+    """Every operator is going to look at these agents, and at those that wait, not at what it remembers."""
+    operators = tuple(
+        op._replace(todo=op.todo | agents | op.queue, queue=frozenset(), cache=None) for op in world.operators
+    )
     return world._replace(operators=operators)
 
 
@@ -225,10 +234,11 @@ def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
         return blank._replace(at="exit")
     if answer.code == "LEAVE":
         return blank._replace(at="retire")
+    agent = bus.agents[me.agent]
+    blank = blank._replace(version=agent.version)
     if answer.code == "EMPTY":
         late = not model.rules.keep(Guard.SUBSCRIBE_FIRST) and me.line == "none"
         return blank._replace(at="subscribe", turn="-") if late else blank._replace(at="idle")
-    agent = bus.agents[me.agent]
     base = agent.length(agent.thread) - len(agent.journal)
     mine = blank._replace(at="act", turn=agent.turn, thread=agent.thread, base=base)
     mine = mine._replace(cancelled=agent.cancel == agent.turn)

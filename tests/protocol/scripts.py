@@ -135,7 +135,18 @@ def evict(rules: Rules, bus: Bus, a: int) -> Bus:
     agent = bus.agents[a]
     if not agent.uid or agent.evict or (not agent.holder and rules.keep(Guard.EVICT_IS_CLEARED)):
         return bus
-    return told(rules, bus.change(a, evict=True, evictions=agent.evictions - 1), a)
+    bus = bus.change(a, evict=True, evictions=agent.evictions - 1)
+    return told(rules, bus, a) if rules.keep(Guard.EVICT_WAKES) else want(rules, bus, a)
+
+
+def configure(rules: Rules, bus: Bus, a: int) -> Bus:
+    """Store another config. It is no work: whoever claims next reads it."""
+    agent = bus.agents[a]
+    if not agent.uid:
+        return bus
+    heard = frozenset({a}) if rules.keep(Guard.CONFIG_WAKES) else frozenset()
+    bus = mark(bus.change(a, version=agent.version + 1), a)
+    return bus._replace(published=bus.published | heard)
 
 
 def wake(rules: Rules, bus: Bus, a: int) -> Bus:

@@ -123,6 +123,8 @@ class Agent(NamedTuple):
     questions: tuple[Question, ...] = ()
     charged: int = 0
     """The number of the last charge in the life of the holder."""
+    version: int = 0
+    """How often its config was changed."""
     delivered: frozenset[str] = frozenset()
     """Entries read outside the fence; only the traps H5 and H6 use it."""
     fates: tuple[Fate, ...] = ()
@@ -155,6 +157,8 @@ class Bus(NamedTuple):
     work: tuple[int, ...] = ()
     """By how long they have been in it."""
     doorbell: frozenset[int] = frozenset()
+    crowded: bool = False
+    """Whether the operator has told that somebody waits for a slot (`queue`)."""
     dirty: frozenset[int] = frozenset()
     later: frozenset[Due] = frozenset()
     replies: frozenset[str] = frozenset()
@@ -222,6 +226,8 @@ class Runtime(NamedTuple):
     """The budget of the day is used up."""
     late: bool = False
     """Its clock is a day behind."""
+    version: int = 0
+    """Of the config that it works with."""
 
 
 class Operator(NamedTuple):
@@ -233,6 +239,12 @@ class Operator(NamedTuple):
     """Agent, epoch and uid."""
     reap: tuple[int, int] | None = None
     """Agent and the token that it found dead."""
+    queue: frozenset[int] = frozenset()
+    """Agents that found no room; looked at again with the next event."""
+    untold: int | None = None
+    """Who found no room, and nobody idle; the operator has not told of it yet (the trap R11)."""
+    evict: int | None = None
+    """Whom it is about to ask to leave."""
     expires: Due | None = None
     """A deadline that it has found in `later`, a moment ago."""
     popped: frozenset[int] = frozenset()
@@ -262,6 +274,8 @@ class World(NamedTuple):
     """How many of each fault of the scenario may still happen."""
     broken: bool = False
     """The model's endpoint refuses agent A."""
+    foreign: bool = False
+    """A pod that is none of ours counts against the quota."""
     graves: frozenset[tuple[int, int]] = frozenset()
     """Names (agent, epoch + 1) of pods whose process has ended and whose object remains."""
     shown: tuple[str, ...] = ()

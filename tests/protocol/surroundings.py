@@ -35,6 +35,12 @@ def operator_steps(model: Model, world: World) -> Iterator[Step]:
             yield reap(model, world, i, who)
         elif op.create:
             yield create(model, world, i, who)
+        elif op.evict is not None:
+            yield ask_to_leave(model, world, i, who)
+        elif op.untold is not None:
+            told = with_operator(world, i, op._replace(untold=None))
+            text = f"{who} tells that {name(op.untold)} waits"
+            yield Step("fast", text, told._replace(bus=world.bus._replace(crowded=True)))
         elif op.expires:
             bus = scripts.expire(model.rules, world.bus, op.expires)
             expired = with_operator(world._replace(bus=bus), i, op._replace(expires=None))
@@ -78,9 +84,11 @@ def reconcile(model: Model, world: World, which: tuple[int, int], who: str) -> I
         yield Step("fast", f"{who} finds nothing to do for {name(a)}", with_operator(world, i, without))
     elif pods(world) + len(earlier(model, world, a)) < model.scenario.pool:
         chosen = without._replace(create=(a, agent.epoch, agent.uid))
-        yield Step("fast", f"{who} decides to start {name(a)}", with_operator(world, i, chosen))
-    elif model.scenario.evicts:
-        yield from make_room(model, world, a, who)
+        others = [other for other in world.bus.work if other != a and not live(world, other)]
+        told = world._replace(bus=world.bus._replace(crowded=bool(others) and world.bus.crowded))
+        yield Step("fast", f"{who} decides to start {name(a)}", with_operator(told, i, chosen))
+    else:
+        yield from no_room(model, world, (i, a), who)
 
 
 def reap(model: Model, world: World, i: int, who: str) -> Step:
@@ -103,17 +111,52 @@ def earlier(model: Model, world: World, a: int) -> tuple[int, ...]:
     return tuple(other for other in before if not live(world, other))
 
 
-def make_room(model: Model, world: World, waiting: int, who: str) -> Iterator[Step]:
-    """Ask residents to leave that have nothing to do, or that cannot do it: those in error."""
+def no_room(model: Model, world: World, which: tuple[int, int], who: str) -> Iterator[Step]:
+    """Tell that the agent waits; then look for somebody who can leave; then wait for the next event."""
+    (i, a), rules = which, model.rules
+    op = world.operators[i]
+    tells_first = rules.keep(Guard.TOLD_FIRST)
+    if not world.bus.crowded and tells_first:
+        told = world._replace(bus=world.bus._replace(crowded=True))
+        yield Step("fast", f"{who} tells that {name(a)} waits", told)
+        return
+    waiting = op._replace(todo=op.todo - {a}, cache=None)
+    if rules.keep(Guard.PLACE_IS_KEPT):
+        waiting = waiting._replace(queue=op.queue | {a})
+    chosen: list[Step] = []
+    if model.scenario.evicts and rules.keep(Guard.ROOM_IS_MADE):
+        waits = with_operator(world, i, waiting)
+        chosen = list(make_room(model, waits, which, who))
+    yield from chosen
+    if not chosen:
+        if not tells_first:
+            waiting = waiting._replace(untold=a)
+        yield Step("fast", f"{who} finds no room for {name(a)}", with_operator(world, i, waiting))
+
+
+def make_room(model: Model, world: World, which: tuple[int, int], who: str) -> Iterator[Step]:
+    """Choose residents to leave that have nothing to do, or that cannot do it: those in error."""
+    i, waiting = which
     for one in world.runtimes:
         agent = world.bus.agents[one.agent]
         idle = one.agent not in world.bus.work or agent.state == "error"
+        idle = idle or not model.rules.keep(Guard.EVICT_THE_IDLE)
         if not agent.holder or agent.holder != one.token or agent.evict or not idle:
             continue
         if agent.state == "error" and world.bus.agents[waiting].state == "error":
             continue
-        asked = world._replace(bus=scripts.evict(model.rules, world.bus, one.agent))
-        yield Step("fast", f"{who} asks {name(one.agent)} to leave", ring(asked))
+        chosen = with_operator(world, i, world.operators[i]._replace(evict=one.agent, cache=None))
+        yield Step("fast", f"{who} decides that {name(one.agent)} leaves", chosen)
+
+
+def ask_to_leave(model: Model, world: World, i: int, who: str) -> Step:
+    """Ask whoever had nothing to do a moment ago."""
+    op = world.operators[i]
+    a = op.evict or 0
+    asked = world._replace(bus=scripts.evict(model.rules, world.bus, a))
+    return Step(
+        "fast", f"{who} asks {name(a)} to leave", ring(with_operator(asked, i, op._replace(evict=None)))
+    )
 
 
 def create(model: Model, world: World, i: int, who: str) -> Step:
@@ -133,8 +176,9 @@ def create(model: Model, world: World, i: int, who: str) -> Step:
     same = [one for one in world.runtimes if one.listed and one.agent == a and one.ticket == epoch]
     if named and same:
         return Step("fast", f"{who} finds {name(a)}'s pod created", with_operator(world, i, done))
-    if pods(world) >= model.scenario.pool:
-        return Step("fast", f"{who} is refused by the quota", with_operator(world, i, later))
+    if pods(world) + world.foreign >= model.scenario.pool:
+        refused = later if model.rules.keep(Guard.REFUSED_WAITS) else done
+        return Step("fast", f"{who} is refused by the quota", with_operator(world, i, refused))
     pod = Runtime(a, uid, unused(world), epoch)
     runtimes = tuple(sorted((*world.runtimes, pod)))
     text = f"{who} creates {name(a)}#{pod.token}"

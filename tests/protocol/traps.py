@@ -8,6 +8,7 @@ from tests.protocol.configurations import (
     APPROVE_THEN_TOOL,
     ASK,
     ASK_TWICE,
+    BOTH,
     CIRCLE,
     CROSSED,
     ELICIT,
@@ -100,7 +101,7 @@ CONTROLLING: Final[Mapping[str, Trap]] = {
     "C2": Trap(
         Guard.EVICT_IN_ERROR,
         Scenario((Send(), Send(1)), {"broken": 1}, {}, 2, pool=1, evicts=True, heals=False),
-        "only a timer",
+        "no way without faults",
     ),
     "C3": Trap(Guard.WAKE_IS_CLEARED, Scenario(ONE, {"wake": 1}), "only a timer"),
     "C13": Trap(Guard.WAKE_WHEN_ASLEEP, Scenario(ONE, {"wake": 1}), "only a timer"),
@@ -128,6 +129,22 @@ OPERATING: Final[Mapping[str, Trap]] = {
     "O2": Trap(Guard.NAME_TAKEN_IS_LOOKED_AT, Scenario(ONE, {"crash": 1}, graves=True), ""),
     "O3": Trap(Guard.CREATE_NAMES_EPOCH, Scenario(ONE, {"crash": 1}, operators=2), "two live"),
     "O4": Trap(Guard.DIRTY, Scenario(ONE, {"crash": 1}, status=True), "dirty"),
+}
+
+ONE_SLOT: Final = Scenario(BOTH, {}, {}, 2, pool=1, evicts=True)
+
+HIBERNATING: Final[Mapping[str, Trap]] = {
+    "R1": Trap(Guard.RETIRE_LOOKS, Scenario(TWO), "only a timer"),
+    "R2": Trap(Guard.EVICT_WAKES, ONE_SLOT, "only a timer"),
+    "R3": Trap(Guard.EVICT_THE_IDLE, ONE_SLOT._replace(lives=2), "used up"),
+    "R4": Trap(Guard.ROOM_IS_MADE, ONE_SLOT, "only a timer"),
+    "R5": Trap(Guard.PLACE_IS_KEPT, ONE_SLOT, "only a timer"),
+    "R10": Trap(Guard.IDLE_RINGS, ONE_SLOT, "only a timer"),
+    "R11": Trap(Guard.TOLD_FIRST, ONE_SLOT, "only a timer"),
+    "R6": Trap(Guard.REFUSED_WAITS, ONE_SLOT._replace(faults={"foreign": 1}), "only a timer"),
+    "R7": Trap(Guard.LISTS_AT_START, ONE_SLOT._replace(faults={"opcrash": 1}), "only a timer"),
+    "R8": Trap(Guard.LISTS_AFTER_LOSS, Scenario(ONE, {"deaf": 1}), "only a timer"),
+    "R9": Trap(Guard.CONFIG_WAKES, Scenario(ONE, {"configure": 1}), "new config"),
 }
 
 KEEPING: Final[Mapping[str, Trap]] = {
@@ -177,6 +194,7 @@ TRAPS: Final[Mapping[str, Trap]] = {
     **BURYING,
     **CONTROLLING,
     **OPERATING,
+    **HIBERNATING,
     **KEEPING,
     **DECIDING,
 }

@@ -19,6 +19,7 @@ from tests.protocol.prelude import (
     open_turn,
     payable,
     reply,
+    room,
     settle,
     take,
     told_in,
@@ -296,7 +297,7 @@ def fail(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:
         closed = close_turn(rules, acknowledge(bus, a, gone), a)
         return closed.change(a, state="error", reason=True), Answer("OK")
     state = "paused" if agent.state == "paused" else "error"
-    return mark(bus.change(a, state=state, reason=True), a), Answer("OK")
+    return room(rules, mark(bus.change(a, state=state, reason=True), a), a), Answer("OK")
 
 
 def retire(rules: Rules, bus: Bus, call: Call, *, force: bool) -> tuple[Bus, Answer]:
@@ -307,7 +308,8 @@ def retire(rules: Rules, bus: Bus, call: Call, *, force: bool) -> tuple[Bus, Ans
     if fenced(rules, bus, a, call.token):
         return bus, FENCED
     in_error = agent.state == "error" and agent.evict and rules.keep(Guard.EVICT_IN_ERROR)
-    busy = (agent.turn and not in_error) or (agent.inbox and not agent.evict)
+    looks = rules.keep(Guard.RETIRE_LOOKS)
+    busy = (agent.turn and not in_error) or (agent.inbox and not agent.evict and looks)
     if busy and agent.state != "paused" and not force:
         return bus, Answer("BUSY")
     uncounted = agent.turn and agent.state != "error"
@@ -317,7 +319,8 @@ def retire(rules: Rules, bus: Bus, call: Call, *, force: bool) -> tuple[Bus, Ans
     bus = bus.change(a, holder=0, attempt=attempt, evict=evict, evictions=evictions)
     if rules.keep(Guard.QUESTION_RETIRED):
         bus = bus.change(a, questions=())
-    return want(rules, forget(rules, mark(bus, a), a), a), Answer("OK")
+    bus = forget(rules, mark(bus, a), a)
+    return want(rules, bus, a) if looks else bus, Answer("OK")
 
 
 def give_up_turn(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:

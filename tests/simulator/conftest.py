@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller.conftest import cluster  # noqa: F401 - a fixture
+from tests.controller.conftest import ours_alone, require_cluster
 from tests.simulator.nodes import fake_nodes
 from tests.simulator.process import simulating
 from tests.simulator.world import World, world
 
 
 @pytest.fixture(scope="module")
-def nodes(cluster: None) -> Iterator[list[str]]:
-    with fake_nodes() as names:
+def nodes() -> Iterator[list[str]]:
+    require_cluster()
+    with ours_alone(), fake_nodes() as names:
         yield names
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.cluster
 async def test_agents_of_fake_pods_answer_and_their_pods_end_with_them(fake_world: World) -> None:
     (namespace,) = fake_world.namespaces
     names = [f"agent-{number}" for number in range(5)]
-    fake_world.apply([agent_manifest(namespace.name, name) for name in names])
+    fake_world.apply([agent_manifest(namespace.name, name, idleSeconds=0) for name in names])
     for name in names:
         namespace.until_ready(name)
     bus = fake_world.bus(namespace.name)

@@ -1,5 +1,6 @@
 """Namespaces with agents on fake nodes, an operator from the checkout, and a Redis of their own."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -11,14 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from horos_api.names import API_VERSION, key_prefix
 from horos_bus.connection import Bus
+from horos_operator.kube.connection import MERGE_PATCH, KubeConnection
 from tests.controller.conftest import free_port
-from tests.e2e.cluster import Namespace, eventually, kubectl
+from tests.e2e.cluster import Namespace, kubectl
 from tests.redis_fixtures import RedisProcess
 from tests.simulator.nodes import PLACEMENT
 
 STOP_SECONDS = 30
+AT_ONCE = 16
 
 
 def agent_manifest(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
@@ -46,6 +51,7 @@ class World:
         )
         self.log = folder / "operator.log"
         self.probe_port = free_port()
+        self.command = [sys.executable, "-m", "horos_operator"]
         self._everywhere = everywhere
         self._operator: subprocess.Popen[bytes] | None = None
 
@@ -65,23 +71,21 @@ class World:
         return Bus.open(self.redis.url, key_prefix(self.name, namespace))
 
     def set_up(self) -> None:
-        """Start Redis and make the namespaces."""
+        """Start Redis, make the namespaces, and the class of pods that quotas of pools count."""
         self.redis.start()
+        kubectl("create", "priorityclass", self.name, "--value=0", "--preemption-policy=Never")
         for namespace in (self.system, *self.namespaces):
             kubectl("create", "namespace", namespace.name)
 
     def tear_down(self) -> None:
-        """Remove every Agent, which the operator must confirm, then the namespaces, and stop everything."""
-        if self._operator is None:
-            self.start_operator()
-        for namespace in self.namespaces:
-            namespace.kubectl("delete", "agents", "--all", "--wait=false")
+        """Remove everything, and stop everything."""
+        self.stop_operator()
         try:
-            eventually("all Agents are gone", lambda: not any(map(_agents, self.namespaces)), seconds=300)
+            asyncio.run(_let_go_of_agents(self.names))
         finally:
-            self.stop_operator()
             for namespace in (*self.namespaces, self.system):
                 kubectl("delete", "namespace", namespace.name, "--wait=false")
+            kubectl("delete", "priorityclass", self.name)
             self.redis.stop()
 
     def start_operator(self, environment: Mapping[str, str] | None = None) -> None:
@@ -92,7 +96,7 @@ class World:
             "NAMESPACES": "" if self._everywhere else ",".join(self.names),
             "REDIS_URL": self.redis.url,
             "AGENT_IMAGE": "simulated",
-            "AGENT_PRIORITY_CLASS": "",
+            "AGENT_PRIORITY_CLASS": self.name,
             "MODEL_NAME": "none",
             "MODEL_BASE_URL": "http://127.0.0.1:9/v1",
             "HTTP_HOST": "127.0.0.1",
@@ -102,8 +106,9 @@ class World:
         }
         named = {f"HOROS_OPERATOR_{name}": value for name, value in mine.items()}
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "horos_operator"]
-            self._operator = subprocess.Popen(command, env={**os.environ, **named}, stdout=log, stderr=log)
+            self._operator = subprocess.Popen(
+                self.command, env={**os.environ, **named}, stdout=log, stderr=log
+            )
 
     def stop_operator(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the operator if it runs."""
@@ -114,11 +119,26 @@ class World:
 
     def apply(self, manifests: Sequence[dict[str, Any]]) -> None:
         """Apply a few manifests."""
-        Namespace("default").apply(*manifests)
+        kubectl("apply", "-f", "-", given=yaml.safe_dump_all(manifests))
 
 
-def _agents(namespace: Namespace) -> str:
-    return namespace.kubectl("get", "agents", "-o", "name")
+async def _let_go_of_agents(namespaces: Sequence[str]) -> None:
+    """Let go of all Agents: the operator would take longer, and the bus with what it has goes anyway."""
+    connection = await KubeConnection.open()
+    try:
+        for namespace in namespaces:
+            agents = f"/apis/{API_VERSION}/namespaces/{namespace}/agents"
+            found = (await connection.request("GET", agents))["items"]
+            left = iter([each["metadata"]["name"] for each in found])
+
+            async def let_go(path: str = agents, left: Iterator[str] = left) -> None:
+                for name in left:
+                    body = {"metadata": {"finalizers": None}}
+                    await connection.request("PATCH", f"{path}/{name}", body, MERGE_PATCH)
+
+            await asyncio.gather(*(let_go() for _ in range(AT_ONCE)))
+    finally:
+        await connection.aclose()
 
 
 @contextmanager

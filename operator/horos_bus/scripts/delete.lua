@@ -17,6 +17,7 @@ end
 call('ZREM', P .. 'work', agent)
 call('ZREM', P .. 'dirty', agent)
 call('ZREM', P .. 'queue', agent)
+if call('EXISTS', P .. 'queue') == 0 then call('UNLINK', P .. 'crowded') end
 if call('EXISTS', P .. 'agents') == 0 then call('UNLINK', P .. 'doorbell') end
 call('PUBLISH', key(agent, 'wake'), 'c')
 return 'OK'

@@ -9,4 +9,6 @@ if s.turn ~= turn then return {'LOST'} end
 if s.reason == reason and s.message == message and s.state ~= 'running' then return {'OK'} end
 enter(agent, s.state == 'paused' and 'paused' or 'error', reason, message, turn, s.thread)
 event(agent, s.thread, {type = 'RUN_ERROR', message = message, code = reason})
+-- It is in work and cannot do it: its slot may go to somebody who can.
+offer(agent)
 return {'OK'}

@@ -99,15 +99,27 @@ local function state_of(agent, ...)
   return s
 end
 
+local function ring(agent) call('XADD', P .. 'doorbell', 'MAXLEN', '~', DOORBELL_KEPT, '*', 'a', agent) end
+
+-- The agent could give its slot away: the operator must look, if somebody waits for one.
+-- `crowded` says that, since agents may not read `queue`.
+local function offer(agent)
+  if call('EXISTS', P .. 'crowded') == 1 then ring(agent) end
+end
+
+local function needs_no_process(agent)
+  if call('ZREM', P .. 'work', agent) == 1 then offer(agent) end
+end
+
 -- Called by every script that may change the answer, except by the holder about itself (see `rest`).
 local function want(agent)
   local s = state_of(agent, 'uid', 'holder', 'state', 'turn', 'wake')
   local reason = wakeable(agent, s)
-  if not reason then call('ZREM', P .. 'work', agent) return end
+  if not reason then needs_no_process(agent) return end
   local added = call('ZADD', P .. 'work', 'NX', now(), agent)
   if s.holder ~= '' then call('PUBLISH', key(agent, 'wake'), 'm')
   elseif added == 1 then
-    call('XADD', P .. 'doorbell', 'MAXLEN', '~', DOORBELL_KEPT, '*', 'a', agent)
+    ring(agent)
     custom(agent, '', 'wake', {reason = reason})
   end
 end
@@ -115,7 +127,7 @@ end
 -- The same for a holder that is looking right now: nobody has to be told.
 local function rest(agent)
   local s = state_of(agent, 'uid', 'state', 'turn', 'wake')
-  if wakeable(agent, s) then call('ZADD', P .. 'work', 'NX', now(), agent) else call('ZREM', P .. 'work', agent) end
+  if wakeable(agent, s) then call('ZADD', P .. 'work', 'NX', now(), agent) else needs_no_process(agent) end
 end
 
 -- Nil when this token holds the agent, else what to answer.

@@ -29,4 +29,7 @@ for _, agent in ipairs(told) do
 end
 in_chunks(places, function(from, to) call('ZADD', queue, unpack(places, from, to)) end)
 in_chunks(gone, function(from, to) call('ZREM', queue, unpack(gone, from, to)) end)
+if #waiting == 0 then call('UNLINK', P .. 'crowded') return 'OK' end
+-- Whoever has come to rest until now had nobody to ring for.
+if call('SET', P .. 'crowded', 1, 'NX') then ring(waiting[1]) end
 return 'OK'

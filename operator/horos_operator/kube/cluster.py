@@ -16,6 +16,7 @@ from horos_operator.agent_pools import (
 from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
 from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
+from horos_operator.kube.quota_errors import no_room
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
 
@@ -142,9 +143,9 @@ class KubeCluster:
         return await self._send("PATCH", path, applied, APPLY)
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
-        """Create a pod; NameTakenError when there is one of this name, RefusedError with the reason."""
-        path = _core_path(body["metadata"]["namespace"], "pods")
-        return pod_facts(await self._send("POST", f"{path}?fieldManager={FIELD_MANAGER}", body))
+        """Create a pod; NameTakenError when there is one of this name, NoRoomError, RefusedError."""
+        path = f"{_core_path(body['metadata']['namespace'], 'pods')}?fieldManager={FIELD_MANAGER}"
+        return pod_facts(await self._send("POST", path, body, meant=_meant_of_a_pod))
 
     async def delete_pod(self, pod: PodFacts, *, force: bool = False) -> None:
         """Delete this very pod (by uid); it is no error when it is gone.
@@ -234,13 +235,20 @@ class KubeCluster:
                 return None
             raise translated(error) from error
 
-    async def _send(self, method: str, path: str, body: object = None, content_type: str = JSON) -> Any:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = JSON,
+        meant: Callable[[KubeError], ClusterError] | None = None,
+    ) -> Any:
         if method != "GET":
             self._may_write()
         try:
             return _checked(path, await self._connection.request(method, path, body, content_type))
         except KubeError as error:
-            raise translated(error) from error
+            raise (meant or translated)(error) from error
 
 
 def _agent_path(namespace: str, name: str) -> str:
@@ -260,6 +268,10 @@ def _checked(path: str, answer: Any) -> Mapping[str, Any]:
     if not isinstance(answer, dict) or "metadata" not in answer:
         raise ClusterError(f"{path}: expected an object of Kubernetes, found {str(answer)[:200]!r}")
     return answer
+
+
+def _meant_of_a_pod(error: KubeError) -> ClusterError:
+    return no_room(error) or translated(error)
 
 
 def translated(error: KubeError) -> ClusterError:
