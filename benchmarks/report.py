@@ -194,29 +194,23 @@ def marks(part: str) -> tuple[str, str]:
 
 
 def figures(part: str, results: Mapping[str, Any]) -> str:
+    """Everything between the marks: of what was run at once, or of several `parts`, each with its own run."""
     if "parts" in results:
-        return "\n\n".join(map(figures_beside_budgets, results["parts"].values()))
+        return "\n\n".join(figures(part, each) for each in results["parts"].values())
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    measured = (
+        f"`{results['command']}` at {results['commit']}, {results['when']}, {results['minutes']} minutes"
+    )
+    machine = f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}."
+    if "budgets" in results:
+        plot = [f"![{results['plot']}](results/{part}.svg)"] if "plot" in results else []
+        return "\n\n".join([*plot, f"{measured}.", machine, beside_budgets(results["budgets"])])
     head = [
         f"![medians of each scenario](results/{part}.svg)",
-        f"{run_of(results)}, {results['repetitions']} repetitions: median (lowest–highest of them).",
-        machine_of(results),
+        f"{measured}, {results['repetitions']} repetitions: median (lowest–highest of the repetitions).",
+        machine,
     ]
     return "\n\n".join([*head, tables(results)])
-
-
-def run_of(results: Mapping[str, Any]) -> str:
-    command, commit, when = results["command"], results["commit"], results["when"]
-    return f"`{command}` at {commit}, {when}, {results['minutes']} minutes"
-
-
-def machine_of(results: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    return f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}."
-
-
-def figures_beside_budgets(results: Mapping[str, Any]) -> str:
-    run = f"{run_of(results)}; {results['machine']}, load before {results['load']}."
-    return "\n\n".join([run, beside_budgets(results["budgets"])])
 
 
 def beside_budgets(rows: Sequence[Mapping[str, Any]]) -> str:
