@@ -42,6 +42,11 @@ crash: ## kill -9 at every point of every script and of the runtime, a message a
 	$(RUN) python -m tests.crash crash
 	$(RUN) python -m tests.crash leave
 
+.PHONY: faults
+faults: ## kill the operator before and after each of its writes, refuse them, keep back what watches tell
+	tests/cluster/up.sh
+	. tests/cluster/env.sh && $(RUN) python -m tests.faults
+
 SEED ?= 1
 KILLS ?= 500
 SENDS ?= 1000
@@ -57,6 +62,11 @@ mutants: ## take each guard out of the scripts and look whether a test notices
 .PHONY: bench
 bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; a quarter of an hour on a quiet machine
 	$(RUN) python -m benchmarks
+
+.PHONY: scale
+scale: ## thousands of agents on fake nodes of the test cluster, beside the budgets, into benchmarks/README.md
+	tests/cluster/up.sh
+	. tests/cluster/env.sh && $(RUN) python -m benchmarks.scale
 
 .PHONY: cluster
 cluster: ## bring the test cluster up and load the images

@@ -1,4 +1,4 @@
-"""How long a runtime imports before it can claim, and what the model's SDK adds at the first turn."""
+"""How long a runtime imports before it can claim, and what the model's HTTP client adds at the first turn."""
 
 import re
 import subprocess
@@ -6,9 +6,9 @@ import subprocess
 from benchmarks.report import Spread, spread
 from benchmarks.tools import PROJECT
 
-CODE = "import horos_runtime.__main__, openai"
-RUNTIME, SDK = "horos_runtime.__main__", "openai"
-TITLES = {RUNTIME: "horos_runtime until it runs", SDK: "openai behind it"}
+CODE = "import horos_runtime.__main__, httpx2"
+RUNTIME, CLIENT = "horos_runtime.__main__", "httpx2"
+TITLES = {RUNTIME: "horos_runtime until it runs", CLIENT: "the HTTP client behind it"}
 
 
 def import_weight(python: str, runs: int) -> dict[str, Spread]:

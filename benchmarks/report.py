@@ -194,11 +194,40 @@ def marks(part: str) -> tuple[str, str]:
 
 
 def figures(part: str, results: Mapping[str, Any]) -> str:
+    """Everything between the marks: of what was run at once, or of several `parts`, each with its own run."""
+    if "parts" in results:
+        return "\n\n".join(figures(part, each) for each in results["parts"].values())
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    measured = (
+        f"`{results['command']}` at {results['commit']}, {results['when']}, {results['minutes']} minutes"
+    )
+    machine = f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}."
+    if "budgets" in results:
+        plot = [f"![{results['plot']}](results/{part}.svg)"] if "plot" in results else []
+        return "\n\n".join([*plot, f"{measured}.", machine, beside_budgets(results["budgets"])])
     head = [
         f"![medians of each scenario](results/{part}.svg)",
-        f"`{results['command']}` at {results['commit']}, {results['when']}, {results['minutes']} minutes, "
-        f"{results['repetitions']} repetitions: median (lowest–highest of the repetitions).",
-        f"Machine: {results['machine']}, load before {results['load']}. Versions: {versions}.",
+        f"{measured}, {results['repetitions']} repetitions: median (lowest–highest of the repetitions).",
+        machine,
     ]
     return "\n\n".join([*head, tables(results)])
+
+
+def beside_budgets(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Figures that are held against a budget, with the one divided by the other; what misses it is bold."""
+    shown = [["what", "measured", "budget", "÷ budget"], ["---", "---:", "---:", "---:"]]
+    for row in rows:
+        figure, budget, ratio = with_unit(row["figure"], row["unit"]), "", ""
+        if row["budget"] is not None:
+            sign = "≤" if row["kind"] == "at most" else "≥"
+            budget = f"{sign} {with_unit(row['budget'], row['unit'])}"
+            ratio = f"{row['figure'] / row['budget']:.2f}" if row["budget"] else ""
+        note = f" ({row['note']})" if row["note"] else ""
+        missed = not row["held"]
+        shown.append([f"{row['what']}{note}", f"**{figure}**" if missed else figure, budget, ratio])
+    return markdown(shown)
+
+
+def with_unit(value: float, unit: str) -> str:
+    whole = value == int(value) or abs(value) >= 100
+    return f"{value:,.{0 if whole else 2}f} {unit}".strip()

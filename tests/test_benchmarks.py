@@ -6,9 +6,13 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-from benchmarks.report import figures, marks, put_between
+from benchmarks.cold.moments import MOMENTS, STAGES, Activation, means, percentile
+from benchmarks.cold.stacks import stacks
+from benchmarks.report import beside_budgets, figures, marks, put_between
+from benchmarks.scale.rows import Row, plain
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "benchmarks/README.md").read_text()
@@ -50,7 +54,7 @@ def test_horos_and_the_bare_openai_client_are_measured_side_by_side(tmp_path: Pa
     weight = results["weight"]
     connections = weight["pod"]["connections to Redis"], weight["pod"]["connections to the model"]
     assert [spread["max"] for spread in connections] == [2, 1]
-    assert list(weight["imports, ms"]) == ["horos_runtime until it runs", "openai behind it"]
+    assert list(weight["imports, ms"]) == ["horos_runtime until it runs", "the HTTP client behind it"]
     assert len(weight["a thread of many records, ms"]) == 2
 
 
@@ -90,9 +94,26 @@ def test_the_tables_in_the_readme_are_those_of_the_results(kept: Path) -> None:
     assert put_between(README, kept.stem, figures(kept.stem, json.loads(kept.read_text()))) == README
 
 
-@pytest.mark.parametrize("part", ["messaging", "mind", "tools"])
+@pytest.mark.parametrize("part", ["messaging", "mind", "tools", "cold", "scale"])
 def test_each_part_has_its_place_in_the_readme(part: str) -> None:
     assert [README.count(mark) for mark in marks(part)] == [1, 1]
+
+
+def test_what_misses_its_budget_is_seen_in_the_table() -> None:
+    rows = [
+        Row("until ready", 12.5, "s", 10),
+        Row("answered", 100, "%", 100, "at least"),
+        Row("a second", 39.9, "/s", 40, "at least", note="kwok"),
+        Row("writes", 0, "", 0),
+        Row("processor time", 1234.5, "ms"),
+    ]
+    assert beside_budgets(plain(rows)).splitlines()[2:] == [
+        "| until ready | **12.50 s** | ≤ 10 s | 1.25 |",
+        "| answered | 100 % | ≥ 100 % | 1.00 |",
+        "| a second (kwok) | **39.90 /s** | ≥ 40 /s | 1.00 |",
+        "| writes | 0 | ≤ 0 |  |",
+        "| processor time | 1,234 ms |  |  |",
+    ]
 
 
 def test_a_readme_without_the_marks_of_a_part_is_refused() -> None:
@@ -100,7 +121,7 @@ def test_a_readme_without_the_marks_of_a_part_is_refused() -> None:
         put_between(README.replace(marks("mind")[1], ""), "mind", "new")
 
 
-def test_the_peers_stand_on_the_openai_sdk_that_the_product_is_locked_to() -> None:
+def test_the_peers_stand_on_the_openai_sdk_that_the_bare_client_is_locked_to() -> None:
     locks = (PROJECT / "uv.lock", PROJECT / "benchmarks/environment/uv.lock")
     versions = [
         package["version"]
@@ -109,3 +130,32 @@ def test_the_peers_stand_on_the_openai_sdk_that_the_product_is_locked_to() -> No
         if package["name"] == "openai"
     ]
     assert versions == [versions[0]] * len(locks)
+
+
+def activation(**late: float) -> Activation:
+    """One in which everything happens a second after what was before it, but what is `late` as that says."""
+    return Activation("ada", {moment: float(at) for at, moment in enumerate(MOMENTS)} | late)
+
+
+def test_the_stages_of_an_activation_add_up_and_none_is_negative() -> None:
+    assert list(activation().stages().values()) == [1.0] * len(STAGES)
+    # The watch told of the node when the process was running already.
+    late = activation(bound=3.4).stages()
+    assert list(late.values()) == [1.0, 2.0, 0.0, 1.0, 1.0, 1.0, 1.0]
+    assert sum(means([activation(), activation(bound=3.4)]).values()) == len(MOMENTS) - 1
+
+
+def test_a_percentile_of_few_values_is_one_of_them() -> None:
+    values = [float(number) for number in range(40)]
+    assert (percentile(values, 0.5), percentile(values, 0.99), percentile([7.0], 0.99)) == (20.0, 39.0, 7.0)
+
+
+def test_the_plot_has_a_piece_for_each_stage_and_says_the_whole() -> None:
+    drawn = ElementTree.fromstring(
+        stacks("A < B", {"one": means([activation()]), "two": means([activation()])})
+    )
+    rectangles = [each for each in drawn.iter() if each.tag.endswith("rect")]
+    assert len(rectangles) == 1 + 2 * len(STAGES) + len(STAGES)
+    texts = [each.text for each in drawn.iter() if each.tag.endswith("text")]
+    assert texts.count("7.00 s") == 2
+    assert "A < B" in texts

@@ -13,9 +13,12 @@ import yaml
 from pydantic import SecretStr
 
 from horos.cli import app
+from horos_api.agent_pools import AgentPool, EvictionPolicy
+from horos_api.conditions import Reason
+from horos_api.crd import KINDS
 from horos_api.model_config import ModelConfig
-from horos_api.names import key_prefix
-from horos_api.resources import Agent
+from horos_api.names import QUOTA, key_prefix
+from horos_api.resources import IDLE_SECONDS, Agent
 from horos_api.tool_servers import ToolServer
 from horos_bus.connection import Bus
 from horos_bus.control import Control
@@ -33,7 +36,7 @@ from tests.redis_fixtures import RedisProcess
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
-SHARED = {"ModelConfig": ModelConfig, "ToolServer": ToolServer}
+SHARED = {"ModelConfig": ModelConfig, "ToolServer": ToolServer, "AgentPool": AgentPool}
 INSTALL = "readme"
 TOKEN = "token-of-the-readme"
 
@@ -68,7 +71,16 @@ def test_every_yaml_example_is_what_it_says() -> None:
         else:
             kinds.append("Agent" if "kind" in document else "spec")
             Agent.from_manifest({"metadata": {"name": "part"}, **document})
-    assert sorted(kinds) == ["Agent", "ModelConfig", "ToolServer", "script", "spec", "spec", "spec"]
+    assert sorted(kinds) == [
+        "Agent",
+        "AgentPool",
+        "ModelConfig",
+        "ToolServer",
+        "script",
+        "spec",
+        "spec",
+        "spec",
+    ]
 
 
 def test_the_python_examples_are_those_that_are_tested() -> None:
@@ -89,6 +101,31 @@ def test_the_numbers_about_tools_are_those_of_the_code() -> None:
     ):
         assert told in " ".join(about.split())
     assert (TRIES, AT_ONCE, TOLD_AT, REFUSED_AT) == (3, 8, 3, 5)
+
+
+def test_what_is_said_of_pools_is_what_the_code_says() -> None:
+    about = README[README.index("## Agents that cost nothing") : README.index("## Talk to it from your own")]
+    values = yaml.safe_load((PROJECT / "charts/horos/values.yaml").read_text())
+    for told in (
+        f"{IDLE_SECONDS} seconds are the default",
+        f"a ResourceQuota `{QUOTA}`",
+        f"the PriorityClass `{values['priorityClass']['name']}`",
+        f"condition Ready says `{Reason.NO_PRIORITY_CLASS}`",
+        f"Ready says `{Reason.LOWERED_BELOW_USE}`",
+        *(f"{policy}`" for policy in EvictionPolicy),
+    ):
+        assert told in " ".join(about.split())
+
+
+def test_every_resource_that_kubectl_is_asked_for_exists() -> None:
+    ours = {name for kind in KINDS for name in (kind.plural, kind.short_name)}
+    asked = {
+        words[1].rstrip(";") for words in commands_of("kubectl") if words[0] == "get" and words[1] != "secret"
+    }
+    asked |= set(re.findall(r"`kubectl (?:get|delete) (\w+)", README))
+    short = {name for pair in re.findall(r"\(or `(\w+)`\)|# or (\w+):", README) for name in pair if name}
+    assert short == {kind.short_name for kind in KINDS if kind.name != "Agent"}
+    assert {"agents", "agentpools", "modelconfigs", "toolservers"} <= asked <= ours
 
 
 def test_the_manifest_with_tools_is_an_agent() -> None:

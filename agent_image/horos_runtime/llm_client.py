@@ -1,14 +1,17 @@
 """The one door to language models: Chat Completions, streamed, from any OpenAI-compatible server.
 
-The SDK costs half a second and 20 MiB, so it is imported in a thread when the first request is made.
+It speaks HTTP itself. The SDK would take a third of a cold start and 15 MiB of each agent's memory, for types
+of answers that are not used here. The HTTP client is imported in a thread when the first request is made.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,10 +26,11 @@ from horos_runtime.model_errors import (
     error_of_status,
 )
 from horos_runtime.retry_after import seconds_to_wait
+from horos_runtime.server_events import EventReader
 from horos_runtime.settings import NO_KEY
 
 if TYPE_CHECKING:
-    from openai import APIError, AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
+    import httpx2
 
     from horos_api.model_choice import ModelChoice
     from horos_runtime.model_request import ModelRequest
@@ -34,10 +38,15 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 300.0
 """How long a server may think between two chunks; the turn's own limit is usually shorter."""
+DRAIN_SECONDS: Final = 0.05
+"""How long the end of an answer is waited for behind its last chunk; else its connection is given up."""
+CONNECTIONS: Final = 1000
+KEPT_CONNECTIONS: Final = 100
 SAID_CHARACTERS: Final = 500
 """How much of a server's refusal is passed on; some answer with a whole page."""
 SHORTEST_KEY: Final = 8
 """Anything shorter is no key that must be hidden (`none`)."""
+_LAST: Final = "[DONE]"
 
 
 class LLMClient:
@@ -50,9 +59,8 @@ class LLMClient:
     def __init__(self, keys: Mapping[str, str], silence_seconds: float = SILENCE_SECONDS) -> None:
         self._keys = dict(keys)
         self._silence_seconds = silence_seconds
-        self._pool: DefaultAsyncHttpxClient | None = None
+        self._pool: httpx2.AsyncClient | None = None
         self._opening = asyncio.Lock()
-        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
         self._concessions: dict[ModelChoice, set[Concession]] = {}
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[object]:
@@ -63,31 +71,25 @@ class LLMClient:
         """
         model, key = request.model, self._key(request.model)
         conceded = self._concessions.setdefault(model, set())
-        body = request.body(conceded)
-        client = await self._client_for(model.base_url or "", key)
-        from openai import APIError, OpenAIError  # noqa: PLC0415 - see the module's docstring
-
-        server = _server(model)
-        try:
-            async with await _open(client, body) as chunks:
-                kind = _content_type(chunks)
+        body = orjson.dumps(request.body(conceded))
+        pool, server = await self._opened(), _server(model)
+        url = f"{(model.base_url or '').rstrip('/')}/chat/completions"
+        with self._translated(server):
+            async with pool.stream("POST", url, headers=_headers(key), content=body) as response:
+                if not response.is_success:
+                    raise await self._refused(server, response)
+                kind = _content_type(response)
                 if kind == "application/json":
-                    yield await self._whole(server, chunks)
+                    yield await self._whole(server, response)
                     return
                 if kind == "text/html":
                     raise TransientModelError(
                         f"{server} sent a web page, no answer; check spec.model.baseUrl"
                     )
-                async for chunk in chunks:
-                    if _is_error(chunk):
-                        raise self._in_answer(server, chunk)
+                async for chunk in _chunks(response):
+                    if (error := _error(chunk)) is not None:
+                        raise self._in_answer(server, error)
                     yield chunk
-        except APIError as error:
-            raise self._model_error(server, error) from error
-        except (OpenAIError, ValueError) as error:
-            raise TransientModelError(
-                f"{server} sent something unreadable: {self._said(str(error))}"
-            ) from error
 
     def concede(self, request: ModelRequest, refusal: ModelRefusedError) -> bool:
         """Ask this model differently from now on, if that is what it refused; False when nothing helps."""
@@ -102,27 +104,19 @@ class LLMClient:
 
     async def open(self) -> None:
         """Make the pool ready, so that what follows is sent at once; `stream` does it too."""
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await asyncio.to_thread(_new_pool, self._silence_seconds)
+        await self._opened()
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._pool is not None:
             await self._pool.aclose()
             self._pool = None
-            self._clients.clear()
 
-    async def _client_for(self, base_url: str, key: str) -> AsyncOpenAI:
-        await self.open()
-        if (base_url, key) not in self._clients:
-            from openai import AsyncOpenAI  # noqa: PLC0415 - see the module's docstring
-
-            # A view of the pool. Retries are ours: they must be seen, and end with the turn.
-            self._clients[base_url, key] = AsyncOpenAI(
-                base_url=base_url, api_key=key, http_client=self._pool, max_retries=0
-            )
-        return self._clients[base_url, key]
+    async def _opened(self) -> httpx2.AsyncClient:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncio.to_thread(_new_pool, self._silence_seconds)
+            return self._pool
 
     def _key(self, model: ModelChoice) -> str:
         key = self._keys.get(model.key_variable) or NO_KEY
@@ -134,10 +128,9 @@ class LLMClient:
             )
         return key
 
-    async def _whole(self, server: str, stream: AsyncStream[object]) -> object:
+    async def _whole(self, server: str, response: httpx2.Response) -> object:
         """Read an answer that is no stream: the server does not know how to, or it is an error after all."""
-        content = await stream.response.aread()
-        answer = orjson.loads(content)
+        answer = orjson.loads(await response.aread())
         if not isinstance(answer, dict) or "choices" not in answer:
             found = answer.get("error", answer) if isinstance(answer, dict) else answer
             raise self._in_answer(server, found)
@@ -148,19 +141,40 @@ class LLMClient:
             return error_in_answer(server, {**error, "message": self._said(error["message"])})
         return error_in_answer(server, self._said(error if isinstance(error, str) else _json(error)))
 
-    def _model_error(self, server: str, error: APIError) -> ModelError:
-        from openai import APIConnectionError, APIStatusError, APITimeoutError  # noqa: PLC0415 - see above
+    async def _refused(self, server: str, response: httpx2.Response) -> ModelError:
+        """Read what came with a status that is no success: OpenAI's error object, or whatever it is."""
+        text = (await response.aread()).decode(errors="replace").strip()
+        said: object = text
+        with contextlib.suppress(orjson.JSONDecodeError):
+            said = orjson.loads(text)
+        fields = said.get("error", said) if isinstance(said, dict) else said
+        code = ""
+        if isinstance(fields, dict):
+            text = fields["message"] if isinstance(fields.get("message"), str) else text
+            code = next((fields[key] for key in ("code", "type") if isinstance(fields.get(key), str)), "")
+        wait = seconds_to_wait(response.headers, datetime.now(UTC))
+        return error_of_status(server, response.status_code, code, self._said(text), wait)
 
-        said = self._said(error.message)
-        if isinstance(error, APIStatusError):
-            said = said.removeprefix(f"Error code: {error.status_code} - ")
-            wait = seconds_to_wait(error.response.headers, datetime.now(UTC))
-            return error_of_status(server, error.status_code, error.code or error.type or "", said, wait)
-        if isinstance(error, APIConnectionError):
-            cause = f": {error.__cause__}" if error.__cause__ and str(error.__cause__) else ""
-            text = f"{server} could not be read: {said}{self._said(cause)}"
-            return TransientModelError(text, silent=isinstance(error, APITimeoutError))
-        return self._in_answer(server, error.body)
+    @contextlib.contextmanager
+    def _translated(self, server: str) -> Iterator[None]:
+        """Turn what can go wrong on the way into ModelError."""
+        import httpx2  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            yield
+        except httpx2.TimeoutException as error:
+            raise TransientModelError(
+                f"{server} could not be read: Request timed out.", silent=True
+            ) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+            cause = f": {error}" if str(error) else ""
+            raise TransientModelError(
+                f"{server} could not be read: Connection error.{self._said(cause)}"
+            ) from error
+        except ValueError as error:
+            raise TransientModelError(
+                f"{server} sent something unreadable: {self._said(str(error))}"
+            ) from error
 
     def _said(self, text: str) -> str:
         """Make what a server said fit for conditions and events: one short line, never with a key."""
@@ -171,19 +185,47 @@ class LLMClient:
         return line if len(line) <= SAID_CHARACTERS else line[: SAID_CHARACTERS - 1] + "…"
 
 
-async def _open(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[object]:
-    from openai import AsyncStream  # noqa: PLC0415 - see the module's docstring
+def _new_pool(silence_seconds: float) -> httpx2.AsyncClient:
+    import httpx2  # noqa: PLC0415 - see the module's docstring
 
-    # `object` leaves the chunks as they are: no model per chunk, and quirks of servers stay readable.
-    return await client.post(
-        "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+    from horos_runtime.late_trust import LateTrust  # noqa: PLC0415 - it imports the client, too
+
+    return httpx2.AsyncClient(
+        verify=LateTrust(),
+        timeout=httpx2.Timeout(silence_seconds, connect=CONNECT_SECONDS),
+        limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
+        follow_redirects=True,
     )
 
 
-def _new_pool(silence_seconds: float) -> DefaultAsyncHttpxClient:
-    from openai import DefaultAsyncHttpxClient, Timeout  # noqa: PLC0415 - see the module's docstring
+def _headers(key: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {key}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": "horos",
+    }
 
-    return DefaultAsyncHttpxClient(timeout=Timeout(silence_seconds, connect=CONNECT_SECONDS))
+
+async def _chunks(response: httpx2.Response) -> AsyncIterator[object]:
+    """Decode the events of a stream as they are: no model per chunk, and quirks of servers stay readable."""
+    events, parts = EventReader(), response.aiter_bytes()
+    async for part in parts:
+        for data in events.feed(part):
+            if data.startswith(_LAST):
+                await _read_to_the_end(parts)
+                return
+            # Not orjson: half of a character beyond the first 65,536 may come in each of two chunks.
+            yield json.loads(data)
+
+
+async def _read_to_the_end(parts: AsyncIterator[bytes]) -> None:
+    import httpx2  # noqa: PLC0415 - see the module's docstring
+
+    with contextlib.suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in parts:
+                pass
 
 
 def _server(model: ModelChoice) -> str:
@@ -191,14 +233,16 @@ def _server(model: ModelChoice) -> str:
     return f"the model server {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _content_type(stream: AsyncStream[object]) -> str:
-    kind, _, _ = str(stream.response.headers.get("content-type", "")).partition(";")
+def _content_type(response: httpx2.Response) -> str:
+    kind, _, _ = str(response.headers.get("content-type", "")).partition(";")
     return kind.strip().lower()
 
 
-def _is_error(chunk: object) -> bool:
-    """Whether a chunk is an error as older vLLM spells it; the SDK sees those under the key `error`."""
-    return isinstance(chunk, dict) and chunk.get("object") == "error"
+def _error(chunk: object) -> object | None:
+    """Return what a chunk tells of an error, under the key `error` or as older vLLM spells it."""
+    if not isinstance(chunk, dict):
+        return None
+    return chunk if chunk.get("object") == "error" else chunk.get("error") or None
 
 
 def _json(value: object) -> str:

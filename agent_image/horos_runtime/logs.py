@@ -35,5 +35,5 @@ def log_as_json(agent: str) -> None:
     handler.setFormatter(JsonFormatter(agent))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # The HTTP client tells of every request on INFO, the MCP SDK (`mcp`, `client`) of every session.
-    for noisy in ("httpx2", "httpcore2", "openai", "mcp", "client"):
+    for noisy in ("httpx2", "httpcore2", "mcp", "client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

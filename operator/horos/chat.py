@@ -13,6 +13,7 @@ from horos.client import GatewayClient
 from horos.conversation import Exchange, follow, new_key
 from horos.errors import CannotReachError, HorosError, RefusedError, UsageError
 from horos.options import Place, checked_text
+from horos.places import Places
 from horos.readiness import known_agent, why_waiting
 from horos.session import Session, connected
 from horos.terminal import Terminal
@@ -26,6 +27,7 @@ class Chat:
         self._agent = agent
         self._thread = thread
         self._terminal = Terminal()
+        self._places = Places(agent, self._terminal.note)
         self._by_person = sys.stdin.isatty()
         self._exchange_now: Exchange | None = None
         self._undecided = Undecided(agent)
@@ -52,8 +54,9 @@ class Chat:
             hint = "Ctrl-C stops an answer, Ctrl-D leaves."
             self._terminal.note(f"{self._agent} is {live['state']}; thread {self._thread}. {hint}")
         if why := runner.run(why_waiting(session, live)):
-            self._terminal.note(f"{self._agent} cannot answer yet: {why}")
-
+            self._places.cannot(why)
+        else:
+            self._places.see(live)
         for asked in runner.run(session.client.approvals(self._agent)):
             if asked["status"] == "pending" and asked["thread"] == self._thread:
                 self._show(decision_piece(asked, asked["secondsLeft"] * 1000))
@@ -88,7 +91,7 @@ class Chat:
     async def _follow(self, session: Session, exchange: Exchange) -> None:
         self._exchange_now = exchange
         async with self._listening(session):
-            await follow(session.client, exchange, self._show)
+            await follow(session, exchange, self._show, self._places)
         self._terminal.end_line()
 
     def _show(self, piece: Piece) -> None:

@@ -25,6 +25,7 @@ from horos.options import (
     spread,
     text_from,
 )
+from horos.pool_cli import pool_app
 from horos.session import exit_codes, run
 from horos.tool_cli import tool_app
 from horos_api.names import DEFAULT_THREAD
@@ -230,6 +231,7 @@ def history(
     run(place, lambda session: print_history(session, part, output))
 
 
+app.add_typer(pool_app)
 app.add_typer(tool_app)
 
 

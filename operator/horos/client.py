@@ -108,6 +108,26 @@ class GatewayClient:
         """Ask for another operating mode; the operator writes it into the spec."""
         await self._transport.request("POST", f"{self._of(name)}/{what}", None, {})
 
+    async def wake(self, name: str) -> dict[str, Any]:
+        """Have the agent get a process; returns how it stands then. RefusedError when it may have none."""
+        stands: dict[str, Any] = await self._transport.request("POST", self._of(name) + "/wake", None, {})
+        return stands
+
+    async def hibernate(self, name: str) -> dict[str, Any]:
+        """Have the agent's process leave between turns; returns how it stands then.
+
+        RefusedError when it has none and waits for one, or is suspended.
+        """
+        stands: dict[str, Any] = await self._transport.request(
+            "POST", self._of(name) + "/hibernate", None, {}
+        )
+        return stands
+
+    async def pool(self) -> dict[str, Any]:
+        """Read who has a process in the namespace, and who waits for one."""
+        found: dict[str, Any] = await self._transport.request("GET", self._namespace + "/pool", None, {})
+        return found
+
     async def dead_letters(self, name: str) -> list[dict[str, Any]]:
         """List what the agent has given up, the newest first."""
         listed = await self._transport.request("GET", self._of(name) + "/dead-letters", None, {})

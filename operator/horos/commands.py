@@ -4,7 +4,6 @@ import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from horos.client import Interruption, Sent, WatchedEvent
@@ -13,6 +12,7 @@ from horos.errors import NotFoundError, TimedOutError
 from horos.event_lines import event_line, worth_telling
 from horos.history_lines import history_lines
 from horos.options import Document, Lines, Output, Part, Question, Watch
+from horos.places import Places
 from horos.readiness import known_agent, manifests_of, why_waiting
 from horos.session import Session
 from horos.tables import agents_table, dead_letters_table, description
@@ -31,7 +31,7 @@ async def list_agents(session: Session, output: Output) -> None:
         return
     manifests = await manifests_of(session)
     if found or manifests:
-        terminal.table(agents_table(found, manifests, datetime.now(UTC).date().isoformat()))
+        terminal.table(agents_table(found, manifests, time.time()))
     else:
         terminal.note(f"no agents in namespace {session.namespace}")
 
@@ -45,16 +45,22 @@ async def send_message(session: Session, question: Question, output: Lines) -> N
         return
     again = " (again: it was taken before)" if sent.duplicate else ""
     terminal.note(f"{question.agent} has message {sent.id} in thread {sent.thread}{again}")
-    await _tell_why_waiting(session, live, terminal)
+    places = Places(question.agent, terminal.note)
+    if why := await why_waiting(session, live):
+        places.cannot(why)
+    else:
+        places.see(live)
 
 
 async def ask(session: Session, question: Question, seconds: float, output: Lines) -> None:
     """Send a message, show the answer while it is made, and end with it."""
     terminal = Terminal()
     live, sent = await _hand_in(session, question)
-    await _tell_why_waiting(session, live, terminal)
+    places = Places(question.agent, terminal.note)
+    if why := await why_waiting(session, live):
+        places.cannot(why)
     show = terminal.show if output == Lines.TEXT else lambda piece: None
-    reply = await follow(session.client, Exchange.of(question.agent, sent), show, seconds)
+    reply = await follow(session, Exchange.of(question.agent, sent), show, places, seconds)
     terminal.end_line()
     if output == Lines.JSON:
         terminal.json({**asdict(sent), "text": reply})
@@ -97,11 +103,12 @@ async def describe_agent(session: Session, agent: str, output: Output) -> None:
     asked = {"servers": servers, "approvals": approvals}
     if terminal.document({"agent": manifest, "live": live, **asked, "events": told}, output):
         return
+    now = time.time()
     more = {
-        "Tool servers": server_rows(servers, time.time()) if servers else [],
+        "Tool servers": server_rows(servers, now) if servers else [],
         "Decisions of people": approval_rows(approvals),
     }
-    terminal.table(description(live, manifest, [event_line(at, event) for at, event in events], more))
+    terminal.table(description(live, manifest, [event_line(at, event) for at, event in events], more, now))
 
 
 async def cancel_turn(session: Session, agent: str, run: str | None) -> None:
@@ -162,11 +169,6 @@ async def _hand_in(session: Session, question: Question) -> tuple[dict[str, Any]
     key = question.key or new_key()
     client = session.client
     return live, await client.send(question.agent, question.text, question.thread, key, question.delay)
-
-
-async def _tell_why_waiting(session: Session, live: dict[str, Any], terminal: Terminal) -> None:
-    if why := await why_waiting(session, live):
-        terminal.note(f"{live['name']} cannot answer yet: {why}")
 
 
 async def _manifest(session: Session, agent: str) -> dict[str, Any] | None:

@@ -9,6 +9,8 @@ from typing import Self
 
 from horos.client import GatewayClient, Interruption, Sent, WatchedEvent
 from horos.errors import CannotReachError, RefusedError, TimedOutError
+from horos.places import Places, Watcher, watched
+from horos.session import Session
 from horos.transcript import Piece, PieceKind, Transcript
 
 
@@ -43,25 +45,34 @@ class Exchange:
 
 
 async def follow(
-    client: GatewayClient, exchange: Exchange, show: Callable[[Piece], None], seconds: float = 0
+    session: Session,
+    exchange: Exchange,
+    show: Callable[[Piece], None],
+    places: Places,
+    seconds: float = 0,
 ) -> str:
     """Show what happens with a message until its reply is there, and return the reply.
 
-    Errors of the agent are shown and waited out, since a person may repair them meanwhile. Raises
-    TimedOutError after `seconds` (0: never) and RefusedError when nobody can answer any more.
+    While the agent has no process, `places` tells where it stands. Errors of the agent are shown and waited
+    out, since a person may repair them meanwhile. Raises TimedOutError after `seconds` (0: never) and
+    RefusedError when nobody can answer any more.
     """
     agent = exchange.agent
     try:
-        async with asyncio.timeout(seconds or None):
-            return await _follow(client, exchange, show)
+        async with asyncio.timeout(seconds or None), watched(session, places) as watcher:
+            return await _follow(session.client, exchange, show, watcher)
     except TimeoutError as error:
         message = f"{agent} has not answered within {seconds:g} s and goes on: see `horos events {agent}`"
         raise TimedOutError(message) from error
 
 
-async def _follow(client: GatewayClient, exchange: Exchange, show: Callable[[Piece], None]) -> str:
+async def _follow(
+    client: GatewayClient, exchange: Exchange, show: Callable[[Piece], None], watcher: Watcher
+) -> str:
     agent, sent, transcript = exchange.agent, exchange.sent, exchange.transcript
-    for piece in transcript.find(await client.agent(agent)):
+    live = await client.agent(agent)
+    watcher.see(live)
+    for piece in transcript.find(live):
         show(piece)
     # A message sent again may have been answered before the events that are still kept.
     found = await _asked_reply(client, agent, transcript) if sent.duplicate else None
@@ -72,6 +83,7 @@ async def _follow(client: GatewayClient, exchange: Exchange, show: Callable[[Pie
     async with aclosing(client.events(agent, sent.thread, sent.after or "0")) as stream:
         async for seen in stream:
             if isinstance(seen, WatchedEvent):
+                watcher.heard(seen.event)
                 pieces = transcript.feed(seen.event)
             else:
                 pieces = _told(seen) if isinstance(seen, Interruption) else []

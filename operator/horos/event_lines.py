@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from horos.decision_words import decided_words, what_is_asked
+from horos.residency_words import WAITS_FOR
 from horos_api.events import EventType
 
 _SHOWN = 100
@@ -53,13 +54,19 @@ def event_line(event_id: str, event: dict[str, Any], zone: tzinfo | None = None)
 
 
 def _custom_words(event: dict[str, Any]) -> str:
-    """Say what people have to decide, and what is wrong with tools, in the words of the other commands."""
+    """Say what people decide, who has the agent, what is wrong with tools, in the words of other commands."""
     name, value = str(event.get("name")), event.get("value") or {}
     if name in ("approval", "elicitation"):
         status, who, reason = (str(value.get(part, "")) for part in ("status", "who", "reason"))
         if status == "pending":
             return f"{name} {value.get('id')} {what_is_asked(value)}"
         return f"{name} {value.get('id')} {value.get('tool')}: {decided_words(status, who, reason)}"
+    if name == "wake":
+        why = str(value.get("reason"))
+        return f"{name} it needs a process: {WAITS_FOR.get(why, why)}"
+    if name in ("resident", "hibernated"):
+        has = "has the agent" if name == "resident" else "gave the agent back"
+        return f"{name} process {value.get('epoch')} {has}"
     if name == "toolProblem":
         return f"{name} {value.get('message', '')}"
     return ""

@@ -14,7 +14,7 @@ from horos.errors import (
     UsageError,
 )
 from horos.transport import API, gateway_refusal
-from horos_api.names import GROUP, SECRET_GATEWAY, VERSION
+from horos_api.names import GROUP, POOL, SECRET_GATEWAY, VERSION
 from horos_operator.kube.connection import KubeConnection, KubeError
 
 DEFAULT_RELEASE_NAMESPACE: Final = "horos-system"
@@ -93,6 +93,18 @@ async def read_agents(kube: KubeConnection, namespace: str) -> list[dict[str, An
         raise _agents_refused(error, namespace) from error
     items: list[dict[str, Any]] = listed["items"]
     return items
+
+
+async def read_agent_pool(kube: KubeConnection, namespace: str) -> dict[str, Any] | None:
+    """Read the AgentPool of a namespace from the API server; None when there is none."""
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/agentpools/{POOL}"
+    try:
+        pool: dict[str, Any] = await kube.request("GET", path)
+    except KubeError as error:
+        if error.status == 404:
+            return None
+        raise _told(error, f"read agentpools in namespace {namespace}") from error
+    return pool
 
 
 async def user_name(kube: KubeConnection) -> str:

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from horos.errors import HorosError, NotFoundError
 from horos.session import Session
+from horos_api.conditions import Reason
 
 KNOWN_SECONDS: Final = 20.0
 """How long an Agent that was applied a moment ago is waited for."""
+_ON_ITS_WAY: Final = (Reason.STARTING, Reason.QUEUED)
 _LOOK_SECONDS: Final = 0.5
 _NOT_SEEN: Final = "the operator has not looked at it yet; when this stays so, look at the operator's pod"
 
@@ -31,11 +33,12 @@ async def known_agent(session: Session, name: str) -> dict[str, Any]:
 
 
 async def why_waiting(session: Session, live: dict[str, Any]) -> str:
-    """Say why an agent without a pod has none, '' when it has one, says so itself, or nobody knows."""
-    if live["resident"] or live["state"] != "idle":
+    """Say what is wrong with an agent that has no pod; '' when it has one, gets one, or says so itself."""
+    if live["resident"] or live["state"] not in ("idle", "running"):
         return ""
     manifest = await manifest_of(session, live["name"])
-    return why_not_ready(manifest) if manifest else ""
+    why = why_not_ready(manifest) if manifest else ""
+    return "" if why.startswith(_ON_ITS_WAY) else why
 
 
 async def manifest_of(session: Session, name: str) -> dict[str, Any] | None:

@@ -1,13 +1,13 @@
 """Tool servers, and what people are asked, as tables and rows: pure functions of what the gateway said."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
 
 from horos.decision_words import decided_words, is_question, span, visible, what_is_asked
+from horos.residency_words import age
 
 _STYLES: Final = {"Connected": "cyan", "Failed": "bold red", "Connecting": "yellow"}
 _NOT_REPORTED: Final = "the agent's process has not reported on it yet"
@@ -23,7 +23,7 @@ def servers_table(told: dict[str, Any], now: float, *, wide: bool = False) -> Ta
             Text(server["name"]),
             Text(server["serverName"] or "-"),
             Text(server["state"], style=_STYLES.get(server["state"], "")),
-            _ago(server["since"], now) or "-",
+            age(server["since"], now) or "-",
             Text(tools),
             str(server["hidden"]),
             Text(_error(server, now) or "-"),
@@ -37,7 +37,7 @@ def as_of(told: dict[str, Any], agent: str, now: float) -> str:
     """Say that what is told of servers was so when the agent had a process; '' when it has one now."""
     if told["resident"] or not told["at"]:
         return ""
-    when = f"as of {told['at']} ({_ago(told['at'], now)} ago)"
+    when = f"as of {told['at']} ({age(told['at'], now)} ago)"
     return f"{when}: {agent} has no process now, so nothing is connected"
 
 
@@ -46,7 +46,7 @@ def server_rows(told: dict[str, Any], now: float) -> list[tuple[str, str]]:
     rows = []
     for server in told["items"]:
         parts = [
-            f"{server['state']} for {_ago(server['since'], now) or '?'}",
+            f"{server['state']} for {age(server['since'], now) or '?'}",
             f"{len(server['tools'])} tools",
         ]
         parts += [f"{server['hidden']} hidden"] if server["hidden"] else []
@@ -69,7 +69,7 @@ def approvals_table(found: Sequence[dict[str, Any]], now: float, *, wide: bool =
             Text(each["agent"]),
             Text(each["thread"]),
             Text(_status(each), style="yellow" if pending else ""),
-            f"{_ago(each['askedAt'], now)} ago",
+            f"{age(each['askedAt'], now)} ago",
             span(each["secondsLeft"]) if pending else "-",
             Text(what_is_asked(each, whole=wide)),
         )
@@ -102,20 +102,13 @@ def _left(each: dict[str, Any]) -> str:
 
 
 def _error(server: dict[str, Any], now: float) -> str:
-    when = f" ({_ago(server['errorAt'], now)} ago)" if server["errorAt"] else ""
+    when = f" ({age(server['errorAt'], now)} ago)" if server["errorAt"] else ""
     return f"{visible(' '.join(server['error'].split()))}{when}" if server["error"] else ""
 
 
 def _not_reported(told: dict[str, Any]) -> list[str]:
     known = {server["name"] for server in told["items"]}
     return [name for name in told["configured"] if name not in known]
-
-
-def _ago(moment: str | None, now: float) -> str:
-    """Say how long ago a moment (RFC 3339) was, '' without one; clocks that differ make no future."""
-    if not moment:
-        return ""
-    return span(max(0.0, now - datetime.fromisoformat(moment).astimezone(UTC).timestamp()))
 
 
 def _table(*titles: str) -> Table:

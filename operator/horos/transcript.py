@@ -145,8 +145,6 @@ class Transcript:
     def _note(self, name: str, value: dict[str, Any], *, mine: bool) -> str:
         if name == "gap":
             return "some events are gone; the reply will be shown whole"
-        if name == "wake" and not self._taken:
-            return "the agent has no process; it gets one and answers then"
         if mine:
             return {
                 "owes": "the agent waits for others or for a decision; it answers then",

@@ -49,6 +49,10 @@ class Reason(StrEnum):
     """A pod holds the agent; for Ready: its runtime has claimed the inbox."""
     STARTING = "Starting"
     """The pod exists or is being made; its runtime has not claimed the inbox yet."""
+    HIBERNATED = "Hibernated"
+    """No pod, since there is nothing to do; a message brings one. For Ready: its last life was healthy."""
+    QUEUED = "Queued"
+    """It needs a pod and waits for a slot of the AgentPool, or for room in its quota."""
     REPLACING = "Replacing"
     """The pod is not what the spec asks for any more; a new one follows after the turn."""
     SUSPENDING = "Suspending"
@@ -103,3 +107,14 @@ class Reason(StrEnum):
     """BudgetExhausted by `budget.costPerDay`; the message says when the next day begins."""
     BUDGET_EXHAUSTED = "BudgetExhausted"
     """Not Ready: a day's budget is used up; the message says which and until when."""
+
+    ENFORCED = "Enforced"
+    """Of an AgentPool: a ResourceQuota holds the limit, whoever makes pods."""
+    NO_PRIORITY_CLASS = "NoPriorityClass"
+    """Of an AgentPool: the operator alone holds the limit; without a PriorityClass of their own no quota can
+    count agents' pods and no others."""
+    LOWERED_BELOW_USE = "LoweredBelowUse"
+    """Of an AgentPool: more agents run than it allows by now; idle ones leave, and none starts."""
+    QUOTA_REFUSED = "QuotaRefused"
+    """Of an AgentPool, not Ready: its ResourceQuota cannot be made or changed; the message says why. The
+    operator alone holds the limit."""

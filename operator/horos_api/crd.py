@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel
 
+from horos_api.agent_pools import AgentPool
 from horos_api.fields import JsonSchema
 from horos_api.model_config import ModelConfig
 from horos_api.names import GROUP, VERSION
@@ -189,7 +190,23 @@ TOOL_SERVER: Final = Kind(
         _column("Last error", ".status.lastError", wide=True),
     ),
 )
-KINDS: Final = (AGENT, MODEL_CONFIG, TOOL_SERVER)
+AGENT_POOL: Final = Kind(
+    model=AgentPool,
+    name="AgentPool",
+    short_name="agp",
+    columns=(
+        _column("Max", ".spec.maxRunning", "integer"),
+        _column("Running", ".status.running", "integer"),
+        _column("Queued", ".status.queued", "integer"),
+        _column("Hibernated", ".status.hibernated", "integer"),
+        _column("Ready", f"{_READY}.status"),
+        _column("Reason", f"{_READY}.reason"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+        _column("Idle", ".spec.idleSeconds", "integer", wide=True),
+        _column("Message", f"{_READY}.message", wide=True),
+    ),
+)
+KINDS: Final = (AGENT, MODEL_CONFIG, TOOL_SERVER, AGENT_POOL)
 
 
 def schema(kind: Kind) -> JsonSchema:

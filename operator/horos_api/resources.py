@@ -2,12 +2,13 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from horos_api.agent_status import AgentStatus, Condition, Usage
 from horos_api.fields import (
+    DNS_LABEL,
     NAMED_LIST,
     NOT_TEXT,
     SET_LIST,
@@ -51,6 +52,9 @@ __all__ = [
     "Usage",
 ]
 
+IDLE_SECONDS: Final = 300
+"""What holds where neither the Agent nor an AgentPool says after which time an idle agent retires."""
+MOST_IDLE_SECONDS: Final = 2_592_000
 _LABEL_KEY: Final = rf"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{LABEL_NAME}$"
 
 
@@ -134,6 +138,11 @@ class AgentSpec(ApiModel):
                 "oldSelf.operatingMode != 'Terminated' || self.operatingMode == 'Terminated'",
                 "operatingMode: Terminated is final; delete the Agent and create it anew",
             ),
+            rule(
+                "(has(self.parentName) ? self.parentName : '')"
+                " == (has(oldSelf.parentName) ? oldSelf.parentName : '')",
+                "parentName: an agent keeps its parent; delete the Agent and create it anew",
+            ),
         )
     )
 
@@ -155,6 +164,25 @@ class AgentSpec(ApiModel):
     operating_mode: OperatingMode = Field(
         OperatingMode.RUNNING,
         description="Running; Suspended: no pod after its turn, messages are kept; Terminated: final.",
+    )
+    priority: WholeNumber = Field(
+        0,
+        ge=-1000,
+        le=1000,
+        description="Who is first when agents of the pool wait for a slot: the highest. None is pushed out.",
+    )
+    idle_seconds: Annotated[int, Field(ge=0, le=MOST_IDLE_SECONDS), NOT_TEXT] | None = Field(
+        None,
+        description=(
+            "After how many seconds without a turn the agent gives up its pod, to return with a message;"
+            f" unset: what the AgentPool says, else {IDLE_SECONDS}. 0: it stays until its slot is needed."
+        ),
+    )
+    parent_name: str = Field(
+        "",
+        pattern=rf"^({DNS_LABEL})?$",
+        max_length=AGENT_NAME_LENGTH,
+        description="The agent that it works for; children of one parent share its turn in the pool's queue.",
     )
     image: str | None = Field(
         None,
@@ -233,6 +261,10 @@ class Agent(Resource):
                 f"the name of an Agent has at most {AGENT_NAME_LENGTH} characters",
             ),
             rule("!self.metadata.name.contains('.')", "the name of an Agent is a DNS label: no dots"),
+            rule(
+                "!has(self.spec.parentName) || self.spec.parentName != self.metadata.name",
+                "spec.parentName: an agent is not its own parent",
+            ),
         )
     )
 
@@ -244,3 +276,9 @@ class Agent(Resource):
     status: AgentStatus = Field(
         default_factory=AgentStatus, description="What is seen; written by the operator only."
     )
+
+    @model_validator(mode="after")
+    def _has_another_parent(self) -> Self:
+        if self.spec.parent_name == self.metadata.name:
+            raise ValueError("spec.parentName: an agent is not its own parent")
+        return self

@@ -38,19 +38,27 @@ Argument: TypeAlias = str | bytes | int
 
 
 class BusError(Exception):
-    """Redis refused something; the root of all errors of this package."""
+    """Redis refused something; the root of all errors of this package. `kind` is for whoever counts them."""
+
+    kind = "refused"
 
 
 class BusUnavailableError(BusError):
     """Redis cannot be reached, or does not accept the credentials."""
 
+    kind = "unavailable"
+
 
 class CredentialsRefusedError(BusUnavailableError):
     """Redis answers, but does not know this user or this password (any more)."""
 
+    kind = "credentials"
+
 
 class NotPermittedError(BusError):
     """The user of the connection may not do this."""
+
+    kind = "not-permitted"
 
 
 class _ScriptUnknownError(BusError):
@@ -61,15 +69,25 @@ def _anybody() -> None:
     """Everybody may."""
 
 
+def _nobody(error: BusError) -> None:
+    """Nobody wants to know."""
+
+
 class Bus:
     """The door to one namespace's keys. Closing it closes the pool that `at` and `guarded` share."""
 
     def __init__(
-        self, client: Redis, prefix: str, address: str, guard: Callable[[], None] = _anybody
+        self,
+        client: Redis,
+        prefix: str,
+        address: str,
+        guard: Callable[[], None] = _anybody,
+        told: Callable[[BusError], None] = _nobody,
     ) -> None:
         self._client = client
         self._address = address
         self._guard = guard
+        self._told = told
         self.prefix = prefix
         self.keys = Keys(prefix)
 
@@ -96,14 +114,18 @@ class Bus:
 
     def at(self, prefix: str) -> Bus:
         """Open another namespace over the same connections."""
-        return Bus(self._client, prefix, self._address, self._guard)
+        return Bus(self._client, prefix, self._address, self._guard, self._told)
 
     def guarded(self, guard: Callable[[], None]) -> Bus:
         """Open the same door for somebody who may lose the right to: what `guard` raises, callers get.
 
         It is called right before each command.
         """
-        return Bus(self._client, self.prefix, self._address, guard)
+        return Bus(self._client, self.prefix, self._address, guard, self._told)
+
+    def watched(self, told: Callable[[BusError], None]) -> Bus:
+        """Open the same door for somebody who counts errors: `told` gets each before it is raised."""
+        return Bus(self._client, self.prefix, self._address, self._guard, told)
 
     def alone(self) -> Bus:
         """Open the same door over one connection of its own, for somebody who must know when it is lost.
@@ -117,7 +139,7 @@ class Bus:
             **{**pool.connection_kwargs, "retry": Retry(NoBackoff(), retries=0)},
         )
         client = Redis(connection_pool=once, single_connection_client=True)
-        return Bus(client, self.prefix, self._address, self._guard)
+        return Bus(client, self.prefix, self._address, self._guard, self._told)
 
     async def call(self, script: str, args: Sequence[Argument]) -> Any:
         """Run a script of this package by its name. Its one key is the prefix, which the others share.
@@ -155,18 +177,26 @@ class Bus:
         """Turn redis-py's errors into this package's, naming server and user and never the password."""
         try:
             yield
-        except AuthenticationError as error:
-            raise CredentialsRefusedError(f"{self._address} does not accept the credentials") from error
-        except (ConnectionError, TimeoutError, OSError) as error:
-            raise BusUnavailableError(
-                f"{self._address} cannot be reached: {error or 'no answer in time'}"
-            ) from error
-        except NoPermissionError as error:
-            raise NotPermittedError(f"{self._address} is not allowed to: {error}") from error
-        except NoScriptError as error:
-            raise _ScriptUnknownError(str(error)) from error
-        except RedisError as error:
-            raise BusError(f"{self._address}: {error}") from error
+        except (RedisError, OSError) as error:
+            meaning = self._meaning(error)
+            if not isinstance(meaning, _ScriptUnknownError):  # which is loaded, and asked for once more
+                self._told(meaning)
+            raise meaning from error
+
+    def _meaning(self, error: RedisError | OSError) -> BusError:
+        match error:
+            case AuthenticationError():
+                return CredentialsRefusedError(f"{self._address} does not accept the credentials")
+            case ConnectionError() | TimeoutError() | OSError():
+                return BusUnavailableError(
+                    f"{self._address} cannot be reached: {error or 'no answer in time'}"
+                )
+            case NoPermissionError():
+                return NotPermittedError(f"{self._address} is not allowed to: {error}")
+            case NoScriptError():
+                return _ScriptUnknownError(str(error))
+            case _:
+                return BusError(f"{self._address}: {error}")
 
 
 def _address(url: str) -> str:

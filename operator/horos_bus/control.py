@@ -208,6 +208,18 @@ class Control:
         position, length = await self._bus.call("place", [agent])
         return Place(position, length) if position else None
 
+    async def tell_limit(self, limit: int | None) -> None:
+        """Tell people how many pods the namespace may have (None: any number); writes only a change."""
+        if limit == await self.limit():
+            return
+        value = () if limit is None else (limit,)
+        await self._bus.command("DEL" if limit is None else "SET", self._bus.keys.limit, *value)
+
+    async def limit(self) -> int | None:
+        """How many pods the namespace may have, as the operator told it last; None = any number."""
+        found = await self._bus.command("GET", self._bus.keys.limit)
+        return None if found is None else int(found)
+
     async def dirty(self) -> list[str]:
         """Pop the agents whose status may have changed; look at each of them after this call."""
         marked = await self._bus.command("ZRANGE", self._bus.keys.dirty, 0, -1)

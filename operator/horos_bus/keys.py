@@ -13,6 +13,7 @@ class Keys:
         self.doorbell = f"{prefix}doorbell"
         self.queue = f"{prefix}queue"
         self.crowded = f"{prefix}crowded"
+        self.limit = f"{prefix}limit"
         self.requests = f"{prefix}requests"
 
     def state(self, agent: str) -> str:

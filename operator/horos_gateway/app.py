@@ -10,27 +10,37 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from horos_api import metrics as words
 from horos_bus.connection import Bus
 from horos_gateway.auth import Authority, Verb
 from horos_gateway.backend import Backend
 from horos_gateway.decisions import Decisions
 from horos_gateway.event_hub import EventHub
+from horos_gateway.metrics import Metrics
 from horos_gateway.openapi import openapi_document
+from horos_gateway.pool import Pool
+from horos_gateway.pool_routes import POOL_OPERATIONS
 from horos_gateway.problems import HANDLERS
 from horos_gateway.routes import API, OPERATIONS, Operation, Services
 from horos_gateway.settings import Settings
 from horos_gateway.tool_routes import TOOL_OPERATIONS
 from horos_gateway.window import window_routes
 
-ALL: Final = (*OPERATIONS, *TOOL_OPERATIONS)
+ALL: Final = (*OPERATIONS, *POOL_OPERATIONS, *TOOL_OPERATIONS)
 
 
 def gateway_app(settings: Settings) -> Starlette:
-    """Build the application; Redis is reached with the first request. `app.state.hub` can end all streams."""
-    bus = Bus.open(settings.redis_url, "")
+    """Build the application; Redis is reached with the first request. `app.state.hub` can end all streams.
+
+    `app.state.metrics` is what it counts.
+    """
+    metrics = Metrics()
+    bus = Bus.open(settings.redis_url, "").watched(metrics.bus_failed)
     backend = Backend(bus, settings.install)
     hub = EventHub(backend.event_stream, settings.heartbeat_seconds)
-    services = Services(Authority(settings.token.get_secret_value()), backend, Decisions(backend), hub)
+    authority = Authority(settings.token.get_secret_value())
+    services = Services(authority, backend, Decisions(backend), Pool(backend), hub, metrics)
+    metrics.read(words.STREAMS, hub.watchers)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -46,13 +56,14 @@ def gateway_app(settings: Settings) -> Starlette:
             Route("/readyz", _readiness(services), methods=["GET"]),
             Route(f"{API}/openapi.json", _openapi(services), methods=["GET"]),
             *(_route(operation, services) for operation in ALL),
-            *window_routes(services.authority),
+            *window_routes(authority),
         ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.hub = services.hub
+    app.state.metrics = metrics
     return app
 
 

@@ -7,31 +7,30 @@ from typing import Any
 import orjson
 
 from horos_api.agent_state import AgentState
-from horos_api.messages import Message, NewMessage, SendOutcome
+from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP, key_prefix
 from horos_api.resources import OperatingMode
 from horos_api.server_report import read_report
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
-from horos_bus.records import AgentView, DeadLetter
+from horos_bus.operating import Place
+from horos_bus.records import AgentView
 from horos_bus.sender import reply, send
+from horos_gateway.agent_bodies import agent_body, agent_fields, dead_letter_body, inbox_body
 from horos_gateway.bodies import (
     AcceptedBody,
-    AgentBody,
     AgentDetailBody,
     AgentListBody,
     CancelledBody,
-    DeadLetterBody,
     DeadLettersBody,
     InboxBody,
-    InboxMessageBody,
     MessageBody,
     OrderedBody,
     RecordsBody,
     ReplyBody,
 )
-from horos_gateway.budget_bodies import budget_body, usage_body
+from horos_gateway.budget_bodies import budget_body
 from horos_gateway.inputs import Span
 from horos_gateway.problems import (
     InboxFullError,
@@ -42,7 +41,7 @@ from horos_gateway.problems import (
     TerminatedError,
 )
 from horos_gateway.server_bodies import ServersBody, servers_body
-from horos_gateway.stored_config import StoredSpec, read_spec
+from horos_gateway.stored_config import StoredConfig, read_config
 
 
 class Backend:
@@ -72,16 +71,22 @@ class Backend:
         """All agents of the namespace by name; none when there is no such namespace."""
         control = self.control(namespace)
         views = await control.views(sorted(await control.agents()))
-        return AgentListBody(items=[AgentBody(**_fields(view)) for view in views.values()])
+        places = places_of(await control.queue())
+        return AgentListBody(items=[agent_body(view, places.get(name)) for name, view in views.items()])
 
     async def agent(self, namespace: str, name: str) -> AgentDetailBody:
         """One agent with its threads; raises NotFoundError."""
         newest = await self.event_stream(namespace).last_id(name)
         view = await self.view(namespace, name)
-        threads = await self.control(namespace).threads(name)
-        spec = await self._spec(namespace, name)
-        budget = budget_body(spec.budget, view.usage.today, self._clock())
-        return AgentDetailBody(**_fields(view), threads=threads, budget=budget, newest=newest)
+        control = self.control(namespace)
+        config = await self._config(namespace, name)
+        return AgentDetailBody(
+            **agent_fields(view, await control.place(name)),
+            threads=await control.threads(name),
+            budget=budget_body(config.spec.budget, view.usage.today, self._clock()),
+            idle_seconds=config.idle_seconds,
+            newest=newest,
+        )
 
     async def send(self, namespace: str, name: str, mid: str, message: MessageBody) -> AcceptedBody:
         """Hand in a message once for each `mid`; raises NotFoundError and InboxFullError."""
@@ -127,7 +132,7 @@ class Backend:
         """What the agent has given up, the newest first; raises NotFoundError."""
         await self.view(namespace, name)
         found = await self.control(namespace).dead_letters(name)
-        return DeadLettersBody(items=[_dead_letter(each) for each in found])
+        return DeadLettersBody(items=[dead_letter_body(each) for each in found])
 
     async def reply(self, namespace: str, name: str, mid: str) -> ReplyBody:
         """The reply to a message.
@@ -146,13 +151,13 @@ class Backend:
         """What waits for an agent; raises NotFoundError."""
         await self.view(namespace, name)
         found = await self.control(namespace).inbox(name)
-        return InboxBody(items=[_inbox_message(each) for each in found])
+        return InboxBody(items=[inbox_body(each) for each in found])
 
     async def servers(self, namespace: str, name: str) -> ServersBody:
         """How the agent's tool servers are, as its process reported last; raises NotFoundError."""
         view = await self.view(namespace, name)
         report = read_report(await self.control(namespace).servers(name))
-        configured = (await self._spec(namespace, name)).servers
+        configured = (await self._config(namespace, name)).spec.servers
         return servers_body(report, configured, resident=bool(view.holder), now=self._clock())
 
     async def records(self, namespace: str, name: str, thread: str, span: Span) -> RecordsBody:
@@ -182,12 +187,17 @@ class Backend:
             raise no_agent(namespace, name)
         return view
 
-    async def _spec(self, namespace: str, name: str) -> StoredSpec:
+    async def _config(self, namespace: str, name: str) -> StoredConfig:
         bus = self._at(namespace)
-        return read_spec(await bus.command("GET", bus.keys.config(name)))
+        return read_config(await bus.command("GET", bus.keys.config(name)))
 
     def _at(self, namespace: str) -> Bus:
         return self._bus.at(key_prefix(self._install, namespace))
+
+
+def places_of(queue: list[str]) -> dict[str, Place]:
+    """Number the agents of a queue."""
+    return {name: Place(place, len(queue)) for place, name in enumerate(queue, 1)}
 
 
 def no_agent(namespace: str, name: str) -> NotFoundError:
@@ -199,46 +209,3 @@ def refuse_terminated(view: AgentView) -> None:
     """Raise TerminatedError for an agent that is over."""
     if view.state is AgentState.TERMINATED:
         raise TerminatedError(f"agent {view.name} was terminated: it takes no messages and no orders", "name")
-
-
-def _inbox_message(message: Message) -> InboxMessageBody:
-    return InboxMessageBody(
-        id=message.mid,
-        sender=message.sender,
-        thread=message.thread,
-        kind=message.kind,
-        text=message.body,
-    )
-
-
-def _dead_letter(letter: DeadLetter) -> DeadLetterBody:
-    message = letter.message
-    return DeadLetterBody(
-        id=letter.id,
-        message_id=message.mid,
-        sender=message.sender,
-        thread=message.thread,
-        kind=message.kind,
-        text=message.body,
-        reason=letter.reason,
-        run_id=letter.turn,
-        attempts=letter.attempts,
-    )
-
-
-def _fields(view: AgentView) -> dict[str, Any]:
-    return {
-        "name": view.name,
-        "state": view.state,
-        "resident": bool(view.holder),
-        "turn": view.turn,
-        "thread": view.thread,
-        "waiting": view.waiting,
-        "reason": view.reason,
-        "message": view.message,
-        "owed": view.owed,
-        "dead_letters": view.dead,
-        "approvals": view.approvals,
-        "cancelling": view.cancelling,
-        "usage": usage_body(view.usage),
-    }

@@ -1,5 +1,6 @@
 """The JSON that the gateway takes and gives; the OpenAPI document is made of these models."""
 
+from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
@@ -121,12 +122,45 @@ class UsageBody(WireBody):
     today: DayUsageBody | None = Field(description="What counts for the day's budget, once there is any.")
 
 
+class Residency(StrEnum):
+    """Whether an agent has a process."""
+
+    RESIDENT = "resident"
+    """A process has it."""
+    QUEUED = "queued"
+    """It needs a process and has none: it waits for a slot of the pool, or its pod is starting."""
+    HIBERNATED = "hibernated"
+    """No process has it and it needs none; the next message wakes it."""
+
+
+class QueueBody(WireBody):
+    """Where an agent stands in the pool's queue."""
+
+    position: int = Field(description="Its place: 1 gets the next slot.")
+    length: int = Field(description="How many agents are in the queue.")
+    since: str | None = Field(
+        description="Since when it needs a process (RFC 3339, UTC); null: it has not begun to work yet."
+    )
+
+
 class AgentBody(WireBody):
     """What an agent is doing at this moment."""
 
     name: str = Field(description="The agent's name.")
     state: AgentState = Field(description="What it is doing, whether or not it has a pod right now.")
-    resident: bool = Field(description="Whether a runtime holds it.")
+    residency: Residency = Field(
+        description="Whether a process has it (resident), it needs one and has none (queued: `queue` says "
+        "where it stands, or is null while its pod starts), or it needs none until the next message "
+        "(hibernated)."
+    )
+    resident: bool = Field(description="Whether `residency` is resident.")
+    queue: QueueBody | None = Field(
+        description="Its place in the pool's queue, while it is there; the operator tells it."
+    )
+    idle_since: str | None = Field(
+        description="Since when it has nothing to do (RFC 3339, UTC); null: it has, or nobody knows."
+    )
+    epoch: int = Field(description="Counts the processes that have had it, as in the event `resident`.")
     turn: str = Field(description="The open turn (its run id in events), or empty.")
     thread: str = Field(description="The thread of the open turn, or empty.")
     waiting: int = Field(description="Messages in its inbox, those of the open turn included.")
@@ -146,6 +180,10 @@ class AgentDetailBody(AgentBody):
 
     threads: list[str] = Field(description="The threads that it has a context for, by name.")
     budget: BudgetBody | None = Field(description="The day's budget, if its spec sets one.")
+    idle_seconds: int | None = Field(
+        description="After so many seconds without a turn it hibernates; 0: only when somebody else needs "
+        "its slot; null: not known."
+    )
     newest: str = Field(description="Id of its newest event before this was told: watch from here on.")
 
 

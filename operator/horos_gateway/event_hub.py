@@ -96,6 +96,10 @@ class EventHub:
         for key in list(self._watched):
             self._forget(key)
 
+    def watchers(self) -> int:
+        """How many feeds are open."""
+        return sum(len(watched.feeds) for watched in self._watched.values())
+
     @contextmanager
     def watching(self, namespace: str, agent: str, newest: str) -> Iterator[Feed]:
         """Open a feed of the events from now on; `newest` is the newest one's id, seen before this call."""

@@ -73,6 +73,18 @@ class NoTurnError(ProblemError):
     status, kind, title = 409, "no-turn", "No such turn is open"
 
 
+class SuspendedError(ProblemError):
+    """The agent may have no process."""
+
+    status, kind, title = 409, "suspended", "The agent is suspended"
+
+
+class QueuedError(ProblemError):
+    """The agent waits for a process and has none to give up."""
+
+    status, kind, title = 409, "queued", "The agent has no process"
+
+
 class DecidedError(ProblemError):
     """Somebody, or the deadline, was first and decided otherwise."""
 

@@ -29,6 +29,8 @@ from horos_gateway.bodies import (
 )
 from horos_gateway.decisions import Decisions
 from horos_gateway.event_hub import EventHub
+from horos_gateway.metrics import Metrics
+from horos_gateway.pool import Pool
 from horos_gateway.sse import Watch, event_response
 
 API: Final = "/api/v1"
@@ -44,7 +46,9 @@ class Services:
     authority: Authority
     backend: Backend
     decisions: Decisions
+    pool: Pool
     hub: EventHub
+    metrics: Metrics
 
 
 Handler: TypeAlias = Callable[[Request, Services], Awaitable[Response]]
@@ -89,9 +93,12 @@ async def get_agent(request: Request, services: Services) -> Response:
 async def send_message(request: Request, services: Services) -> Response:
     """Send a message to an agent. Repeat with the same Idempotency-Key when in doubt: it is taken once."""
     namespace, agent = inputs.namespace_of(request), inputs.agent_of(request)
-    mid = inputs.message_id_for(request, agent)
-    message = await inputs.message_of(request)
-    return json_response(await services.backend.send(namespace, agent, mid, message), 202)
+    with services.metrics.sending() as accepted:
+        mid = inputs.message_id_for(request, agent)
+        message = await inputs.message_of(request)
+        body = await services.backend.send(namespace, agent, mid, message)
+        accepted(body.duplicate)
+    return json_response(body, 202)
 
 
 async def get_inbox(request: Request, services: Services) -> Response:
@@ -154,7 +161,7 @@ async def watch_events(request: Request, services: Services) -> Response:
         thread=inputs.thread_in_query(request),
         after=inputs.after_of(request),
     )
-    return await event_response(watch, services.backend, services.hub)
+    return await event_response(watch, services.backend, services.hub, services.metrics)
 
 
 def json_response(body: BaseModel, status: int = 200) -> Response:

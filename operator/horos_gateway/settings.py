@@ -25,6 +25,9 @@ class Settings(BaseModel):
     token: SecretStr = Field(min_length=TOKEN_LENGTH, description="What a caller must show.")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Where scrapers read metrics, without a token."
+    )
     heartbeat_seconds: float = Field(
         default=15,
         gt=0,

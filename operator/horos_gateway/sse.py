@@ -14,6 +14,7 @@ from horos_bus.event_stream import EventStream
 from horos_bus.records import StoredEvent
 from horos_gateway.backend import Backend
 from horos_gateway.event_hub import UNREADABLE, EventHub, Feed
+from horos_gateway.metrics import Metrics
 
 RETRY: Final = b"retry: 1000\n\n"
 """How many milliseconds an EventSource waits before it connects again."""
@@ -42,9 +43,11 @@ class Watch:
 class EventResponse(StreamingResponse):
     """The stream itself; it watches from its first byte until its last, however it ends."""
 
-    def __init__(self, watch: Watch, stream: EventStream, hub: EventHub, newest: str) -> None:
+    def __init__(
+        self, watch: Watch, stream: EventStream, hub: EventHub, newest: str, metrics: Metrics
+    ) -> None:
         super().__init__((), media_type="text/event-stream", headers=HEADERS)
-        self._watcher = _Watcher(watch, stream, watch.after or newest)
+        self._watcher = _Watcher(watch, stream, watch.after or newest, metrics)
         self._hub = hub
         self._newest = newest
 
@@ -56,19 +59,20 @@ class EventResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def event_response(watch: Watch, backend: Backend, hub: EventHub) -> Response:
+async def event_response(watch: Watch, backend: Backend, hub: EventHub, metrics: Metrics) -> Response:
     """Begin the stream; raises NotFoundError when there is no such agent."""
     newest = await backend.newest_event(watch.namespace, watch.agent)
-    return EventResponse(watch, backend.event_stream(watch.namespace), hub, newest)
+    return EventResponse(watch, backend.event_stream(watch.namespace), hub, newest, metrics)
 
 
 class _Watcher:
     """One stream's place in the events."""
 
-    def __init__(self, watch: Watch, stream: EventStream, after: str) -> None:
+    def __init__(self, watch: Watch, stream: EventStream, after: str, metrics: Metrics) -> None:
         self.watch = watch
         self._stream = stream
         self._after = after
+        self._metrics = metrics
 
     async def body(self, feed: Feed) -> AsyncIterator[bytes]:
         """Yield the bytes of the stream; it ends early when the events cannot be read."""
@@ -89,8 +93,10 @@ class _Watcher:
                     yield part
                 yield CAUGHT_UP
             events = await feed.take()
-            if part := self._frames([e for e in events if _position(e.id) > _position(self._after)]):
+            fresh = [e for e in events if _position(e.id) > _position(self._after)]
+            if part := self._frames(fresh):
                 yield part
+                self._metrics.written(fresh[0].id)
             if events or feed.behind:
                 continue
             if feed.ended:

@@ -25,13 +25,16 @@ class StoredSpec(BaseModel):
         return [each.name for each in self.tools.servers]
 
 
-class _Config(BaseModel):
+class StoredConfig(BaseModel):
+    """What the gateway tells of an agent's configuration."""
+
     spec: StoredSpec = Field(default_factory=StoredSpec)
+    idle_seconds: int | None = Field(None, alias="idleSeconds")
 
 
-def read_spec(config: bytes | None) -> StoredSpec:
+def read_config(config: bytes | None) -> StoredConfig:
     """Read a stored configuration. One of another version says nothing: conditions and runtime tell that."""
     try:
-        return _Config.model_validate_json(config or b"{}").spec
+        return StoredConfig.model_validate_json(config or b"{}")
     except ValidationError:
-        return StoredSpec()
+        return StoredConfig()

@@ -8,7 +8,8 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel
 
-from horos_api.resources import Agent, AgentSpec, ModelSpec, OperatingMode, ToolsSpec
+from horos_api.resources import IDLE_SECONDS, Agent, AgentSpec, ModelSpec, OperatingMode, ToolsSpec
+from horos_operator.agent_pools import AgentPoolFacts
 from horos_operator.facts import AgentFacts
 from horos_operator.models import Configs, resolve
 from horos_operator.pods import Asked, Incarnation, desired_pod
@@ -16,7 +17,8 @@ from horos_operator.settings import Settings
 from horos_operator.tool_servers import ToolServers, resolve_servers
 
 _OF_THE_POD: Final = {"image", "image_pull_secrets", "env", "node_selector", "tolerations", "resources"}
-"""Fields that only the pod is made from; the runtime has no use for them."""
+_OF_THE_POOL: Final = {"priority", "idle_seconds", "parent_name"}
+"""Fields that the operator decides by; the runtime has no use for either."""
 
 NO_CONFIGS: Final[Configs] = MappingProxyType({})
 NO_SERVERS: Final[ToolServers] = MappingProxyType({})
@@ -64,11 +66,20 @@ class AgentFactory:
         return Agent.from_manifest({"metadata": metadata, "spec": plain})
 
     def wanted(
-        self, spec: AgentSpec, configs: Configs = NO_CONFIGS, servers: ToolServers = NO_SERVERS
+        self,
+        spec: AgentSpec,
+        configs: Configs = NO_CONFIGS,
+        servers: ToolServers = NO_SERVERS,
+        pool: AgentPoolFacts | None = None,
     ) -> Asked:
-        """Fill in a spec from the ModelConfigs and the ToolServers of its namespace."""
+        """Fill in a spec from the ModelConfigs, the ToolServers and the AgentPool of its namespace."""
+        idle = pool.spec.idle_seconds if pool and pool.spec else IDLE_SECONDS
         return Asked(
-            spec, resolve(spec, configs, self._settings), resolve_servers(spec, servers), self._settings
+            spec=spec,
+            models=resolve(spec, configs, self._settings),
+            servers=resolve_servers(spec, servers),
+            settings=self._settings,
+            idle_seconds=idle if spec.idle_seconds is None else spec.idle_seconds,
         )
 
     def pod(self, agent: AgentFacts, wanted: Asked, life: Incarnation) -> dict[str, Any]:
@@ -78,11 +89,14 @@ class AgentFactory:
     def config(self, agent: AgentFacts, wanted: Asked) -> bytes:
         """Build what the runtime reads from the bus: JSON with `generation` and `spec` as said.
 
-        `models` and `servers` are what the spec says of them, filled in.
+        `idleSeconds`, `models` and `servers` are what the spec says of them, filled in.
         """
-        plain = wanted.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD)
+        plain = wanted.spec.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD | _OF_THE_POOL
+        )
         stored = {
             "generation": agent.generation,
+            "idleSeconds": wanted.idle_seconds,
             "spec": plain,
             "models": [_dumped(each) for each in wanted.models.choices],
             **({"servers": [_dumped(each) for each in wanted.servers]} if wanted.servers else {}),

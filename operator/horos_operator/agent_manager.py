@@ -70,6 +70,8 @@ class AgentManager:
                 await self._let_go(agent)
             case actions.CreatePod(body=body):
                 await self.start(body)
+            case actions.DeletePod(pod=pod, force=True):
+                await self.write_off(pod)
             case actions.DeletePod(pod=pod):
                 await self.stop(pod)
             case actions.Reap(token=token, pod=name):
@@ -105,6 +107,13 @@ class AgentManager:
         """Delete this very pod; its runtime gets its grace period to leave."""
         await self.cluster.delete_pod(pod)
 
+    async def write_off(self, pod: PodFacts) -> None:
+        """Delete a pod whose node does not answer; should its process live, it will find itself fenced."""
+        log.warning("%s/%s is written off (node %s)", pod.namespace, pod.name, pod.node)
+        await self.cluster.delete_pod(pod, force=True)
+        # It is gone with the answer: what follows must not see it for as long as no event has told.
+        self.caches.drop_pod(pod)
+
     async def pause(self, namespace: str, name: str) -> None:
         """Let an agent finish its turn and give up its pod; its messages are kept."""
         await self.control(namespace).ctl(name, "pause")
@@ -133,8 +142,15 @@ class AgentManager:
             )
             log.info("%s: operatingMode is %s now (asked for at the gateway)", about, order.mode)
         except (OutdatedError, RefusedError) as error:
+            if isinstance(error, OutdatedError) and await self._is_still_there(namespace, order):
+                raise  # somebody else changed it at the same moment: the order is still good
             log.warning("%s: operatingMode %s is not possible: %s", about, order.mode, error.message)
         await self.control(namespace).done(order.id)
+
+    async def _is_still_there(self, namespace: str, order: Order) -> bool:
+        """Ask the API server itself whether it is the same Agent still."""
+        there = await self.cluster.agent(namespace, order.agent)
+        return there is not None and there.uid == order.uid
 
     async def reap(self, agent: AgentFacts, token: str, pod_name: str) -> None:
         """Clear the holder, after the API server itself has said that its pod is gone or dead."""
@@ -170,12 +186,13 @@ class AgentManager:
         key = (agent.namespace, agent.name)
         match action:
             case actions.CreateKeys():
+                await self._make_sure_it_is_there(agent, "keys would stay for ever")
                 outcome = await control.create(agent.name, agent.uid)
                 if outcome == "EXISTS":
                     raise LookAgainError("another life has the name on the bus")
             case actions.DeleteKeys(uid=uid):
                 if uid != agent.uid:
-                    await self._make_sure_it_is_gone(agent, uid)
+                    await self._make_sure_it_is_there(agent, f"the keys of {uid} stay")
                 await control.delete(agent.name, uid)
                 self._configured.pop(key, None)
             case actions.Configure(config=config, request_seconds=seconds):
@@ -188,11 +205,11 @@ class AgentManager:
             case actions.Steer(op=op):
                 await self._steer(agent, op)
 
-    async def _make_sure_it_is_gone(self, agent: AgentFacts, uid: str) -> None:
-        """A cache that lags behind takes a later life for an earlier one, and keys do not come back."""
+    async def _make_sure_it_is_there(self, agent: AgentFacts, else_: str) -> None:
+        """A cache that lags behind takes a later life for an earlier one, and a list may be an old one."""
         fresh = await self._ask_again(agent)
         if fresh is None or fresh.uid != agent.uid:
-            raise LookAgainError(f"the Agent was replaced meanwhile; the keys of {uid} stay")
+            raise LookAgainError(f"the Agent has gone or was replaced meanwhile; {else_}")
 
     async def _steer(self, agent: AgentFacts, op: Literal["pause", "resume", "evict", "terminate"]) -> None:
         match op:

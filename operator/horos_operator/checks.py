@@ -1,6 +1,6 @@
 """Why an agent is as it is: for each condition an ordered list of pure checks, the first that speaks wins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeAlias
 
 from horos_api.agent_state import AgentState
@@ -115,7 +115,7 @@ def _resident(case: Situation) -> Verdict | None:
     pod, view = case.holder, case.seen.bus.view
     if pod is None or pod.deleting:
         return None
-    if view is not None and view.evict:
+    if view is not None and view.evict and case.outdated:
         return yes(Reason.REPLACING, f"pod {pod.name} finishes its turn, then a new one follows")
     return yes(Reason.RESIDENT, f"pod {pod.name} has claimed the inbox")
 
@@ -135,19 +135,69 @@ def _crashed(case: Situation) -> Verdict | None:
     if case.starting is None or not case.starting.failures:
         return None
     # The failed pod had to give up its name to this one: what it said is in the status only.
+    return _told_before(case, {Reason.CONTAINER_CRASHED})
+
+
+def _gave_up(case: Situation) -> Verdict | None:
+    """Its pod had to make room: what kept it from starting may do so still."""
+    trouble, gone = case.seen.gave_up, case.starting is None or case.starting.deleting
+    if trouble is None or case.holder or not gone or trouble[0] not in _TROUBLES:
+        return None
+    return no(Reason(trouble[0]), trouble[1])
+
+
+def _told_before(case: Situation, reasons: Collection[Reason]) -> Verdict | None:
     for condition in case.agent.status.get("conditions") or ():
-        if (
-            condition.get("type") == ConditionType.READY
-            and condition.get("reason") == Reason.CONTAINER_CRASHED
-        ):
-            return no(Reason.CONTAINER_CRASHED, condition.get("message", ""))
+        if condition.get("type") == ConditionType.READY and condition.get("reason") in reasons:
+            return no(Reason(condition["reason"]), condition.get("message", ""))
     return None
+
+
+def _hibernated(case: Situation) -> Verdict | None:
+    if case.cause is not None or case.holder or case.starting or not case.was_claimed:
+        return None
+    return yes(Reason.HIBERNATED, "it has nothing to do and no pod; a message brings one")
+
+
+def _queued(case: Situation) -> Verdict | None:
+    if case.cause is None or case.seen.slot or case.holder or case.starting:
+        return None
+    return no(Reason.QUEUED, case.seen.queued)
+
+
+def _ready_but_queued(case: Situation) -> Verdict | None:
+    """Nobody has to help an agent that was well and waits for its turn; of a new one that is not known."""
+    waiting = _queued(case)
+    return yes(waiting.reason, waiting.message) if waiting and case.was_claimed else waiting
+
+
+def _starting_again(case: Situation) -> Verdict | None:
+    if not case.was_claimed:
+        return None
+    if case.holder is not None:
+        return yes(
+            Reason.RESIDENT, f"pod {case.holder.name} is leaving; another one follows when it is needed"
+        )
+    message = f"pod {case.starting.name} is starting" if case.starting else "its pod is being made"
+    return yes(Reason.STARTING, message)
 
 
 def _starting(case: Situation) -> Verdict:
     if case.starting is not None:
         return no(Reason.STARTING, f"pod {case.starting.name} has not claimed the inbox yet")
     return no(Reason.STARTING, "its pod is being made")
+
+
+_TROUBLES: Final = frozenset(
+    {
+        Reason.SECRET_MISSING,
+        Reason.CONFIG_MAP_MISSING,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.CONTAINER_STUCK,
+        Reason.UNSCHEDULABLE,
+    }
+)
+"""What a pod may wait for in vain."""
 
 
 _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
@@ -171,7 +221,9 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
         _has_a_pod,
         _invalid_spec,
         _bus_unavailable,
+        _hibernated,
         _crashed,
+        _queued,
         _starting,
     ),
     ConditionType.READY: (
@@ -188,7 +240,11 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
         _pod_refused,
         _unschedulable,
         _pod_trouble,
+        _gave_up,
         _crashed,
+        _hibernated,
+        _ready_but_queued,
+        _starting_again,
         _starting,
     ),
 }

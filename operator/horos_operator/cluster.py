@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from horos_api.resources import OperatingMode
+from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.model_configs import ModelConfigFacts
 from horos_operator.tool_servers import ToolServerFacts
@@ -13,6 +14,7 @@ class ClusterError(Exception):
     """The cluster could not do what was asked; `message` is for a person. Trying again may help.
 
     ├── NameTakenError   something of this name exists
+    ├── NoRoomError      a quota leaves no room for it now
     ├── NotLeadingError  it was not even asked: another operator may lead by now
     ├── OutdatedError    the object has changed or gone since it was seen
     └── RefusedError     it was understood and refused: admission, quota, rights, a field
@@ -28,6 +30,14 @@ class ClusterError(Exception):
 
 class NameTakenError(ClusterError):
     """Something of this name exists already."""
+
+
+class NoRoomError(ClusterError):
+    """A quota leaves no room for it now; `why` says so in words that do not change with its counts."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class NotLeadingError(ClusterError):
@@ -59,6 +69,14 @@ class Cluster(Protocol):
 
     async def tool_servers(self) -> Sequence[ToolServerFacts]:
         """List every ToolServer; none where the cluster does not know the kind yet."""
+        ...
+
+    async def agent_pools(self) -> Sequence[AgentPoolFacts]:
+        """List every AgentPool; none where the cluster does not know the kind yet."""
+        ...
+
+    async def quotas(self) -> Sequence[QuotaFacts]:
+        """List every ResourceQuota that the operator made for an AgentPool."""
         ...
 
     async def agent(self, namespace: str, name: str) -> AgentFacts | None:
@@ -98,12 +116,33 @@ class Cluster(Protocol):
         """Write the status as the operator's own; OutdatedError when the ToolServer is gone."""
         ...
 
-    async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
-        """Create a pod; NameTakenError when there is one of this name, RefusedError with the reason."""
+    async def write_agent_pool_status(
+        self, pool: AgentPoolFacts, status: Mapping[str, Any]
+    ) -> AgentPoolFacts:
+        """Write the status as the operator's own; OutdatedError when the AgentPool is gone."""
         ...
 
-    async def delete_pod(self, pod: PodFacts) -> None:
-        """Delete this very pod (by uid); it is no error when it is gone."""
+    async def create_quota(self, body: Mapping[str, Any]) -> QuotaFacts:
+        """Create a ResourceQuota; NameTakenError when there is one of this name, RefusedError."""
+        ...
+
+    async def change_quota(self, quota: QuotaFacts, body: Mapping[str, Any]) -> QuotaFacts:
+        """Bring this very ResourceQuota to what `body` says; OutdatedError when it is not as it was seen."""
+        ...
+
+    async def delete_quota(self, quota: QuotaFacts) -> None:
+        """Delete this very ResourceQuota (by uid); it is no error when it is gone."""
+        ...
+
+    async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
+        """Create a pod; NameTakenError when there is one of this name, NoRoomError, RefusedError."""
+        ...
+
+    async def delete_pod(self, pod: PodFacts, *, force: bool = False) -> None:
+        """Delete this very pod (by uid); it is no error when it is gone.
+
+        `force`: without waiting for its node, which may be dead.
+        """
         ...
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from horos_bus.connection import BusError
+from horos_bus.connection import BusError, BusUnavailableError
+from horos_bus.doorbells import Doorbells
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.parts import Parts
+from horos_operator.pool_status import PoolStatuses
 from horos_operator.queue import Key
 from horos_operator.shared_status import tell_shared
 from horos_operator.status import QUIET_SECONDS
@@ -20,6 +22,7 @@ from horos_operator.status import QUIET_SECONDS
 WORKERS: Final = 8
 DIRTY_SECONDS: Final = 2.0
 CHORE_SECONDS: Final = 1.0
+POOL_SECONDS: Final = 1.0
 
 log = logging.getLogger("horos.operator")
 
@@ -31,6 +34,9 @@ def duties(parts: Parts) -> dict[str, Callable[[], Awaitable[None]]]:
         "dirty": lambda: _dirty(parts),
         "chores": lambda: _chores(parts),
         "shared-statuses": lambda: _shared_statuses(parts),
+        "doorbells": lambda: _doorbells(parts),
+        "pools": lambda: _pools(parts),
+        "pool-statuses": lambda: _pool_statuses(parts),
         **several,
     }
 
@@ -44,8 +50,10 @@ async def whenever_leading(parts: Parts, duty: Callable[[], Awaitable[None]]) ->
 def begin_to_lead(parts: Parts) -> None:
     """Look at everything again: what this process remembers may have been changed by another leader."""
     parts.manager.forget()
+    parts.pools.forget()
+    parts.witness.begin(time.time())
     for key in sorted(parts.caches.keys()):
-        parts.queue.add(key)
+        parts.queue.add(key, urgent=False)
 
 
 async def _work(parts: Parts) -> None:
@@ -57,18 +65,21 @@ async def _work(parts: Parts) -> None:
 
 async def _pass(parts: Parts, key: Key) -> None:
     try:
-        again = await parts.reconciler.look(key)
+        with parts.witness.metrics.passing():
+            again = await parts.reconciler.look(key)
     except (NotLeadingError, asyncio.CancelledError):
         # Whoever leads next looks at everything, so nothing has to be remembered here.
         parts.queue.done(key)
         raise
     except (ClusterError, BusError) as error:
         delay = parts.queue.failed(key)
+        parts.reconciler.failed(key, delay)
         if isinstance(error, ClusterError):
             parts.queue.rest(error.retry_after)
         log.warning("%s/%s: %s; looking again in %.1f s", *key, error, delay)
     except Exception:
         delay = parts.queue.failed(key)
+        parts.reconciler.failed(key, delay)
         log.exception("%s/%s: the pass failed; looking again in %.1f s", *key, delay)
     else:
         parts.queue.done(key)
@@ -78,20 +89,53 @@ async def _pass(parts: Parts, key: Key) -> None:
 
 async def _dirty(parts: Parts) -> None:
     """Learn from the bus whose status has changed; a Redis that comes back is a reason to sweep."""
+    failed: set[str] = set()
     down = False
     while True:
-        try:
-            for namespace in sorted(parts.caches.namespaces()):
-                for name in await parts.manager.control(namespace).dirty():
-                    parts.queue.add((namespace, name))
-            if down:
-                parts.sweep_now.set()
-            down = False
-        except BusError as error:
-            if not down:
-                log.warning("the bus does not tell what changed: %s", error)
-            down = True
+        there = await _in_each_namespace(parts, _hear_of_dirty, "the bus does not tell what changed", failed)
+        if down and there:
+            parts.sweep_now.set()
+        down = not there
         await asyncio.sleep(DIRTY_SECONDS)
+
+
+async def _doorbells(parts: Parts) -> None:
+    """Hear who has gained work; all of it is looked at each second anyway."""
+    doorbells, down = Doorbells(parts.bus, parts.settings.install), False
+    try:
+        while True:
+            try:
+                await parts.pools.hear(doorbells)
+                down = False
+            except BusError as error:
+                if not down:
+                    log.warning("the doorbells cannot be heard: %s", error)
+                down = True
+                await asyncio.sleep(CHORE_SECONDS)
+    finally:
+        await doorbells.aclose()
+
+
+async def _pools(parts: Parts) -> None:
+    """Give out slots."""
+    while True:
+        await parts.pools.look()
+        await parts.pools.wait()
+
+
+async def _pool_statuses(parts: Parts) -> None:
+    """Keep the quotas of AgentPools, and tell how the pools stand."""
+    priority_class = parts.settings.agent_priority_class
+    statuses = PoolStatuses(parts.cluster, parts.caches, priority_class, parts.pools.standing)
+    while True:
+        await statuses.look()
+        await asyncio.sleep(POOL_SECONDS)
+
+
+async def _hear_of_dirty(parts: Parts, namespace: str) -> None:
+    for name in await parts.manager.control(namespace).dirty():
+        # Nobody waits for a status: who needs a pod is told by doorbells.
+        parts.queue.add((namespace, name), urgent=False)
 
 
 async def _shared_statuses(parts: Parts) -> None:
@@ -114,19 +158,39 @@ async def _shared_statuses(parts: Parts) -> None:
 
 async def _chores(parts: Parts) -> None:
     """Each second: deadlines, delayed messages, and orders from the gateway. Twice at once does no harm."""
-    told: set[str] = set()
+    failed: set[str] = set()
     while True:
-        for namespace in sorted(parts.caches.namespaces()):
-            try:
-                await _chores_of(parts, namespace)
-                told.discard(namespace)
-            except NotLeadingError:
-                raise
-            except (BusError, ClusterError) as error:
-                if namespace not in told:
-                    log.warning("%s: deadlines and orders have to wait: %s", namespace, error)
-                told.add(namespace)
+        await _in_each_namespace(parts, _chores_of, "deadlines and orders have to wait", failed)
         await asyncio.sleep(CHORE_SECONDS)
+
+
+async def _in_each_namespace(
+    parts: Parts, work: Callable[[Parts, str], Awaitable[None]], trouble: str, failed: set[str]
+) -> bool:
+    """Do it in one namespace after the other; `failed` are those where it did not work last time.
+
+    What agents and people leave on the bus of one namespace keeps no other from being served. False means
+    that there is no bus at all, which is not asked for once more in each namespace.
+    """
+    namespaces = parts.caches.namespaces()
+    failed &= namespaces
+    for namespace in sorted(namespaces):
+        known = namespace in failed
+        failed.add(namespace)
+        try:
+            await work(parts, namespace)
+            failed.discard(namespace)
+        except NotLeadingError:
+            raise
+        except (BusError, ClusterError) as error:
+            if not known:
+                log.warning("%s: %s: %s", namespace, trouble, error)
+            if isinstance(error, BusUnavailableError):
+                return False
+        except Exception:
+            if not known:
+                log.exception("%s: %s", namespace, trouble)
+    return True
 
 
 async def _chores_of(parts: Parts, namespace: str) -> None:

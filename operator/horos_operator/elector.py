@@ -21,6 +21,7 @@ from typing import Final, Protocol
 
 from horos_operator.cluster import ClusterError, NameTakenError, NotLeadingError, OutdatedError
 from horos_operator.leadership import Candidate, Lease, Look, Rules, Wait, Write, decide, released
+from horos_operator.supervision import guarded
 
 log = logging.getLogger("horos.operator")
 
@@ -122,10 +123,15 @@ class Elector:
         self._told = ""
 
     async def stand(self) -> None:
-        """Stand until cancelled, then give the Lease back. What acted must have ended before that."""
+        """Stand until cancelled, then give the Lease back. What acted must have ended before that.
+
+        Nothing else ends it: a leader would leave its Lease behind, which nobody could take before its time.
+        """
         try:
             while True:
-                await self._step()
+                if not await guarded("a step of the election", self._step):
+                    await self._pause()
+                    self._keep_up()
         finally:
             self._leadership.give_up()
             await self._release()

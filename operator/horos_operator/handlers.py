@@ -1,5 +1,8 @@
 """Kopf at the edge, the only file that knows it: watch events become cached facts and queued keys."""
 
+import asyncio
+import logging
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -7,58 +10,140 @@ from typing import Any, Final, TypeVar
 import kopf
 
 from horos_api.names import GROUP, LABEL_COMPONENT, VERSION
+from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts, quota_facts
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.observe import Caches
 from horos_operator.queue import Key
 from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
+from horos_operator.wakes import Wakes
 
 ERROR_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 2880)
 """A day of retries: with Kopf's own list the operator would end after 54 seconds without an API server."""
 
+ENDING_SECONDS: Final = 10.0
+"""How long Kopf may take to end: two seconds for events, five for what hangs."""
+CANCELLED_AT_MOST: Final = 5
+
 IDENTITY: Final[Any] = "horos-operator"
 """For Kopf's peering, which is off: else Kopf asks for the user's name, and a pod's 65532 has none."""
 
-SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts)
+log = logging.getLogger("horos.operator")
+
+SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts, AgentPoolFacts, QuotaFacts)
 
 
 @dataclass(frozen=True)
 class Watch:
     """Where events go: the caches first, then `changed` gets the key that needs a pass.
 
-    `heard` gets kind, uid and version of everything that was told, whether or not it is news.
+    `affected` gets the keys that something shared means something new for; they are many and can wait.
+    `heard` gets kind, uid and version of everything that was told, whether or not it is news. `wakes` is told
+    what may mean that somebody gets a slot.
     """
 
     caches: Caches
     changed: Callable[[Key], None]
     heard: Callable[[str, str, int], None]
+    wakes: Wakes
+    affected: Callable[[Key], None]
 
     def told(self, kind: str, seen: SeenT) -> SeenT:
         """Pass on that an event told of this object."""
         self.heard(kind, seen.uid, seen.version)
+        self.wakes.touch(seen.namespace)
         return seen
 
 
-async def watch(target: Watch, namespaces: tuple[str, ...]) -> None:
-    """Watch our kinds and agents' pods until SIGTERM or SIGINT; `namespaces` empty means all of them."""
-    await kopf.operator(
+async def watch(target: Watch, namespaces: tuple[str, ...], told: asyncio.Event) -> None:
+    """Watch our kinds and agents' pods until `told` is set; `namespaces` empty means all of them.
+
+    Raises whatever Kopf ends with, such as any error in a stream but 410, and may return before it is told.
+    """
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=_registry(target),
         settings=_settings(),
         standalone=True,
         identity=IDENTITY,
         clusterwide=not namespaces,
         namespaces=namespaces,
+        stop_flag=told,
     )
+    # Kopf takes the signals for itself, and says to nobody whether it was a signal that has ended it.
+    heed_signals(told)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(ENDING_SECONDS):
+            await kopf.run_tasks(tasks, ignored=others)
+    finally:
+        await _cancel(asyncio.all_tasks() - others)
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they end: in Python 3.11 some swallow the first time, and Kopf waits for ever."""
+    for _ in range(CANCELLED_AT_MOST):
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=1)
+    log.error("of the watches, %d tasks do not end", len(tasks))
+
+
+def heed_signals(told: asyncio.Event) -> None:
+    """Set `told` when the process is told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+
+
+class _NoBase(kopf.DiffBaseStorage):
+    """Keeps no last state of objects, which only handlers that we do not have are told of.
+
+    Kopf's own copies each object twice with every event, half of the operator's processor time.
+    """
+
+    def build(self, **_: Any) -> Any:
+        """Extract nothing."""
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        """Find nothing."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps no progress: handlers of events have none."""
+
+    def fetch(self, **_: Any) -> None:
+        """Find nothing."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Nothing is there."""
+
+    def touch(self, **_: Any) -> None:
+        """Nothing is to be woken."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """Nothing of ours is in it."""
+        return essence
 
 
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage, settings.persistence.progress_storage = _NoBase(), _NoProgress()
     settings.networking.error_backoffs = ERROR_BACKOFFS
     # Else Kopf kills the process ten minutes after it has ended, also when it was started again.
     settings.process.ultimate_exiting_timeout = None
     settings.watching.chunk_size = 500
     settings.watching.label_selectors["v1", "pods"] = f"{LABEL_COMPONENT}=agent"
+    settings.watching.label_selectors["v1", "resourcequotas"] = f"{LABEL_COMPONENT}=quota"
     return settings
 
 
@@ -74,27 +159,50 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
     async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("agents", agent_facts(event["object"]))
         gone = event["type"] == "DELETED"
-        target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
+        if gone or not target.caches.knows(seen):
+            target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def on_pod(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("pods", pod_facts(event["object"]))
-        if seen.agent:
-            gone = event["type"] == "DELETED"
+        gone = event["type"] == "DELETED"
+        if seen.agent and (gone or not target.caches.knows(seen)):
             target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
+            if gone or seen.dead:
+                target.wakes.free(seen.namespace)
 
     @kopf.on.event(GROUP, VERSION, "modelconfigs", registry=registry)
     async def on_model_config(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("modelconfigs", model_config_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_config(seen) if gone else target.caches.put_config(seen):
-            target.changed(key)
+            target.affected(key)
 
     @kopf.on.event(GROUP, VERSION, "toolservers", registry=registry)
     async def on_tool_server(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("toolservers", tool_server_facts(event["object"]))
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_server(seen) if gone else target.caches.put_server(seen):
-            target.changed(key)
+            target.affected(key)
 
+    _register_pools(registry, target)
     return registry
+
+
+def _register_pools(registry: kopf.OperatorRegistry, target: Watch) -> None:
+    @kopf.on.event(GROUP, VERSION, "agentpools", registry=registry)
+    async def on_agent_pool(event: Mapping[str, Any], **_: Any) -> None:
+        seen = target.told("agentpools", agent_pool_facts(event["object"]))
+        gone = event["type"] == "DELETED"
+        for key in target.caches.drop_pool(seen) if gone else target.caches.put_pool(seen):
+            target.affected(key)
+
+    @kopf.on.event("v1", "resourcequotas", registry=registry)
+    async def on_quota(event: Mapping[str, Any], **_: Any) -> None:
+        seen = target.told("resourcequotas", quota_facts(event["object"]))
+        if event["type"] == "DELETED":
+            target.caches.drop_quota(seen)
+        else:
+            target.caches.put_quota(seen)
+        if seen.used is not None and seen.used < (seen.allowed or 0):
+            target.wakes.free(seen.namespace)

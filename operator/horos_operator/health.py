@@ -1,4 +1,4 @@
-"""The operator's /healthz and /readyz: two fixed answers, too small for a web framework."""
+"""The operator's /healthz, /readyz and /metrics: three answers, too small for a web framework."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,8 @@ from typing import Final
 from horos_operator.vigil import Vigil
 
 REQUEST_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 30.0
+"""How long a scraper may take to read; with ten thousand agents there are megabytes."""
 
 
 class Health:
@@ -18,13 +20,13 @@ class Health:
     def __init__(self, clock: Callable[[], float], silence_seconds: float) -> None:
         self._clock = clock
         self._silence_seconds = silence_seconds
-        self._last_sweep = clock()
+        self._last_sweep = self._went_well = clock()
         self._problem = "the first sweep is not done"
         self.vigil = Vigil(clock)
 
     def swept(self) -> None:
         """A full sweep went well: Kubernetes and Redis answer."""
-        self._last_sweep = self._clock()
+        self._last_sweep = self._went_well = self._clock()
         self._problem = ""
 
     def attempted(self, problem: str) -> None:
@@ -35,6 +37,10 @@ class Health:
     def stuck(self, problem: str) -> None:
         """A sweep failed for a cause that only a new process can end: not ready, and in time not alive."""
         self._problem = problem
+
+    def sweep_age(self) -> float:
+        """Seconds since the last sweep that went well, or since the start."""
+        return self._clock() - self._went_well
 
     def answer(self, path: str) -> tuple[int, str]:
         """Status and text for one probe."""
@@ -47,26 +53,48 @@ class Health:
         if path == "/readyz":
             problem = self._problem or self.vigil.silent()
             return (503, problem) if problem else (200, "ok")
-        return 404, "try /healthz or /readyz"
+        return 404, "try /healthz, /readyz or /metrics"
 
 
-async def serve_health(health: Health, host: str, port: int) -> asyncio.Server:
-    """Start answering probes; the caller closes the server."""
+async def serve_health(
+    health: Health, host: str, port: int, metrics: Callable[[str], tuple[str, bytes]] | None = None
+) -> asyncio.Server:
+    """Start answering probes and scrapers; the caller closes the server.
+
+    `metrics` gets what a scraper accepts and gives a media type and the text.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                request = await reader.readuntil(b"\r\n\r\n")
-            parts = request.split(b" ", 2)
-            path = parts[1].decode("ascii", "replace") if len(parts) == 3 else ""
-            status, text = health.answer(path)
-            body = f"{text}\n".encode()
-            head = f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}\r\nContent-Type: text/plain\r\n"
-            writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-            await writer.drain()
+                path, accept = _asked(await reader.readuntil(b"\r\n\r\n"))
+            if path == "/metrics" and metrics is not None:
+                # In a thread: thousands of agents take their time, and probes do not wait.
+                status, (media_type, body) = 200, await asyncio.to_thread(metrics, accept)
+            else:
+                status, text = health.answer(path)
+                media_type, body = "text/plain", f"{text}\n".encode()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                writer.write(_head(status, media_type, len(body)) + body)
+                await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            pass  # a probe that gave up; the next one comes
+            pass  # somebody gave up; the next one comes
         finally:
             writer.close()
 
     return await asyncio.start_server(answer, host, port)
+
+
+def _asked(request: bytes) -> tuple[str, str]:
+    """Path without its query, and the value of the header Accept."""
+    first, *headers = request.decode("latin-1").split("\r\n")
+    words = first.split(" ")
+    path = words[1].partition("?")[0] if len(words) == 3 else ""
+    accept = (line.partition(":")[2] for line in headers if line.lower().startswith("accept:"))
+    return path, next(accept, "").strip()
+
+
+def _head(status: int, media_type: str, length: int) -> bytes:
+    reason = "OK" if status == 200 else "Error"
+    headers = f"Content-Type: {media_type}\r\nContent-Length: {length}\r\nConnection: close"
+    return f"HTTP/1.1 {status} {reason}\r\n{headers}\r\n\r\n".encode()

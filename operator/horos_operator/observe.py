@@ -1,21 +1,21 @@
 """What one pass knows: the caches that watch events fill, joined with what the bus says of the agent."""
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Final
 
 from horos_api.model_fields import ModelConfigSpec
 from horos_api.server_report import ServersReport
 from horos_api.tool_servers import ToolServerSpec
 from horos_bus.records import AgentView
+from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.model_configs import ModelConfigFacts, configs_used
 from horos_operator.models import Configs
+from horos_operator.pod_cache import Gone, PodCache
+from horos_operator.pool_cache import PoolCache
 from horos_operator.queue import Key
 from horos_operator.shared_objects import SharedCache, SharedFacts, SpecT
 from horos_operator.tool_servers import Heard, ToolServerFacts, ToolServers, servers_used
-
-REMEMBERED_UIDS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class Observation:
 
     `configs` and `servers` are the ModelConfigs and ToolServers of the agent's namespace by name. `refused`
     is the API server's message when it did not accept the pod of this generation.
+
+    `pool` is the AgentPool, None where there is no limit. `slot`: the agent may be given a pod now; else
+    `queued` is what it waits for, for a person. `give_up`: its pod does not get started, and others wait for
+    the slot; `gave_up`: reason and message of what was missing when that has happened, else None.
     """
 
     agent: AgentFacts | None
@@ -50,6 +54,11 @@ class Observation:
     refused: str = ""
     configs: Configs = field(default_factory=dict)
     servers: ToolServers = field(default_factory=dict)
+    pool: AgentPoolFacts | None = None
+    slot: bool = True
+    queued: str = ""
+    give_up: bool = False
+    gave_up: tuple[str, str] | None = None
 
 
 class Caches:
@@ -59,14 +68,15 @@ class Caches:
     """
 
     def __init__(self) -> None:
+        self._gone = Gone()
         self._agents: dict[Key, AgentFacts] = {}
-        self._pods: dict[Key, dict[str, PodFacts]] = {}
+        self._names: dict[str, set[str]] = defaultdict(set)
+        self._pods = PodCache(self._gone)
+        self.pools = PoolCache(self._gone)
         self._configs: SharedCache[ModelConfigSpec] = SharedCache(configs_used)
         self._servers: SharedCache[ToolServerSpec] = SharedCache(servers_used)
         self._heard: dict[Key, tuple[Heard, ...]] = {}
         self.revision = 0
-        self._gone: set[str] = set()
-        self._gone_order: deque[str] = deque()
 
     def agent(self, key: Key) -> AgentFacts | None:
         """The Agent, or None when there is none as far as we know."""
@@ -74,15 +84,31 @@ class Caches:
 
     def pods(self, key: Key) -> tuple[PodFacts, ...]:
         """The pods of an Agent, oldest first."""
-        return tuple(sorted(self._pods.get(key, {}).values(), key=lambda pod: (pod.created, pod.name)))
+        return self._pods.of(key)
+
+    def pods_within(self, namespace: str) -> list[PodFacts]:
+        """The pods of all agents of a namespace."""
+        return list(self._pods.within(namespace))
 
     def keys(self) -> set[Key]:
         """Every Agent that is known, or has pods."""
-        return {*self._agents, *self._pods}
+        return {*self._agents, *self._pods.keys()}
+
+    def agents_within(self, namespace: str) -> list[AgentFacts]:
+        """The Agents of a namespace."""
+        return [self._agents[namespace, name] for name in self._names.get(namespace, ())]
 
     def namespaces(self) -> set[str]:
         """Every namespace with Agents."""
-        return {namespace for namespace, _ in self._agents}
+        return {namespace for namespace, names in self._names.items() if names}
+
+    def knows(self, seen: AgentFacts | PodFacts) -> bool:
+        """Whether this very version is known already, since it was the answer to something of our own."""
+        if isinstance(seen, AgentFacts):
+            agent = self._agents.get((seen.namespace, seen.name))
+            return agent is not None and (agent.uid, agent.version) == (seen.uid, seen.version)
+        pods = self._pods.of((seen.namespace, seen.agent))
+        return any((pod.uid, pod.version) == (seen.uid, seen.version) for pod in pods)
 
     def put_agent(self, seen: AgentFacts) -> Key:
         """Remember an Agent. Versions grow over all Agents: late news of an earlier one is known as such."""
@@ -90,6 +116,7 @@ class Caches:
         known = self._agents.get(key)
         if seen.uid not in self._gone and (known is None or known.version <= seen.version):
             self._agents[key] = seen
+            self._names[seen.namespace].add(seen.name)
             same = known is not None and (known.uid, known.generation) == (seen.uid, seen.generation)
             self.revision += not same
         return key
@@ -100,9 +127,10 @@ class Caches:
         known = self._agents.get(key)
         if known is not None and known.uid == seen.uid:
             del self._agents[key]
+            self._names[seen.namespace].discard(seen.name)
             self._heard.pop(key, None)
             self.revision += 1
-        self._remember_gone(seen.uid)
+        self._gone.add(seen.uid)
         return key
 
     def configs(self, namespace: str) -> Configs:
@@ -167,7 +195,7 @@ class Caches:
 
     def _drop(self, cache: SharedCache[SpecT], seen: SharedFacts[SpecT]) -> set[Key]:
         known = cache.known(seen)
-        self._remember_gone(seen.uid)
+        self._gone.add(seen.uid)
         if known is None or known.uid != seen.uid:
             return set()
         cache.drop(seen)
@@ -188,29 +216,34 @@ class Caches:
 
     def put_pod(self, seen: PodFacts) -> Key:
         """Remember a pod."""
-        key = (seen.namespace, seen.agent)
-        if seen.uid not in self._gone:
-            pods = self._pods.setdefault(key, {})
-            known = pods.get(seen.uid)
-            if known is None or known.version <= seen.version:
-                pods[seen.uid] = seen
-        return key
+        return self._pods.put(seen)
 
     def drop_pod(self, seen: PodFacts) -> Key:
         """Forget a pod that is gone."""
-        key = (seen.namespace, seen.agent)
-        pods = self._pods.get(key, {})
-        pods.pop(seen.uid, None)
-        if not pods:
-            self._pods.pop(key, None)
-        self._remember_gone(seen.uid)
-        return key
+        return self._pods.drop(seen)
+
+    def put_pool(self, seen: AgentPoolFacts) -> set[Key]:
+        """Remember an AgentPool; returns the Agents that it means something new for."""
+        return self._keys_within(seen.namespace) if self.pools.put_pool(seen) else set()
+
+    def drop_pool(self, seen: AgentPoolFacts) -> set[Key]:
+        """Forget an AgentPool that is gone; returns the Agents that had it."""
+        return self._keys_within(seen.namespace) if self.pools.drop_pool(seen) else set()
+
+    def put_quota(self, seen: QuotaFacts) -> None:
+        """Remember a ResourceQuota of ours."""
+        self.pools.put_quota(seen)
+
+    def drop_quota(self, seen: QuotaFacts) -> None:
+        """Forget a ResourceQuota that is gone."""
+        self.pools.drop_quota(seen)
+
+    def _keys_within(self, namespace: str) -> set[Key]:
+        return {(namespace, name) for name in self._names.get(namespace, ())}
 
     def versions(self) -> dict[str, int]:
         """The version of everything that is known, by uid."""
-        agents = self._agents.values()
-        pods = (pod for pods_of_one in self._pods.values() for pod in pods_of_one.values())
-        everything = (agents, pods, self._configs, self._servers)
+        everything = (self._agents.values(), self._pods, self._configs, self._servers, self.pools)
         return {each.uid: each.version for of_a_kind in everything for each in of_a_kind}
 
     def uids(self) -> frozenset[str]:
@@ -224,20 +257,16 @@ class Caches:
         """
         missing = known_before - listed
         agents = [each for each in self._agents.values() if each.uid in missing]
-        pods = [each for of_one in self._pods.values() for each in of_one.values() if each.uid in missing]
+        pods = [each for each in self._pods if each.uid in missing]
         of_configs = [self.drop_config(each) for each in [*self._configs] if each.uid in missing]
+        of_pools = [self._keys_within(each) for each in self.pools.forget_missing(missing)]
         of_servers = [self.drop_server(each) for each in [*self._servers] if each.uid in missing]
-        return {
+        keys = {
             *(self.drop_agent(each) for each in agents),
             *(self.drop_pod(each) for each in pods),
-            *(key for keys in (*of_configs, *of_servers) for key in keys),
+            *(key for keys in (*of_configs, *of_servers, *of_pools) for key in keys),
         }
-
-    def _remember_gone(self, uid: str) -> None:
-        """An answer that was on its way when the object went must not bring it back."""
-        if uid in self._gone:
-            return
-        self._gone.add(uid)
-        self._gone_order.append(uid)
-        if len(self._gone_order) > REMEMBERED_UIDS:
-            self._gone.discard(self._gone_order.popleft())
+        # Never for good: were the list an old one, what lives would not be seen again.
+        for uid in missing:
+            self._gone.doubt(uid)
+        return keys

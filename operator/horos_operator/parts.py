@@ -1,17 +1,21 @@
 """What the loops of the operator's process share."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from horos_bus.connection import Bus
 from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import Cluster
 from horos_operator.elector import Leadership
 from horos_operator.health import Health
+from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
+from horos_operator.pools import PoolKeeper
 from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
+from horos_operator.wakes import Wakes
+from horos_operator.witness import Witness
 
 
 @dataclass
@@ -29,7 +33,10 @@ class Parts:
     queue: KeyQueue
     manager: AgentManager
     reconciler: Reconciler
+    pools: PoolKeeper
+    wakes: Wakes
     health: Health
     leadership: Leadership
     synced: asyncio.Event
     sweep_now: asyncio.Event
+    witness: Witness = field(default_factory=lambda: Witness(Metrics()))

@@ -1,12 +1,13 @@
 """The decision of one pass: what was observed in, what to change out. Pure: no clock, no requests."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from horos_api.agent_state import AgentState
 from horos_api.names import FINALIZER
 from horos_api.resources import AgentSpec, OperatingMode
+from horos_bus.records import AgentView
 from horos_operator.actions import (
     Action,
     AddFinalizer,
@@ -22,18 +23,18 @@ from horos_operator.actions import (
 )
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.lost_pods import seconds_to_loss, why_lost
+from horos_operator.needs import Cause, cause_of
 from horos_operator.observe import Observation
-from horos_operator.pod_troubles import lacks_bus_secret
+from horos_operator.pod_history import delay_after, failures_until, keep_until, last_ended
+from horos_operator.pod_troubles import is_waiting_in_vain, lacks_bus_secret
 from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, asked, changed_parts, pod_name
 
-KEEP_FAILED_SECONDS: Final = 600.0
-LONGEST_DELAY_SECONDS: Final = 300.0
-HEALTHY_LIFE_SECONDS: Final = 600.0
-"""A pod that lived this long before it failed starts the count of failures anew."""
-SHORT_LIFE_SECONDS: Final = 5.0
-"""A pod that ended well sooner than this is taken for a failure, or it could be made again without end."""
 CLAIM_LOOK_SECONDS: Final = 0.5
-"""No watch event tells of the claim, so look again soon after a container runs."""
+"""No watch event tells of the claim, so look again soon after a container runs that somebody waits to see."""
+GIVES_UP: Final = "what it waits for does not come, and others wait for its slot"
+EXIT_SECONDS: Final = 10.0
+"""How long a pod that has retired may take to exit while its agent has work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,25 @@ class _Life:
     holder: str = ""
     state: AgentState = AgentState.IDLE
     evict: bool = False
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One agent that shall exist, with everything the steps below look at."""
+    """One agent that shall exist, with everything the steps below look at.
+
+    `cause` is why it needs a pod, None when it needs none; `slot`: it may be given one; `give_up`: the one
+    that is starting gives its slot to somebody else.
+    """
 
     agent: AgentFacts
     wanted: Asked
     life: _Life
     pods: tuple[PodFacts, ...]
     now: float
+    cause: Cause | None
+    slot: bool
+    give_up: bool
 
     @property
     def spec(self) -> AgentSpec:
@@ -84,6 +93,17 @@ class _Case:
 
 def plan(seen: Observation, factory: AgentFactory) -> Plan:
     """Decide what one agent needs now. Once it is done and seen, the next plan has no actions."""
+    lost = {pod.uid: why for pod in seen.pods if (why := why_lost(pod, seen.now))}
+    there = tuple(pod for pod in seen.pods if pod.uid not in lost)
+    decided = _decide(replace(seen, pods=there), factory)
+    written_off = (DeletePod(pod, lost[pod.uid], force=True) for pod in seen.pods if pod.uid in lost)
+    looks = (decided.again, seconds_to_loss(there, seen.now))
+    return Plan(
+        (*written_off, *decided.actions), min((each for each in looks if each is not None), default=None)
+    )
+
+
+def _decide(seen: Observation, factory: AgentFactory) -> Plan:
     agent = seen.agent
     if agent is None:
         return Plan()
@@ -93,12 +113,17 @@ def plan(seen: Observation, factory: AgentFactory) -> Plan:
         # Whatever runs keeps running: an unreadable edit or a silent Redis is no reason to end it.
         return Plan()
     known = seen.bus.view if seen.bus.view and seen.bus.view.uid == agent.uid else None
-    life = _Life(known.epoch, known.holder, known.state, known.evict) if known else _Life()
+    life = _life(known) if known else _Life()
     mine = tuple(pod for pod in seen.pods if pod.owner_uid == agent.uid)
-    wanted = factory.wanted(agent.spec, seen.configs, seen.servers)
-    case = _Case(agent, wanted, life, mine, seen.now)
+    wanted = factory.wanted(agent.spec, seen.configs, seen.servers, seen.pool)
+    cause = cause_of(wanted, known)
+    case = _Case(agent, wanted, life, mine, seen.now, cause, seen.slot, seen.give_up)
     pods = _pods(case, factory)
     return Plan((*_registration(seen, case, factory), *_mode(case), *pods.actions), pods.again)
+
+
+def _life(view: AgentView) -> _Life:
+    return _Life(view.epoch, view.holder, view.state, view.evict, view.since)
 
 
 def _farewell(seen: Observation, agent: AgentFacts) -> Plan:
@@ -156,16 +181,16 @@ def _pods(case: _Case, factory: AgentFactory) -> Plan:
     if case.life.holder and holder is None:
         reap = (Reap(case.life.holder, pod_name(case.agent.name, case.life.epoch)),)
     fenced = tuple(
-        DeletePod(pod, "another incarnation took its place")
+        DeletePod(pod, "another incarnation took its place" if holder else "its life is over")
         for pod in case.pods
         if pod not in (holder, candidate)
         and not pod.dead
         and not pod.deleting
-        # One that runs while nobody holds the agent has just retired: it ends by itself.
-        and (holder is not None or not pod.running)
+        # One that runs while nobody holds the agent has just retired: it ends by itself, unless it hangs.
+        and (holder is not None or not (pod.running or pod.ended) or _hangs(case))
     )
     step = _replace(case, holder, candidate) if holder else _start(case, candidate, factory)
-    tidy = _tidy(case, candidate if case.running and not holder else None, claimed=holder is not None)
+    tidy = _tidy(case, candidate if case.cause and not holder else None)
     again = min((each for each in (step.again, tidy.again) if each is not None), default=None)
     return Plan((*reap, *fenced, *step.actions, *tidy.actions), again)
 
@@ -183,24 +208,47 @@ def _replace(case: _Case, holder: PodFacts, candidate: PodFacts | None) -> Plan:
     return Plan(tuple(actions))
 
 
+def _hangs(case: _Case) -> bool:
+    """Whether the agent has had work for so long that a pod of its last life should have gone."""
+    return case.cause is Cause.WORK and 0 < case.life.since < case.now - EXIT_SECONDS
+
+
 def _start(case: _Case, candidate: PodFacts | None, factory: AgentFactory) -> Plan:
-    """No pod holds the agent: it gets one, unless it is suspended or the last one failed too lately."""
+    """No pod holds the agent: it gets one if it needs it and has a slot."""
     if candidate is not None and not candidate.dead:
         return _keep_waiting(case, candidate)
-    if not case.running or (candidate is not None and candidate.deleting):
+    if not case.cause:
         return Plan()
-    last = _last_ended(case.pods)
-    failures = _failures(last) if last else 0
+    if any(not pod.dead for pod in case.pods):
+        # One that exits counts: it takes a slot until it has ended, which its event tells.
+        return Plan((), EXIT_SECONDS)
+    if not case.slot or (candidate is not None and candidate.deleting):
+        return Plan()
+    return _make(case, case.cause, candidate, factory)
+
+
+def _make(case: _Case, cause: Cause, candidate: PodFacts | None, factory: AgentFactory) -> Plan:
+    """Make a pod, unless the last one failed too lately."""
+    last = last_ended(case.pods)
+    failures = failures_until(last, case.life.epoch) if last else 0
     same = last is not None and last.asked == asked(case.wanted) and not _lacking(case, last)
     if last is not None and last.ended is not None and failures and same:
-        wait = last.ended.at + min(LONGEST_DELAY_SECONDS, 2.0 ** min(failures - 1, 16)) - case.now
+        wait = last.ended.at + delay_after(failures) - case.now
         if wait > 0:
             return Plan((), wait)
     body = factory.pod(case.agent, case.wanted, Incarnation(case.life.epoch, failures))
-    create = CreatePod(body, "no pod holds it" if not failures else f"try again after {failures} failures")
+    create = CreatePod(body, _why(cause) if not failures else f"try again after {failures} failures")
     if candidate is None:
         return Plan((create,))
     return Plan((DeletePod(candidate, "its successor needs the name"), create))
+
+
+def _why(cause: Cause) -> str:
+    return {
+        Cause.WORK: "it has work",
+        Cause.BIRTH: "it was never awake",
+        Cause.RESIDENCE: "it stays resident",
+    }[cause]
 
 
 def _changed(case: _Case, pod: PodFacts) -> tuple[str, ...]:
@@ -225,37 +273,26 @@ def _keep_waiting(case: _Case, candidate: PodFacts) -> Plan:
     changed = _changed(case, candidate)
     if changed:
         return Plan((DeletePod(candidate, f"changed before it started: {', '.join(changed)}"),))
-    return Plan((), CLAIM_LOOK_SECONDS if candidate.running else None)
+    if case.give_up and is_waiting_in_vain(candidate):
+        return Plan((DeletePod(candidate, GIVES_UP),))
+    # Of an agent that was well before nobody doubts that it will claim: the bus' mark is soon enough.
+    doubtful = case.life.epoch == 0 or candidate.failures > 0
+    return Plan((), CLAIM_LOOK_SECONDS if candidate.running and doubtful else None)
 
 
-def _tidy(case: _Case, spare: PodFacts | None, *, claimed: bool) -> Plan:
+def _tidy(case: _Case, spare: PodFacts | None) -> Plan:
     """Remove ended pods: at once when they retired, after ten minutes when they failed; keep one at most."""
     ended = [pod for pod in case.pods if pod.dead and not pod.deleting and pod is not spare]
-    last = _last_ended(case.pods)
+    last = last_ended(case.pods)
     actions: list[Action] = []
     again: float | None = None
     for pod in ended:
         if pod is not last:
             actions.append(DeletePod(pod, "a later one ended too"))
-        elif pod.failed and (left := _keep_until(pod) - case.now) > 0:
+        elif (pod.failed or failures_until(pod, case.life.epoch)) and (
+            left := keep_until(pod) - case.now
+        ) > 0:
             again = left
-        elif pod.failed or claimed or not case.running:
+        else:
             actions.append(DeletePod(pod, "it has ended"))
     return Plan(tuple(actions), again)
-
-
-def _keep_until(pod: PodFacts) -> float:
-    return (pod.ended.at if pod.ended else pod.created) + KEEP_FAILED_SECONDS
-
-
-def _last_ended(pods: Iterable[PodFacts]) -> PodFacts | None:
-    ended = [pod for pod in pods if pod.dead]
-    return max(ended, key=lambda pod: (pod.ended.at if pod.ended else pod.created, pod.name), default=None)
-
-
-def _failures(last: PodFacts) -> int:
-    """Count how many incarnations have failed one after the other, this one included."""
-    lived = (last.ended.at - last.created) if last.ended else 0.0
-    if not last.failed and lived >= SHORT_LIFE_SECONDS:
-        return 0
-    return 1 if lived >= HEALTHY_LIFE_SECONDS else last.failures + 1

@@ -46,6 +46,12 @@ def waiting_trouble(pod: PodFacts, refs: Collection[SecretKeyRef]) -> Trouble | 
     )
 
 
+def is_waiting_in_vain(pod: PodFacts) -> bool:
+    """Whether something that is not there keeps a pod from starting: a node, an image, a Secret."""
+    stuck = pod.waiting_reason not in _NO_TROUBLE or bool(pod.unschedulable)
+    return stuck and not pod.running and not pod.dead
+
+
 def lacks_bus_secret(pod: PodFacts) -> bool:
     """Whether a pod waits for the Secret that the operator makes, or for a key of it."""
     message = pod.waiting_message

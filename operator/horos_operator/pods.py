@@ -16,7 +16,7 @@ from horos_api.names import (
     SECRETS_DIR,
     Env,
 )
-from horos_api.resources import AgentSpec
+from horos_api.resources import IDLE_SECONDS, AgentSpec
 from horos_api.tool_servers import ResolvedServer
 from horos_operator.facts import ANNOTATION_FAILURES, SERVER_SECRET, AgentFacts
 from horos_operator.models import Models
@@ -51,12 +51,16 @@ class Incarnation:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an agent is made from: its spec, and filled in, the models it asks and the servers it uses."""
+    """What an agent is made from: its spec, and filled in, the models it asks and the servers it uses.
+
+    `idle_seconds` is after how long without a turn its runtime retires; 0: never by itself.
+    """
 
     spec: AgentSpec
     models: Models
     servers: tuple[ResolvedServer, ...]
     settings: Settings
+    idle_seconds: int = IDLE_SECONDS
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -67,6 +71,12 @@ class Asked:
 def pod_name(agent: str, epoch: int) -> str:
     """Name the pod that claims with this epoch."""
     return f"{agent}-{epoch}"
+
+
+def pod_number(name: str) -> int:
+    """Read the epoch that a pod of this name claims with; 0 when the name was not made here."""
+    number = name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def desired_pod(agent: AgentFacts, wanted: Asked, life: Incarnation) -> dict[str, Any]:

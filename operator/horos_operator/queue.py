@@ -1,4 +1,8 @@
-"""The operator's queue: keys that need a pass, each at most once, with delays, backoff and a rate limit."""
+"""The operator's queue: keys that need a pass, each at most once, with delays, backoff and a rate limit.
+
+Of two classes: urgent is what somebody waits for (events, granted slots, doorbells), routine what only makes
+sure (sweeps, a new leader) or was put off. Ten thousand routine passes hold up no urgent one.
+"""
 
 import asyncio
 import heapq
@@ -11,7 +15,10 @@ Key = tuple[str, str]
 FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 60.0
 PASSES_PER_SECOND: Final = 100.0
+"""Of routine passes; urgent ones come as fast as there are workers."""
 BURST: Final = 200.0
+ROUTINE_TURN: Final = 8
+"""One pass in so many is a routine one even while urgent ones wait, or those would never end."""
 
 
 class KeyQueue:
@@ -25,9 +32,11 @@ class KeyQueue:
         self._rate = rate
         self._tokens = BURST
         self._refilled = clock()
-        self._ready: dict[Key, None] = {}
+        self._urgent: dict[Key, None] = {}
+        self._routine: dict[Key, None] = {}
+        self._since_routine = 0
         self._active: set[Key] = set()
-        self._once_more: set[Key] = set()
+        self._once_more: dict[Key, bool] = {}
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, Key]] = []
         self._failures: dict[Key, int] = {}
@@ -35,21 +44,27 @@ class KeyQueue:
         self._resting_until = clock()
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return len(self._urgent) + len(self._routine)
 
-    def add(self, key: Key) -> None:
+    def add(self, key: Key, *, urgent: bool = True) -> None:
         """Ask for a pass now."""
         self._due.pop(key, None)
         if key in self._active:
-            self._once_more.add(key)
-        elif key not in self._ready:
-            self._ready[key] = None
+            self._once_more[key] = urgent or self._once_more.get(key, False)
+        elif urgent and key not in self._urgent:
+            self._routine.pop(key, None)
+            self._urgent[key] = None
+            self._changed.set()
+        elif not urgent and key not in self._urgent and key not in self._routine:
+            self._routine[key] = None
             self._changed.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Ask for a pass later; an earlier wish for the same key wins."""
+        """Ask for a routine pass later; an earlier wish for the same key wins."""
         due = self._clock() + max(0.0, seconds)
-        if key in self._ready or key in self._once_more or self._due.get(key, due + 1) <= due:
+        if key in self._urgent or key in self._routine or key in self._once_more:
+            return
+        if self._due.get(key, due + 1) <= due:
             return
         self._due[key] = due
         heapq.heappush(self._heap, (due, key))
@@ -63,13 +78,12 @@ class KeyQueue:
         """Wait for a key and take it; the worker must call `done` or `failed` for it."""
         while True:
             self._changed.clear()
-            self._promote()
-            wait = self._until_next()
+            now = self._clock()
+            self._promote(now)
+            wait = self._until_next(now)
             if wait is not None and wait <= 0:
-                key = next(iter(self._ready))
-                del self._ready[key]
+                key = self._take()
                 self._active.add(key)
-                self._tokens -= 1
                 return key
             try:
                 async with asyncio.timeout(wait):
@@ -88,32 +102,49 @@ class KeyQueue:
         self._failures[key] = failures + 1
         delay: float = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures, 16))
         # What arrived during the failed pass waits for the backoff too, or a busy key would never back off.
-        self._once_more.discard(key)
+        self._once_more.pop(key, None)
         self._active.discard(key)
         self.add_after(key, delay)
         return delay
 
     def _release(self, key: Key) -> None:
         self._active.discard(key)
-        if key in self._once_more:
-            self._once_more.discard(key)
-            self.add(key)
+        urgent = self._once_more.pop(key, None)
+        if urgent is not None:
+            self.add(key, urgent=urgent)
 
-    def _promote(self) -> None:
+    def _take(self) -> Key:
+        """Take the key that is next; there must be one, and a token if all of them are routine."""
+        turn = self._since_routine >= ROUTINE_TURN - 1 and self._tokens >= 1
+        if self._urgent and not (self._routine and turn):
+            self._since_routine += 1
+            taken_from = self._urgent
+        else:
+            self._since_routine = 0
+            self._tokens -= 1
+            taken_from = self._routine
+        key = next(iter(taken_from))
+        del taken_from[key]
+        return key
+
+    def _promote(self, now: float) -> None:
         """Move what is due to what is ready; entries of the heap that were overtaken are skipped."""
-        now = self._clock()
         while self._heap and self._heap[0][0] <= now:
             due, key = heapq.heappop(self._heap)
             if self._due.get(key) == due:
-                self.add(key)
+                self.add(key, urgent=False)
 
-    def _until_next(self) -> float | None:
-        """Seconds until a key may be taken: 0 is now, None is when something is added."""
-        now = self._clock()
+    def _until_next(self, now: float) -> float | None:
+        """Seconds until a key may be taken: 0 is now, None is when something is added.
+
+        With the time of `_promote`, or what became due between the two looks would be taken for ready.
+        """
         self._tokens = min(BURST, self._tokens + (now - self._refilled) * self._rate)
         self._refilled = now
         if now < self._resting_until:
             return self._resting_until - now
-        if self._ready:
+        if self._urgent:
+            return 0.0
+        if self._routine:
             return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
         return self._heap[0][0] - now if self._heap else None

@@ -44,6 +44,9 @@ class Settings(BaseModel):
     namespaces: str = Field(default="", description="Comma separated; empty means all.")
     http_host: str = "0.0.0.0"
     http_port: int = Field(default=8081, ge=0, le=65535)
+    metrics_per_agent_limit: int = Field(
+        default=2000, ge=0, description="Agents that get metrics of their own; with more of them none does."
+    )
     sweep_seconds: float = Field(default=180, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

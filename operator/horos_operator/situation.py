@@ -6,8 +6,9 @@ from horos_api.agent_state import AgentState
 from horos_api.resources import OperatingMode
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.models import Models
+from horos_operator.needs import Cause, cause_of
 from horos_operator.observe import Observation
-from horos_operator.pods import Asked, pod_name
+from horos_operator.pods import Asked, asked, pod_name, pod_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,27 @@ class Situation:
     holder: PodFacts | None
     starting: PodFacts | None
     ended: PodFacts | None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the agent needs a pod; None: it needs none."""
+        if self.wanted is None:
+            return None
+        view = self.seen.bus.view
+        return cause_of(self.wanted, view if view and view.uid == self.agent.uid else None)
+
+    @property
+    def was_claimed(self) -> bool:
+        """Whether the agent was awake before."""
+        view = self.seen.bus.view
+        return view is not None and view.uid == self.agent.uid and view.epoch > 0
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the pod that holds the agent is not what the spec asks for."""
+        if self.wanted is None or self.holder is None:
+            return False
+        return self.holder.asked != asked(self.wanted) or bool(self.wanted.secrets - self.holder.secrets)
 
     @property
     def models(self) -> Models | None:
@@ -53,6 +75,7 @@ def situation(seen: Observation, agent: AgentFacts, wanted: Asked | None) -> Sit
     holder = next((pod for pod in live if pod.uid == token), None)
     next_name = pod_name(agent.name, epoch + 1)
     starting = next((pod for pod in live if pod is not holder and pod.name == next_name), None)
-    failed = [pod for pod in mine if pod.failed and pod.ended]
+    # One that is older than the last claim failed before a life that was healthy.
+    failed = [pod for pod in mine if pod.failed and pod.ended and pod_number(pod.name) >= epoch]
     ended = max(failed, key=lambda pod: pod.ended.at if pod.ended else 0.0, default=None)
     return Situation(seen, agent, wanted, holder, starting, ended)

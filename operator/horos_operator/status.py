@@ -1,10 +1,10 @@
 """The status that `kubectl get agents` shows: built from the observation, written only when it differs."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from horos_api.budgets import date_of
-from horos_api.conditions import ConditionType
+from horos_api.conditions import ConditionType, Reason
 from horos_api.money import decimal_text
 from horos_bus.records import TotalUsage
 from horos_operator.facts import AgentFacts
@@ -14,6 +14,9 @@ from horos_operator.verdict import Verdict, condition_entry
 _OF_THE_BUS: Final = ("state", "owed", "approvals", "deadLetters", "servers", "usage")
 QUIET_SECONDS: Final = 5.0
 """Between two writes of one status that only counts on: usage, state and messages."""
+SETTLE_SECONDS: Final = 2.0
+"""How long a healthy agent must have a pod, or none, until its status says so."""
+_WHEREABOUTS: Final = frozenset({Reason.RESIDENT, Reason.HIBERNATED, Reason.STARTING, Reason.QUEUED})
 
 
 def agent_status(
@@ -68,24 +71,45 @@ def _usage(used: TotalUsage) -> dict[str, Any]:
     }
 
 
-def write_due(old: Mapping[str, Any], new: Mapping[str, Any], since_last: float) -> float | None:
+def write_due(
+    old: Mapping[str, Any], new: Mapping[str, Any], since_last: float, lasted: float = 0.0
+) -> float | None:
     """Say in how many seconds to write `new`, 0 for now and None for not at all.
 
-    A condition that turns or looks at a new generation is told at once; what only counts on waits until
-    the last write is QUIET_SECONDS ago.
+    A condition that turns or looks at a new generation is told at once, but not whether an agent that is well
+    has a pod just now: that is told once it has `lasted` for SETTLE_SECONDS, so that a short activation is
+    one write. What only counts on, like that, waits until the last write is QUIET_SECONDS ago.
     """
     if dict(old) == dict(new):
         return None
-    if _turns(old) != _turns(new):
-        return 0.0
-    return max(0.0, QUIET_SECONDS - since_last)
+    before, after = turns(old), turns(new)
+    quiet = max(0.0, QUIET_SECONDS - since_last)
+    if before == after:
+        return quiet
+    if before.keys() == after.keys() and all(_soft(kind, before[kind], after[kind]) for kind in after):
+        return max(quiet, SETTLE_SECONDS - lasted)
+    return 0.0
 
 
-def _turns(status: Mapping[str, Any]) -> dict[str, tuple[object, ...]]:
+Turn: TypeAlias = tuple[object, object, object]
+"""Status, reason and generation of a condition: what is told of it, its message apart."""
+
+
+def turns(status: Mapping[str, Any]) -> dict[str, Turn]:
+    """What a status says by its conditions, by type."""
     return {
-        kind: tuple(condition.get(field) for field in ("status", "reason", "observedGeneration"))
+        kind: (condition.get("status"), condition.get("reason"), condition.get("observedGeneration"))
         for kind, condition in _by_type(status).items()
     }
+
+
+def _soft(kind: str, old: Turn, new: Turn) -> bool:
+    """Whether a condition is the same, or tells no more than where a healthy agent is just now."""
+    if old == new:
+        return True
+    if old[2] != new[2] or old[1] not in _WHEREABOUTS or new[1] not in _WHEREABOUTS:
+        return False
+    return kind == ConditionType.SCHEDULED or old[0] == new[0]
 
 
 def _by_type(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

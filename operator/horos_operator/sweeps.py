@@ -46,6 +46,9 @@ async def sweep_for_ever(parts: Parts) -> None:
             parts.health.attempted(str(error))
             wait = min(LONGEST_RETRY, wait * 2 or RETRY_SECONDS)
             wait = max(wait, error.retry_after if isinstance(error, ClusterError) else 0.0)
+        except Exception:
+            parts.health.stuck("the sweep fails in a way that nobody foresaw: see the operator's log")
+            raise
         else:
             parts.health.swept()
             wait = 0.0
@@ -60,10 +63,14 @@ async def _sweep(parts: Parts) -> None:
     before = parts.caches.uids()
     # What is shared first: an Agent that is seen before what it names would be told that it is missing.
     configs, servers = await parts.cluster.model_configs(), await parts.cluster.tool_servers()
+    # Pools, too: without its pool a namespace has no limit.
+    pools, quotas = await parts.cluster.agent_pools(), await parts.cluster.quotas()
     pods, agents = await parts.cluster.pods(), await parts.cluster.agents()
     kinds: dict[str, Sequence[_Seen]] = {
         "modelconfigs": configs,
         "toolservers": servers,
+        "agentpools": pools,
+        "resourcequotas": quotas,
         "pods": pods,
         "agents": agents,
     }
@@ -75,12 +82,16 @@ async def _sweep(parts: Parts) -> None:
         parts.caches.put_config(config)
     for server in servers:
         parts.caches.put_server(server)
+    for pool in pools:
+        parts.caches.put_pool(pool)
+    for quota in quotas:
+        parts.caches.put_quota(quota)
     keys = {parts.caches.put_agent(each) for each in agents} | {parts.caches.put_pod(each) for each in pods}
     keys |= parts.caches.forget_missing(before, listed)
     parts.manager.forget()
     parts.synced.set()
     for key in sorted(keys | parts.caches.keys()):
-        parts.queue.add(key)
+        parts.queue.add(key, urgent=False)
     # Last, so that a Redis that is down at the start is told in every status.
     await parts.bus.ping()
 

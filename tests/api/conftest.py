@@ -80,11 +80,15 @@ def _definition(kind: Kind, group: str) -> dict[str, Any]:
 
 def _wait_until_served(server: ApiServer, kind: Kind, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    required = {"ModelConfig": {"name": "m", "baseUrl": "http://m/v1"}, "ToolServer": {"url": "http://s/mcp"}}
-    spec = required.get(kind.name, {})
+    required = {
+        "ModelConfig": {"name": "m", "baseUrl": "http://m/v1"},
+        "ToolServer": {"url": "http://s/mcp"},
+        "AgentPool": {"maxRunning": 1},
+    }
+    manifest = {"kind": kind.name, "metadata": {"name": "default"}, "spec": required.get(kind.name, {})}
     while True:
         try:
-            server.created({"kind": kind.name, "metadata": {"name": "ada"}, "spec": spec})
+            server.created(manifest)
         except KubeError as error:
             if error.status != 404 or time.monotonic() > deadline:
                 raise

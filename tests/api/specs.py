@@ -133,6 +133,13 @@ SERVERS: st.SearchStrategy[Json] = st.builds(
     APPROVALS,
     SERVER_RULES,
 )
+AGENT_POOLS: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {"maxRunning": st.integers(0, 100_000)},
+    optional={
+        "idleSeconds": st.integers(0, 2_592_000),
+        "evict": st.sampled_from(["IdleLongest", "Never"]),
+    },
+)
 TOOL_SERVERS: st.SearchStrategy[Json] = st.fixed_dictionaries({"url": URLS}, optional=REMOTE)
 SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
     {},
@@ -149,6 +156,9 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
             },
         ),
         "operatingMode": st.sampled_from(["Running", "Suspended", "Terminated"]),
+        "priority": st.integers(-1000, 1000),
+        "idleSeconds": st.integers(0, 2_592_000),
+        "parentName": st.one_of(st.just(""), st.from_regex(r"parent-[a-z0-9]{1,20}", fullmatch=True)),
         "image": st.sampled_from(["", "a", "registry.example:5000/team/agent@sha256:0123", "agent:1.0"]),
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3, unique_by=by_name),
         "env": st.lists(ENV, max_size=4, unique_by=by_name),
@@ -239,6 +249,7 @@ EVERY_TOOL_SERVER_FIELD: Json = {
     "headersSecretRef": {"name": "tickets-headers"},
     "oauthSecretRef": {"name": "tickets-client"},
 }
+EVERY_POOL_FIELD: Json = {"maxRunning": 20, "idleSeconds": 60, "evict": "Never"}
 EVERY_FIELD: Json = {
     "instructions": "You are Ada.",
     "model": {
@@ -264,6 +275,9 @@ EVERY_FIELD: Json = {
     },
     "tools": {"builtin": ["send"], "servers": EVERY_SERVER_FIELD},
     "operatingMode": "Suspended",
+    "priority": 5,
+    "idleSeconds": 60,
+    "parentName": "lead",
     "image": "registry.example/agent:1",
     "imagePullSecrets": [{"name": "pull"}],
     "env": [

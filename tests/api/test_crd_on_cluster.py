@@ -10,15 +10,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from horos_api.crd import AGENT, KINDS, MODEL_CONFIG, TOOL_SERVER, schema
+from horos_api.agent_pools import AgentPool, AgentPoolSpec
+from horos_api.crd import AGENT, AGENT_POOL, KINDS, MODEL_CONFIG, TOOL_SERVER, schema
 from horos_api.model_config import ModelConfig, ModelConfigSpec
 from horos_api.resources import Agent, AgentSpec
 from horos_api.tool_servers import ToolServer, ToolServerSpec
 from horos_operator.kube.connection import KubeError
 from tests.api.conftest import ApiServer, as_json
 from tests.api.specs import (
+    AGENT_POOLS,
     EVERY_CONFIG_FIELD,
     EVERY_FIELD,
+    EVERY_POOL_FIELD,
     EVERY_TOOL_SERVER_FIELD,
     MODEL_CONFIGS,
     NAMES,
@@ -50,6 +53,10 @@ def model_config(spec: Any, name: str = "default") -> dict[str, Any]:
 
 def tool_server(spec: Any, name: str = "docs") -> dict[str, Any]:
     return manifest(spec, name) | {"kind": "ToolServer"}
+
+
+def agent_pool(spec: Any, name: str = "default") -> dict[str, Any]:
+    return manifest(spec, name) | {"kind": "AgentPool"}
 
 
 def refusal_by_model(document: dict[str, Any]) -> str | None:
@@ -92,6 +99,14 @@ def test_every_field_of_a_tool_server_gets_the_same_verdict_from_both(api_server
     assert_same_verdicts(api_server, documents)
 
 
+def test_every_field_of_an_agent_pool_gets_the_same_verdict_from_both(api_server: ApiServer) -> None:
+    described = set(schema(AGENT_POOL)["properties"]["spec"]["properties"])
+    assert set(EVERY_POOL_FIELD) == described, "specs.EVERY_POOL_FIELD lacks a field"
+    changed = [*every_field_changed(EVERY_POOL_FIELD), *every_object_extended(EVERY_POOL_FIELD)]
+    documents = [agent_pool(spec) for spec in [EVERY_POOL_FIELD, *changed]]
+    assert_same_verdicts(api_server, documents)
+
+
 def assert_same_verdicts(api_server: ApiServer, documents: list[dict[str, Any]]) -> None:
     """The first is accepted, most are not, and the models say the same of each."""
     verdicts = api_server.refusals(documents)
@@ -129,6 +144,29 @@ def test_a_valid_tool_server_is_stored_as_the_model_reads_it(
     document = tool_server(spec, name)
     stored = api_server.created(document)
     assert ToolServerSpec.model_validate(stored["spec"]) == ToolServer.from_manifest(document).spec
+
+
+@ON_THE_CLUSTER
+@given(spec=AGENT_POOLS)
+def test_a_valid_agent_pool_is_stored_as_the_model_reads_it(
+    api_server: ApiServer, spec: dict[str, Any]
+) -> None:
+    document = agent_pool(spec)
+    stored = api_server.created(document)
+    assert AgentPoolSpec.model_validate(stored["spec"]) == AgentPool.from_manifest(document).spec
+
+
+def test_a_pool_of_another_name_is_refused_and_told_the_one_name(api_server: ApiServer) -> None:
+    document = agent_pool({"maxRunning": 1}, "second")
+    for refusal in (api_server.refusal(document), refusal_by_model(document)):
+        assert refusal is not None
+        assert "a namespace has one AgentPool, and its name is default" in refusal
+
+
+def test_an_agent_is_not_its_own_parent(api_server: ApiServer) -> None:
+    document = manifest({"parentName": "ada"})
+    for refusal in (api_server.refusal(document), refusal_by_model(document)):
+        assert refusal is not None and "an agent is not its own parent" in refusal
 
 
 @ON_THE_CLUSTER
@@ -207,3 +245,21 @@ def test_terminated_is_final(api_server: ApiServer) -> None:
         with pytest.raises(KubeError, match="Terminated is final"):
             api_server.request("PUT", f"{path}/over", stored)
     api_server.request("DELETE", f"{path}/over")
+
+
+def test_an_agent_keeps_its_parent(api_server: ApiServer) -> None:
+    path = f"/apis/{api_server.group}/v1alpha1/namespaces/default/agents"
+    head = {"apiVersion": f"{api_server.group}/v1alpha1"}
+    for name, parent, others in (("child", "lead", ("", "other")), ("orphan", "", ("lead",))):
+        stored = api_server.request("POST", path, manifest({"parentName": parent}, name) | head)
+        for other in others:
+            stored["spec"]["parentName"] = other
+            with pytest.raises(KubeError, match="an agent keeps its parent"):
+                api_server.request("PUT", f"{path}/{name}", stored)
+        del stored["spec"]["parentName"]
+        if parent:
+            with pytest.raises(KubeError, match="an agent keeps its parent"):
+                api_server.request("PUT", f"{path}/{name}", stored)
+        else:
+            api_server.request("PUT", f"{path}/{name}", stored)
+        api_server.request("DELETE", f"{path}/{name}")

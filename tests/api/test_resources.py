@@ -27,6 +27,8 @@ def test_an_empty_spec_is_filled_with_defaults() -> None:
         "instructions": "",
         "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"], "servers": []},
         "operatingMode": "Running",
+        "priority": 0,
+        "parentName": "",
         "imagePullSecrets": [],
         "env": [],
         "nodeSelector": {},
@@ -52,6 +54,9 @@ def test_a_manifest_survives_reading_and_writing() -> None:
         },
         "tools": {"builtin": [], "servers": []},
         "operatingMode": "Suspended",
+        "priority": -3,
+        "idleSeconds": 0,
+        "parentName": "lead",
         "image": "registry.example/agent:1",
         "imagePullSecrets": [{"name": "pull"}],
         "env": [

@@ -140,6 +140,7 @@ async def test_what_the_operator_tells_or_is_told_is_not_theirs_to_write(admin: 
     forbidden: list[tuple[str, ...]] = [
         ("ZADD", keys.queue, "0", "me"),
         ("ZREM", keys.queue, "ada"),
+        ("SET", keys.limit, "1000"),
         ("XADD", keys.requests, "*", "agent", "ada"),
         ("SET", f"{admin.prefix}anything", "x"),
     ]

@@ -152,3 +152,21 @@ async def test_a_queue_of_thousands_is_told_whole(stage: Stage) -> None:
     assert await stage.control.queue() == names
     await stage.control.tell_queue(names[1200:])
     assert await stage.control.place("agent-1200") == Place(1, 1300)
+
+
+async def test_the_limit_is_told_until_there_is_none(crowd: Stage) -> None:
+    assert await crowd.control.limit() is None
+    for limit in (20, 0, None, 5):
+        await crowd.control.tell_limit(limit)
+        assert await crowd.control.limit() == limit
+    await crowd.control.tell_limit(None)
+    assert crowd.bus.keys.limit not in await crowd.key_names()
+
+
+async def test_the_same_limit_is_written_once(crowd: Stage) -> None:
+    await crowd.control.tell_limit(3)
+    await crowd.bus.command("PEXPIRE", crowd.bus.keys.limit, 3_600_000)
+    await crowd.control.tell_limit(3)
+    assert await crowd.bus.command("PTTL", crowd.bus.keys.limit) > 0, "SET would have cleared it"
+    await crowd.control.tell_limit(4)
+    assert await crowd.bus.command("PTTL", crowd.bus.keys.limit) == -1

@@ -9,7 +9,7 @@ import yaml
 
 from horos_api.crd import KINDS
 from horos_api.model_config import ModelConfig
-from horos_api.names import DEFAULT_MODEL_CONFIG, LEASE, SECRET_GATEWAY, SECRET_REDIS
+from horos_api.names import DEFAULT_MODEL_CONFIG, LEASE, QUOTA, SECRET_GATEWAY, SECRET_REDIS
 from horos_api.resources import Agent, Price, SecretKeyRef
 from horos_gateway.settings import Settings as GatewaySettings
 from horos_operator.settings import Settings as OperatorSettings
@@ -229,8 +229,22 @@ def test_the_operator_may_do_with_each_kind_what_it_does(helm: Helm) -> None:
         ("agents/status", "patch"),
         ("modelconfigs/status", "patch"),
         ("toolservers/status", "patch"),
+        *(("agentpools", verb) for verb in ("get", "list", "watch")),
         ("agents/finalizers", "update"),
+        ("agentpools/status", "patch"),
+        ("agentpools/finalizers", "update"),
     }
+
+
+def test_the_operator_changes_no_quota_but_its_own(helm: Helm) -> None:
+    rules = helm.render()["ClusterRole", "horos-horos-system-horos-operator"]["rules"]
+    of_quotas = [rule for rule in rules if rule["resources"] == ["resourcequotas"]]
+    anywhere = {verb for rule in of_quotas if "resourceNames" not in rule for verb in rule["verbs"]}
+    of_its_own = {
+        verb for rule in of_quotas if rule.get("resourceNames") == [QUOTA] for verb in rule["verbs"]
+    }
+    assert anywhere == {"list", "watch", "create"}
+    assert of_its_own == {"patch", "delete"}
 
 
 def test_people_get_rights_on_every_kind(helm: Helm) -> None:
@@ -300,7 +314,7 @@ def test_services_and_policies_select_the_pods_they_are_for(helm: Helm) -> None:
         for (kind, name), each in rendered.objects.items()
         if kind in ("Service", "NetworkPolicy")
     }
-    assert len(selectors) == 5
+    assert len(selectors) == 7
     for (_, target), selector in selectors.items():
         assert [name for name, own in labels.items() if selector.items() <= own.items()] == [target]
 
@@ -348,6 +362,9 @@ def test_agents_can_have_a_priority_class_or_none(helm: Helm) -> None:
         ("imagePullPolicy=Sometimes", "/imagePullPolicy"),
         ("watchNamespaces={A}", "/watchNamespaces/0"),
         ("operator.replicas=two", "/operator/replicas"),
+        ("metrics.perAgentLimit=-1", "/metrics/perAgentLimit"),
+        ("metrics.perAgent=false", "perAgent"),
+        ("metrics.podMonitor.intervalSeconds=30s", "/metrics/podMonitor/intervalSeconds"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(helm: Helm, value: str, said: str) -> None:

@@ -109,13 +109,14 @@ async def test_thoughts_and_notes_of_a_turn_can_be_read_after_a_reload(window: W
         await window.say("2 + 3?")
         await window.browser.shows("Five.", ".answer")
         await window.browser.shows("idle", ".state")
+    await window.browser.shows("Hibernated", ".note")
     before = await window.browser.texts(".item")
     for _ in range(2):
         await window.browser.click(".step:not(:has(.call)) .reasoning summary")
         await window.browser.shows("The tool says five.", ".thoughts")
         assert await window.browser.texts(".reasoning summary") == ["Thought", "Thought"]
         await window.browser.reload()
-        await window.browser.shows("Five.", ".answer")
+        await window.browser.shows("Hibernated", ".note")
         assert await window.browser.texts(".item") == before
 
 

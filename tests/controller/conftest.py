@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,33 @@ from tests.e2e.cluster import PROJECT, RELEASE, Namespace, eventually, images, k
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """The test cluster with our CRDs, and without another operator that would serve the same Agents."""
+    require_cluster()
+    with ours_alone():
+        yield
+
+
+def require_cluster() -> None:
+    """Skip the test, or fail it where everything has to run, when there is no cluster."""
     reason = unavailable()
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
+
+
+@contextmanager
+def ours_alone() -> Iterator[None]:
+    """Have today's CRDs, and the operator of the release stopped, which would serve the same Agents."""
     for kind in KINDS:
         _install_definition(kind.plural)
     other = ("-n", RELEASE, "scale", "deployment/horos-operator")
     released = run("kubectl", *other, "--replicas=0", check=False).returncode == 0
-    yield
-    if released:
-        kubectl(*other, "--replicas=1")
-        kubectl("-n", RELEASE, "rollout", "status", "deployment/horos-operator", "--timeout=120s")
+    try:
+        yield
+    finally:
+        if released:
+            kubectl(*other, "--replicas=1")
+            kubectl("-n", RELEASE, "rollout", "status", "deployment/horos-operator", "--timeout=120s")
 
 
 def _install_definition(plural: str) -> None:
@@ -55,10 +70,16 @@ def free_port() -> int:
         return port
 
 
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+LOG_LINES = 150
+"""Of the operator's log, shown when a test fails: enough for a traceback and what led to it."""
+
+
 class Stage:
     """Two namespaces, a Redis that can come late, and an operator process that can be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, priority_class: str = "") -> None:
+        self.priority_class = priority_class
         self.name = f"controller-{uuid.uuid4().hex[:6]}"
         self.own = Namespace(f"{self.name}-system")
         self.agents = Namespace(self.name)
@@ -100,7 +121,7 @@ class Stage:
             "REDIS_BUNDLED": "true",
             "AGENT_REDIS_URL": f"redis://redis.{self.own.name}:6379/0",
             "AGENT_IMAGE": self.images["agent"],
-            "AGENT_PRIORITY_CLASS": "",
+            "AGENT_PRIORITY_CLASS": self.priority_class,
             "MODEL_NAME": "none",
             "MODEL_BASE_URL": "http://127.0.0.1:9/v1",
             "HTTP_HOST": "127.0.0.1",
@@ -121,8 +142,22 @@ class Stage:
         self._operator = None
         return status
 
+    def notice_an_end(self) -> None:
+        """Raise RuntimeError, once, when the operator has ended and nobody had stopped it."""
+        if self._operator is None or (status := self._operator.poll()) is None:
+            return
+        self._operator = None
+        raise RuntimeError(f"the operator has ended by itself with {status}")
+
+    def told(self) -> str:
+        """Say whether the operator runs and what it logged last, for whoever reads of a failed test."""
+        runs = self._operator is not None and self._operator.poll() is None
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join([f"it {'runs' if runs else 'does not run'}", *lines[-LOG_LINES:]])
+
     def settle(self) -> None:
         """Have Redis, the operator and the resident agent `ada`, whatever an earlier test left."""
+        self.notice_an_end()
         if self._operator is None:
             self.start_operator()
         if self._forward is None:
@@ -160,7 +195,12 @@ class Stage:
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {"name": "redis", "labels": labels},
-                "spec": {"containers": [container]},
+                # Not where a test may stop the kubelet.
+                "spec": {
+                    "containers": [container],
+                    "nodeSelector": {CONTROL_PLANE: ""},
+                    "tolerations": [{"operator": "Exists"}],
+                },
             },
             {
                 "apiVersion": "v1",
@@ -173,6 +213,11 @@ class Stage:
         command = ["kubectl", "-n", self.own.name, "port-forward", "pod/redis", f"{self._redis_port}:6379"]
         self._forward = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def bus_url(self) -> str:
+        """The address of Redis from here, with its administrator's password."""
+        found = self.own.get("secret", "horos-redis")["data"]["password"]
+        return f"redis://:{base64.b64decode(found).decode()}@127.0.0.1:{self._redis_port}/0"
+
     def redis(self, *words: str) -> list[str]:
         """Run a command in Redis as its administrator; returns the lines of the answer."""
         found = self.own.get("secret", "horos-redis")["data"]["password"]
@@ -182,7 +227,8 @@ class Stage:
         return [line for line in answer.splitlines() if line]
 
     def apply(self, name: str, **spec: Any) -> None:
-        metadata = {"name": name}
+        """Apply an Agent; it stays resident unless the test says otherwise."""
+        metadata, spec = {"name": name}, {"idleSeconds": 0, **spec}
         self.agents.apply(
             {"apiVersion": "horos.dev/v1alpha1", "kind": "Agent", "metadata": metadata, "spec": spec}
         )
@@ -191,6 +237,7 @@ class Stage:
         """Wait until Ready has this reason, and return the condition."""
 
         def told() -> dict[str, Any] | None:
+            self.notice_an_end()
             condition = self.agents.condition(agent, "Ready")
             assert condition.get("reason") == reason, f"Ready is {condition}"
             return condition
@@ -208,7 +255,10 @@ def stage(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     made = Stage(tmp_path_factory.mktemp("operator"))
     made.set_up()
     yield made
-    made.tear_down()
+    try:
+        made.notice_an_end()
+    finally:
+        made.tear_down()
 
 
 @pytest.fixture
@@ -216,3 +266,13 @@ def settled(stage: Stage) -> Stage:
     """A stage where all is well; a test that failed does not take its followers down."""
     stage.settle()
     return stage
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the operator's log beside a test that failed: where tests run, nobody can look it up later."""
+    report = yield
+    stage = getattr(item, "funcargs", {}).get("stage")
+    if report.failed and isinstance(stage, Stage):
+        report.sections.append(("the operator", stage.told()))
+    return report

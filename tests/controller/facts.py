@@ -8,6 +8,7 @@ from horos_api.names import FINALIZER
 from horos_api.resources import AgentSpec
 from horos_bus.records import AgentView
 from horos_operator.agent_factory import AgentFactory, config_digest
+from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts
 from horos_operator.facts import AgentFacts, Ended, PodFacts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.models import Configs
@@ -69,6 +70,32 @@ def tool_server(name: str = "docs", /, *, version: int = 1, **fields: Any) -> To
         "generation": version,
     }
     return tool_server_facts({"metadata": metadata, "spec": {"url": f"http://{name}/mcp", **fields}})
+
+
+def agent_pool(*, version: int = 1, **fields: Any) -> AgentPoolFacts:
+    metadata = {
+        "namespace": "research",
+        "name": "default",
+        "uid": "uid-of-pool",
+        "resourceVersion": str(version),
+        "generation": version,
+    }
+    return agent_pool_facts({"metadata": metadata, "spec": {"maxRunning": 2, **fields}})
+
+
+def quota(**changes: Any) -> QuotaFacts:
+    usual = QuotaFacts(
+        namespace="research",
+        name="horos-agents",
+        uid="uid-of-quota",
+        version=1,
+        owner_uid="uid-of-pool",
+        priority_class="horos-agents",
+        hard=2,
+        allowed=2,
+        used=0,
+    )
+    return dataclasses.replace(usual, **changes)
 
 
 def configs(*made: ModelConfigFacts) -> Configs:

@@ -1,10 +1,10 @@
 """An API server that knows Leases and nothing else, over HTTP, to try the real connection on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 from aiohttp import web
@@ -16,8 +16,12 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/horos-system/leases"
 NAME = "horos-operator"
 
 
+Weather: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 class LeaseServer:
-    """Keeps one Lease. `refuse_with` answers everything with a status, `reachable` cleared with silence.
+    """Keeps one Lease. `refuse_with` answers everything with a status, `reachable` cleared with silence,
+    `weather` with whatever it makes.
 
     `seconds` is how long the answer to a renewal takes, `written` the loop's time when the last write came.
     """
@@ -25,6 +29,7 @@ class LeaseServer:
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
         self.refuse_with: int | None = None
+        self.weather: Weather | None = None
         self.reachable = asyncio.Event()
         self.reachable.set()
         self.asked: list[str] = []
@@ -43,19 +48,19 @@ class LeaseServer:
         made.router.add_patch(f"{LEASES}/{{name}}", self._patch)
         return made
 
-    async def _get(self, request: web.Request) -> web.Response:
+    async def _get(self, request: web.Request) -> web.StreamResponse:
         if refusal := await self._trouble(request):
             return refusal
         return web.json_response(self.lease) if self.lease else _status(404, "NotFound")
 
-    async def _post(self, request: web.Request) -> web.Response:
+    async def _post(self, request: web.Request) -> web.StreamResponse:
         if refusal := await self._trouble(request):
             return refusal
         if self.lease is not None:
             return _status(409, "AlreadyExists")
         return self._keep(await request.json())
 
-    async def _patch(self, request: web.Request) -> web.Response:
+    async def _patch(self, request: web.Request) -> web.StreamResponse:
         if refusal := await self._trouble(request):
             return refusal
         change = await request.json()
@@ -74,9 +79,11 @@ class LeaseServer:
         self.lease = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
         return web.json_response(self.lease)
 
-    async def _trouble(self, request: web.Request) -> web.Response | None:
+    async def _trouble(self, request: web.Request) -> web.StreamResponse | None:
         self.asked.append(request.method)
         await self.reachable.wait()
+        if self.weather is not None:
+            return await self.weather(request)
         if self.refuse_with is None:
             return None
         return _status(self.refuse_with, "TooManyRequests" if self.refuse_with == 429 else "InternalError")

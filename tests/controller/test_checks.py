@@ -82,7 +82,9 @@ def test_a_pod_that_has_not_claimed_is_starting() -> None:
 
 def test_a_resident_that_must_leave_still_answers() -> None:
     mine = pod()
-    assert brief(seen(agent(), mine, known=held(mine, evict=True)))[2] == "Ready=True:Replacing"
+    assert brief(seen(agent(), mine, known=held(mine, evict=True)))[2] == "Ready=True:Resident"
+    edited = agent(spec(image="other:1"))
+    assert brief(seen(edited, mine, known=held(mine, evict=True)))[2] == "Ready=True:Replacing"
 
 
 @pytest.mark.parametrize(
@@ -463,3 +465,53 @@ def test_a_deletion_that_waits_for_the_bus_says_so() -> None:
     assert told(seen(going)).message == "the Agent is being deleted"
     waits = Observation(going, (), BusSeen(problem="Redis at r:6379 cannot be reached"), NOW)
     assert told(waits).message.endswith("the bus does not answer: Redis at r:6379 cannot be reached")
+
+
+def test_an_agent_without_work_is_hibernated_and_ready() -> None:
+    assert brief(seen(agent(), known=view(epoch=3)))[1:] == [
+        "Scheduled=True:Hibernated",
+        "Ready=True:Hibernated",
+    ]
+    # A pod that is on its way out is not told as its pod.
+    leaving = seen(agent(), pod("ada-3"), known=view(epoch=3))
+    assert brief(leaving)[1:] == ["Scheduled=True:Hibernated", "Ready=True:Hibernated"]
+
+
+def test_ready_stays_true_while_an_agent_that_was_well_waits_and_starts() -> None:
+    working = view(epoch=3, in_work=True)
+    waits = seen(agent(), known=working, slot=False, queued="all slots are taken")
+    assert brief(waits)[1:] == ["Scheduled=False:Queued", "Ready=True:Queued"]
+    assert told(waits, ConditionType.SCHEDULED).message == "all slots are taken"
+    made = seen(agent(), known=working)
+    assert brief(made)[1:] == ["Scheduled=False:Starting", "Ready=True:Starting"]
+    starting = seen(agent(), pod("ada-4"), known=working)
+    assert brief(starting)[1:] == ["Scheduled=True:Starting", "Ready=True:Starting"]
+
+
+def test_an_agent_that_was_never_awake_is_not_ready_while_it_waits() -> None:
+    waits = seen(agent(), known=view(), slot=False, queued="all slots are taken")
+    assert brief(waits)[1:] == ["Scheduled=False:Queued", "Ready=False:Queued"]
+    assert told(waits).message == "all slots are taken"
+
+
+def test_what_kept_a_pod_from_starting_is_told_after_it_gave_its_slot_up() -> None:
+    trouble = ("SecretMissing", "create it")
+    waits = seen(agent(), known=view(), slot=False, queued="it waits", gave_up=trouble)
+    assert brief(waits)[1:] == ["Scheduled=False:Queued", "Ready=False:SecretMissing"]
+    assert told(waits).message == "create it"
+    assert brief(dataclasses.replace(waits, gave_up=None))[2] == "Ready=False:Queued"
+    going = dataclasses.replace(waits, pods=(pod(running=False, deleting=True),))
+    assert brief(going)[2] == "Ready=False:SecretMissing"
+    again = dataclasses.replace(waits, pods=(pod(),))
+    assert brief(again)[2] == "Ready=False:Starting"
+
+
+def test_a_crash_that_a_healthy_life_followed_is_forgotten_and_a_later_one_is_told() -> None:
+    crashed = failed_pod("ada-3", ago=20)
+    assert brief(seen(agent(), crashed, known=view(epoch=3)))[2] == "Ready=False:ContainerCrashed"
+    assert brief(seen(agent(), crashed, known=view(epoch=4)))[2] == "Ready=True:Hibernated"
+
+
+def test_an_idle_agent_whose_pod_is_taken_away_stays_ready() -> None:
+    leaving = pod(deleting=True)
+    assert brief(seen(agent(), leaving, known=held(leaving)))[2] == "Ready=True:Resident"

@@ -8,7 +8,7 @@ from horos_api.names import key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
 from horos_bus.control import Control
-from horos_operator.actions import DeleteKeys
+from horos_operator.actions import CreateKeys, DeleteKeys
 from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.cluster import ClusterError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
@@ -46,11 +46,29 @@ async def test_keys_of_a_later_life_survive_a_cache_that_lags_behind(
     assert await control.agents() == {}
 
 
+@pytest.mark.parametrize("there", [agent(uid="later", version=9), None])
+async def test_no_keys_are_made_for_an_agent_that_only_an_old_list_shows(
+    bus: Bus, there: AgentFacts | None
+) -> None:
+    stale = agent(uid="earlier", namespace=f"lagging-{uuid.uuid4().hex[:8]}")
+    caches, cluster = Caches(), OneAgent(there)
+    caches.put_agent(stale)
+    manager = AgentManager(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    with pytest.raises(LookAgainError, match="has gone or was replaced"):
+        await manager.carry_out(stale, CreateKeys())
+    assert await Control(bus.at(key_prefix(SETTINGS.install, stale.namespace))).agents() == {}
+    assert caches.agent((stale.namespace, "ada")) != stale
+    cluster.there = stale
+    await manager.carry_out(stale, CreateKeys())
+    assert await Control(bus.at(key_prefix(SETTINGS.install, stale.namespace))).agents() == {"ada": "earlier"}
+
+
 class OneOrder(KubeCluster):
     """A cluster that takes, or refuses, one change of an operating mode."""
 
-    def __init__(self, refusal: ClusterError | None) -> None:
+    def __init__(self, refusal: ClusterError | None, there: AgentFacts | None = None) -> None:
         self.refusal = refusal
+        self.there = there
         self.asked: list[tuple[str, str, str, str]] = []
 
     async def set_operating_mode(
@@ -60,6 +78,9 @@ class OneOrder(KubeCluster):
         if self.refusal:
             raise self.refusal
         return agent(namespace=namespace)
+
+    async def agent(self, namespace: str, name: str) -> AgentFacts | None:
+        return self.there
 
 
 @pytest.mark.parametrize("refusal", [None, OutdatedError("another uid"), RefusedError("Terminated is final")])
@@ -78,9 +99,14 @@ async def test_an_order_is_carried_out_or_given_up_and_then_forgotten(
     assert refusal is None or refusal.message in caplog.text
 
 
-async def test_an_order_waits_while_the_cluster_does_not_answer(bus: Bus) -> None:
+@pytest.mark.parametrize(
+    "refusal", [ClusterError("no answer in time"), OutdatedError("changed in between, no answer in time")]
+)
+async def test_an_order_waits_while_the_cluster_does_not_answer_and_while_somebody_else_writes(
+    bus: Bus, refusal: ClusterError
+) -> None:
     namespace = f"orders-{uuid.uuid4().hex[:8]}"
-    cluster = OneOrder(ClusterError("no answer in time"))
+    cluster = OneOrder(refusal, agent(uid="agent-uid", namespace=namespace))
     manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     control = Control(bus.at(key_prefix(SETTINGS.install, namespace)))
     await control.order("ada", "agent-uid", OperatingMode.SUSPENDED)

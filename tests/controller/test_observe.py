@@ -9,7 +9,7 @@ from horos_api.server_report import ServerState
 from horos_operator.facts import AgentFacts
 from horos_operator.observe import Caches
 from horos_operator.tool_servers import Heard
-from tests.controller.facts import agent, model_config, pod, spec, tool_server
+from tests.controller.facts import agent, agent_pool, model_config, pod, quota, spec, tool_server
 
 KEY = ("research", "ada")
 
@@ -81,6 +81,17 @@ def test_a_missed_deletion_is_found_by_a_complete_list() -> None:
     assert caches.agent(KEY) is None
     assert caches.pods(KEY) == (pod(),)
     assert caches.agent(("research", "bob")) == born_meanwhile
+
+
+def test_what_an_old_list_did_not_show_is_seen_again_by_the_next() -> None:
+    caches = Caches()
+    caches.put_agent(agent())
+    caches.put_pod(pod())
+    caches.forget_missing(caches.uids(), frozenset())
+    assert caches.agent(KEY) is None
+    caches.put_agent(agent())
+    caches.put_pod(pod())
+    assert (caches.agent(KEY), caches.pods(KEY)) == (agent(), (pod(),))
 
 
 def named(name: str, asked: AgentSpec | None = None, namespace: str = "research") -> AgentFacts:
@@ -220,3 +231,57 @@ def test_what_changes_the_count_of_users_is_a_new_revision_and_a_new_status_is_n
     assert caches.revision == before
     caches.put_agent(dataclasses.replace(named("says-nothing"), version=4, generation=2))
     assert caches.revision > before
+
+
+def test_a_pool_means_something_new_for_its_agents_when_their_idle_seconds_change() -> None:
+    caches = Caches()
+    caches.put_agent(agent())
+    assert caches.put_pool(agent_pool(maxRunning=2)) == set()
+    assert caches.put_pool(agent_pool(version=2, maxRunning=5)) == set()
+    assert caches.put_pool(agent_pool(version=3, idleSeconds=9)) == {KEY}
+    assert caches.put_pool(agent_pool(version=2)) == set(), "older news"
+    known = caches.pools.pool("research")
+    assert known is not None and known.version == 3
+    assert caches.drop_pool(agent_pool(version=4)) == {KEY}
+    assert caches.pools.pool("research") is None
+    assert caches.put_pool(agent_pool(version=5)) == set(), "it is gone for good"
+    assert caches.pools.pool("research") is None
+
+
+def test_quotas_are_kept_and_what_a_list_no_longer_shows_is_forgotten() -> None:
+    caches = Caches()
+    caches.put_agent(agent())
+    caches.put_pool(agent_pool(idleSeconds=9))
+    caches.put_quota(quota(version=2, used=1))
+    caches.put_quota(quota(version=1))
+    assert caches.pools.quota("research") == quota(version=2, used=1)
+    assert {"uid-of-pool", "uid-of-quota"} <= caches.uids()
+    assert caches.forget_missing(caches.uids(), frozenset({"agent-uid"})) == {KEY}
+    assert (caches.pools.pool("research"), caches.pools.quota("research")) == (None, None)
+    assert caches.pools.namespaces() == set()
+
+
+def test_namespaces_are_known_by_their_agents_alone() -> None:
+    caches = Caches()
+    caches.put_agent(agent())
+    assert [each.name for each in caches.agents_within("research")] == ["ada"]
+    caches.put_pod(pod())
+    assert caches.pods_within("research") == [pod()]
+    caches.drop_agent(agent())
+    assert (caches.namespaces(), caches.agents_within("research")) == (set(), [])
+
+
+def test_what_our_own_requests_were_answered_is_known_when_its_event_comes() -> None:
+    caches = Caches()
+    caches.put_agent(agent(version=5))
+    caches.put_pod(pod(version=7))
+    assert caches.knows(agent(version=5))
+    assert caches.knows(pod(version=7))
+    for news in (
+        agent(version=6),
+        agent(version=5, uid="other"),
+        agent(name="bob"),
+        pod(version=8),
+        pod("ada-2"),
+    ):
+        assert not caches.knows(news)

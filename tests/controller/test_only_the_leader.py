@@ -1,6 +1,7 @@
 """What a process that does not lead leaves alone: each write of the cluster and the bus, and every duty."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
 from horos_operator.agent_manager import AgentManager
+from horos_operator.agent_pools import quota_body
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.credentials import BusCredentials
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
@@ -23,9 +25,12 @@ from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
+from horos_operator.pools import PoolKeeper
 from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
-from tests.controller.facts import FACTORY, SETTINGS, agent, model_config, pod, tool_server
+from horos_operator.slots import Slots
+from horos_operator.wakes import Wakes
+from tests.controller.facts import FACTORY, SETTINGS, agent, agent_pool, model_config, pod, quota, tool_server
 from tests.controller.lease_server import serving
 
 WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
@@ -34,12 +39,19 @@ WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
     "write_status": lambda cluster: cluster.write_status(agent(), {}),
     "write_model_config_status": lambda cluster: cluster.write_model_config_status(model_config(), {}),
     "write_tool_server_status": lambda cluster: cluster.write_tool_server_status(tool_server(), {}),
+    "write_agent_pool_status": lambda cluster: cluster.write_agent_pool_status(agent_pool(), {}),
+    "create_quota": lambda cluster: cluster.create_quota({"metadata": {"namespace": "a"}}),
+    "change_quota": lambda cluster: cluster.change_quota(quota(), quota_body(agent_pool(), 3, "agents")),
+    "delete_quota": lambda cluster: cluster.delete_quota(quota()),
     "create_pod": lambda cluster: cluster.create_pod({"metadata": {"namespace": "a"}}),
     "delete_pod": lambda cluster: cluster.delete_pod(pod()),
     "create_secret": lambda cluster: cluster.create_secret("a", "b", {}),
     "change_secret": lambda cluster: cluster.change_secret("a", "b", {}),
 }
-READS = {"agents", "pods", "model_configs", "tool_servers", "agent", "pod", "secret"}
+READS = {
+    *("agents", "pods", "model_configs", "tool_servers", "agent_pools", "quotas"),
+    *("agent", "pod", "secret"),
+}
 
 
 def everything(asked: list[str], answer: Any, status: int = 200) -> web.Application:
@@ -131,14 +143,17 @@ class Stage:
         guarded = bus.guarded(self.leadership.check)
         manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
         self.looks = Looks(manager, self.leadership)
+        queue, wakes = KeyQueue(asyncio.get_running_loop().time), Wakes()
         self.parts = Parts(
             settings=SETTINGS,
             cluster=cluster,
             bus=bus,
             caches=caches,
-            queue=KeyQueue(asyncio.get_running_loop().time),
+            queue=queue,
             manager=manager,
             reconciler=self.looks,
+            pools=PoolKeeper(manager, Slots(time.time, wakes.touch), queue, wakes),
+            wakes=wakes,
             health=Health(asyncio.get_running_loop().time, 60),
             leadership=self.leadership,
             synced=asyncio.Event(),
@@ -183,6 +198,25 @@ async def test_duties_begin_with_everything_are_cut_off_and_begin_again(bus: Bus
         assert sorted(looks.ended) == keys
         for task in running:
             task.cancel()
+
+
+async def test_what_cannot_be_read_in_one_namespace_keeps_no_other_waiting(bus: Bus, tmp_path: Path) -> None:
+    nothing = everything([], {"kind": "Status", "message": "there is none"}, status=404)
+    async with serving(nothing, tmp_path) as connection, asyncio.TaskGroup() as tasks:
+        stage = Stage(bus, connection)
+        stage.parts.caches.put_agent(agent(namespace="a-first", name="eve", uid="uid-of-eve"))
+        first = bus.at(key_prefix(SETTINGS.install, "a-first"))
+        await first.command("DEL", first.keys.requests)
+        words = ("agent", "eve", "uid", "uid-of-eve", "mode", "Nonsense")
+        await first.command("XADD", first.keys.requests, "*", *words)
+        await stage.control.order("ada", "somebody-else", OperatingMode.SUSPENDED)
+        running = tasks.create_task(whenever_leading(stage.parts, duties(stage.parts)["chores"]))
+        stage.lead()
+        while await stage.control.orders():
+            assert not running.done()
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await first.command("DEL", first.keys.requests)
 
 
 async def test_a_pass_that_went_on_after_a_long_stop_ends_at_its_first_write(

@@ -27,6 +27,7 @@ from tests.controller.facts import (
     FACTORY,
     NOW,
     agent,
+    agent_pool,
     asked_now,
     configs,
     failed_pod,
@@ -196,26 +197,54 @@ def test_an_edit_replaces_a_pod_that_has_not_claimed_at_once() -> None:
 
 
 def test_after_it_retired_the_next_pod_has_the_next_number() -> None:
-    left = seen(agent(spec(image="new:1")), retired_pod(ago=1), known=view(epoch=1))
+    left = seen(agent(spec(image="new:1")), retired_pod(ago=1), known=view(epoch=1, in_work=True))
     assert (made(left) or {})["metadata"]["name"] == "ada-2"
 
 
-def test_a_retired_pod_goes_when_its_successor_has_claimed() -> None:
-    before, after = retired_pod("ada-1", ago=1), pod("ada-2")
-    assert planned(seen(agent(), before, after, known=view(epoch=1))) == []
-    claimed = seen(agent(), before, after, known=held(after, epoch=2))
-    assert planned(claimed) == [DeletePod(before, "it has ended")]
+def test_an_agent_without_work_has_no_pod_and_what_is_left_of_its_last_goes_at_once() -> None:
+    gone = retired_pod(ago=1)
+    assert planned(seen(agent(), gone, known=view(epoch=1))) == [DeletePod(gone, "it has ended")]
+    assert planned(seen(agent(), known=view(epoch=1))) == []
+    stays = agent(spec(idleSeconds=0))
+    assert kinds(seen(stays, gone, known=view(epoch=1))) == [CreatePod, DeletePod]
+
+
+def test_what_a_pool_says_of_idle_seconds_holds_for_an_agent_that_says_nothing() -> None:
+    known, stays = view(epoch=1), agent_pool(idleSeconds=0)
+    assert CreatePod in kinds(seen(agent(), known=known, pool=stays))
+    assert CreatePod not in kinds(seen(agent(spec(idleSeconds=9)), known=known, pool=stays))
+
+
+def test_without_a_slot_nobody_gets_a_pod_and_what_runs_goes_on() -> None:
+    for known in (view(), view(epoch=1, in_work=True)):
+        assert CreatePod in kinds(seen(agent(), known=known))
+        assert planned(seen(agent(), known=known, slot=False)) == []
+    mine = pod()
+    assert planned(seen(agent(), mine, known=held(mine), slot=False)) == []
+    assert planned(seen(agent(), pod(), known=view(), slot=False)) == []
+
+
+def test_a_pod_that_waits_in_vain_gives_its_slot_up_when_it_is_asked_to() -> None:
+    stuck = pod(phase="Pending", running=False, waiting_reason="CreateContainerConfigError")
+    assert planned(seen(agent(), stuck, known=view())) == []
+    why = "what it waits for does not come, and others wait for its slot"
+    assert planned(seen(agent(), stuck, known=view(), give_up=True)) == [DeletePod(stuck, why)]
+    assert planned(seen(agent(), pod(), known=view(), give_up=True)) == []
 
 
 def test_a_holder_whose_pod_is_gone_is_reaped_and_replaced() -> None:
-    gone = seen(agent(), known=view(holder="uid-of-ada-3", epoch=3))
+    gone = seen(agent(), known=view(holder="uid-of-ada-3", epoch=3, in_work=True))
     assert planned(gone)[0] == Reap("uid-of-ada-3", "ada-3")
     assert (made(gone) or {})["metadata"]["name"] == "ada-4"
 
 
 def test_a_holder_whose_pod_ended_is_reaped() -> None:
     dead = failed_pod("ada-3", ago=60)
-    assert kinds(seen(agent(), dead, known=held(dead, epoch=3))) == [Reap, CreatePod]
+    assert kinds(seen(agent(), dead, known=held(dead, epoch=3, in_work=True), now=NOW + 1)) == [
+        Reap,
+        CreatePod,
+    ]
+    assert kinds(seen(agent(), dead, known=held(dead, epoch=3))) == [Reap]
 
 
 def test_an_exiting_holder_is_left_alone() -> None:
@@ -229,11 +258,16 @@ def test_a_double_is_deleted() -> None:
     assert planned(doubled) == [DeletePod(late, "another incarnation took its place")]
 
 
-def test_a_pod_that_has_just_retired_is_left_to_end_by_itself() -> None:
+def test_a_pod_that_has_just_retired_is_left_to_end_by_itself_and_counts_until_it_has() -> None:
     leaving = pod("ada-1")
-    assert kinds(seen(agent(), leaving, known=view(epoch=1))) == [CreatePod]
+    working = view(epoch=1, in_work=True, since=NOW - 5)
+    assert planned(seen(agent(), leaving, known=working)) == []
+    assert planned(seen(agent(), dataclasses.replace(leaving, deleting=True), known=working)) == []
+    # One that hangs must not keep its agent from its work for ever.
+    hangs = dataclasses.replace(working, since=NOW - 11)
+    assert planned(seen(agent(), leaving, known=hangs)) == [DeletePod(leaving, "its life is over")]
     stuck = pod("ada-1", phase="Pending", running=False)
-    assert kinds(seen(agent(), stuck, known=view(epoch=1))) == [DeletePod, CreatePod]
+    assert kinds(seen(agent(), stuck, known=view(epoch=1))) == [DeletePod]
 
 
 def test_pods_of_an_earlier_agent_of_the_name_are_not_ours() -> None:
@@ -254,7 +288,8 @@ def test_a_crash_loop_slows_down_by_doubling_up_to_five_minutes(failures: int, d
 
 
 def test_a_long_life_before_the_crash_starts_the_count_anew() -> None:
-    late = seen(agent(), failed_pod("ada-1", ago=1, lived=3600, failures=8), known=view(epoch=1))
+    known = view(epoch=1, in_work=True)
+    late = seen(agent(), failed_pod("ada-1", ago=1, lived=3600, failures=8), known=known)
     body = made(late)
     assert body is not None
     assert body["metadata"]["annotations"][ANNOTATION_FAILURES] == "1"
@@ -265,8 +300,18 @@ def test_an_edit_of_a_crashed_agent_is_tried_at_once() -> None:
     assert kinds(edited) == [DeletePod, CreatePod]
 
 
-def test_a_pod_that_ends_well_too_soon_is_a_failure_too() -> None:
-    assert planned(seen(agent(), retired_pod(ago=0.5, lived=1), known=view(epoch=1))) == []
+def test_a_pod_that_ends_well_too_soon_is_a_failure_too_unless_it_has_claimed() -> None:
+    brief = retired_pod(ago=0.5, lived=1)
+    assert planned(seen(agent(), brief, known=view())) == []
+    assert kinds(seen(agent(), brief, known=view(epoch=1, in_work=True))) == [CreatePod, DeletePod]
+
+
+def test_a_failure_before_a_life_that_was_healthy_is_forgotten() -> None:
+    old = failed_pod("ada-1", ago=0.5, failures=8)
+    assert made(seen(agent(), old, known=view(epoch=1, in_work=True))) is None
+    body = made(seen(agent(), old, known=view(epoch=2, in_work=True)))
+    assert body is not None
+    assert ANNOTATION_FAILURES not in body["metadata"]["annotations"]
 
 
 def test_the_last_failed_pod_is_kept_ten_minutes() -> None:
@@ -319,9 +364,11 @@ def test_a_new_terminated_agent_is_registered_and_ended() -> None:
 
 
 def test_running_again_resumes_and_gets_a_pod() -> None:
-    again = seen(agent(), known=view(state=AgentState.PAUSED, epoch=2))
+    again = seen(agent(spec(idleSeconds=0)), known=view(state=AgentState.PAUSED, epoch=2))
     assert kinds(again) == [Steer, CreatePod]
     assert steered(again) == ["resume"]
+    # What waited for it brings it into work, and the doorbell tells.
+    assert kinds(seen(agent(), known=view(state=AgentState.PAUSED, epoch=2))) == [Steer]
 
 
 def test_a_deleted_agent_loses_pod_then_keys_then_finalizer() -> None:

@@ -10,12 +10,15 @@ from horos_api.names import FINALIZER
 from horos_operator import actions
 from horos_operator.agent_factory import config_digest
 from horos_operator.facts import Ended, PodFacts, pod_facts
+from horos_operator.lost_pods import why_lost
+from horos_operator.needs import cause_of
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import plan
 from tests.controller.facts import (
     FACTORY,
     NOW,
     agent,
+    agent_pool,
     configs,
     model_config,
     pod,
@@ -31,6 +34,8 @@ SPECS = [
     spec(operatingMode="Terminated"),
     spec(image="other:1"),
     spec(instructions="x"),
+    spec(idleSeconds=0),
+    spec(idleSeconds=60, priority=3),
     spec(model={"configName": "big", "fallbacks": [{}]}),
     spec(tools={"servers": [{"name": "a", "serverName": "docs"}]}),
     spec(tools={"servers": [{"name": "a", "url": "http://a", "headersSecretRef": {"name": "other"}}]}),
@@ -57,14 +62,17 @@ def pods(draw: some.DrawFn, name: str) -> PodFacts:
     ended = None
     if phase in {"Succeeded", "Failed"}:
         ended = Ended(int(phase == "Failed"), "", "", draw(some.floats(created, NOW)))
+    deleting = draw(some.booleans())
     return pod(
         name,
         draw(some.sampled_from(SPECS)),
+        leaves_by=NOW - draw(some.sampled_from([-10.0, 0.0, 29.0, 31.0])) if deleting else 0.0,
+        silent_since=draw(some.sampled_from([0.0, 0.0, 0.0, NOW - 29.0, NOW - 31.0])),
         phase=phase,
         ended=ended,
         created=created,
         running=phase == "Running",
-        deleting=draw(some.booleans()),
+        deleting=deleting,
         failures=draw(some.integers(0, 12)),
         secrets=draw(some.sampled_from(SECRETS)),
         owner_uid=draw(some.sampled_from(["agent-uid", "agent-uid", "agent-uid", "earlier"])),
@@ -81,6 +89,8 @@ def observations(draw: some.DrawFn) -> Observation:
         holder=draw(some.sampled_from(["", "uid-that-is-gone", *(each.uid for each in there)])),
         state=draw(some.sampled_from(AgentState)),
         evict=draw(some.booleans()),
+        in_work=draw(some.booleans()),
+        since=draw(some.sampled_from([0.0, NOW - 5, NOW - 60])),
     )
     bus = BusSeen(
         problem=draw(some.sampled_from(["", "", "", "down"])),
@@ -94,7 +104,9 @@ def observations(draw: some.DrawFn) -> Observation:
         finalizers=draw(some.sampled_from([(), (FINALIZER,), ("other/one", FINALIZER)])),
     )
     shared = {"configs": draw(some.sampled_from(CONFIGS)), "servers": draw(some.sampled_from(SERVERS))}
-    return Observation(of, there, bus, NOW, **shared)
+    pool = draw(some.sampled_from([None, agent_pool(), agent_pool(idleSeconds=0)]))
+    slot = draw(some.sampled_from([True, True, False]))
+    return Observation(of, there, bus, NOW, pool=pool, slot=slot, give_up=draw(some.booleans()), **shared)
 
 
 def carried_out(seen: Observation, action: actions.Action) -> Observation:
@@ -137,10 +149,11 @@ def _on_pods(seen: Observation, action: actions.Action) -> Observation:
             assert seen.bus.view is not None and seen.bus.view.holder == token
             known = dataclasses.replace(seen.bus.view, holder="")
             return dataclasses.replace(seen, bus=dataclasses.replace(seen.bus, view=known))
-        case actions.DeletePod(pod=gone):
+        case actions.DeletePod(pod=gone, force=force):
             assert gone in seen.pods, "a pod can be deleted once"
             left = tuple(each for each in seen.pods if each != gone)
-            going = () if gone.dead else (dataclasses.replace(gone, deleting=True),)
+            leaving = dataclasses.replace(gone, deleting=True, leaves_by=NOW + 30)
+            going = () if gone.dead or force else (leaving,)
             return dataclasses.replace(seen, pods=(*left, *going))
         case actions.CreatePod(body=body):
             taken = {each.name for each in seen.pods if each.owner_uid == "agent-uid"}
@@ -170,7 +183,15 @@ def test_a_live_holder_is_never_deleted_while_its_agent_stays(seen: Observation)
     if AgentState.TERMINATED in {seen.bus.view.state, seen.agent.spec.operating_mode.lower()}:
         return  # it is over: its pod is ended at once
     gone = [each.pod for each in plan(seen, FACTORY).actions if isinstance(each, actions.DeletePod)]
-    assert all(each.uid != seen.bus.view.holder or each.dead for each in gone)
+    assert all(each.uid != seen.bus.view.holder or each.dead or why_lost(each, NOW) for each in gone)
+
+
+@given(observations())
+@settings(max_examples=150, deadline=None)
+def test_whoever_is_lost_is_written_off_and_nobody_else_is(seen: Observation) -> None:
+    decided = plan(seen, FACTORY).actions
+    forced = {each.pod.uid for each in decided if isinstance(each, actions.DeletePod) and each.force}
+    assert forced == {each.uid for each in seen.pods if why_lost(each, NOW)}
 
 
 @given(observations())
@@ -180,6 +201,12 @@ def test_a_pod_is_made_only_for_a_running_agent_that_nobody_holds(seen: Observat
     if not any(isinstance(each, actions.CreatePod) for each in decided):
         return
     assert seen.agent is not None
+    assert seen.slot
+    # Not even beside one that exits: the limit counts it.
+    mine = [each for each in seen.pods if each.owner_uid == seen.agent.uid]
+    assert all(each.dead or why_lost(each, NOW) for each in mine)
+    known = seen.bus.view if seen.bus.view and seen.bus.view.uid == seen.agent.uid else None
+    assert cause_of(FACTORY.wanted(seen.agent.spec or spec(), pool=seen.pool), known) is not None
     reaped = any(isinstance(each, actions.Reap | actions.CreateKeys) for each in decided)
     assert reaped or (seen.bus.view is not None and not seen.bus.view.holder)
     assert seen.agent.spec is not None

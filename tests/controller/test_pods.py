@@ -282,6 +282,7 @@ def test_the_configuration_has_the_spec_as_said_the_models_complete_and_nothing_
     config = json.loads(FACTORY.config(agent(generation=4), wanted(asked_for, spare)))
     assert config == {
         "generation": 4,
+        "idleSeconds": 300,
         "spec": {
             "instructions": "Be Ada.",
             "model": {

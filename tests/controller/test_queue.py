@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from horos_operator.queue import BURST, KeyQueue
+from horos_operator.queue import BURST, ROUTINE_TURN, KeyQueue
 
 A, B, C = ("ns", "a"), ("ns", "b"), ("ns", "c")
 
@@ -110,11 +110,11 @@ async def test_one_failing_key_does_not_hold_up_another(clock: Clock) -> None:
     assert await at_once(queue) == B
 
 
-async def test_the_rate_of_all_passes_is_limited(clock: Clock) -> None:
+async def test_the_rate_of_routine_passes_is_limited(clock: Clock) -> None:
     queue = KeyQueue(clock, rate=10)
     keys = [("ns", str(number)) for number in range(int(BURST) + 3)]
     for key in keys:
-        queue.add(key)
+        queue.add(key, urgent=False)
     taken = [await at_once(queue) for _ in keys]
     assert taken == [*keys[: int(BURST)], None, None, None]
     clock.now = 0.25
@@ -156,3 +156,47 @@ async def test_a_worker_that_waits_is_woken_when_the_rest_is_over() -> None:
     queue.add(C)
     async with asyncio.timeout(5):
         assert await queue.get() == C
+
+
+async def test_what_somebody_waits_for_overtakes_ten_thousand_routine_passes(clock: Clock) -> None:
+    queue = KeyQueue(clock, rate=1)
+    for number in range(10_000):
+        queue.add(("ns", str(number)), urgent=False)
+    queue.add(("ns", "9999"))
+    queue.add(A)
+    assert [await at_once(queue), await at_once(queue)] == [("ns", "9999"), A]
+    while await at_once(queue) is not None:
+        continue
+    # No token is left for routine: urgent ones need none.
+    queue.add(B)
+    assert await at_once(queue) == B
+
+
+async def test_routine_has_its_turn_while_urgent_passes_come_without_end(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add(A, urgent=False)
+    for number in range(3 * ROUTINE_TURN):
+        queue.add(("ns", str(number)))
+    taken = [await at_once(queue) for _ in range(ROUTINE_TURN)]
+    assert taken.index(A) == ROUTINE_TURN - 1
+
+
+async def test_a_key_that_was_urgent_meanwhile_is_urgent_once_more(clock: Clock) -> None:
+    queue = KeyQueue(clock, rate=1)
+    queue.add(A)
+    assert await at_once(queue) == A
+    queue.add(A)
+    queue.add(A, urgent=False)
+    queue.add(B, urgent=False)
+    queue.done(A)
+    assert await at_once(queue) == A
+
+
+async def test_a_key_that_becomes_due_between_two_looks_at_the_clock_waits_for_the_next(clock: Clock) -> None:
+    def running() -> float:
+        clock.now += 0.25
+        return clock.now
+
+    queue = KeyQueue(running)
+    queue.add_after(A, 0.4)
+    assert await queue.get() == A

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
@@ -154,3 +155,41 @@ def test_a_condition_that_turns_is_written_at_once(change: dict[str, object]) ->
 
 def test_the_first_status_is_written_at_once() -> None:
     assert write_due({}, WRITTEN, since_last=0) == 0.0
+
+
+def whereabouts(scheduled: tuple[str, str], ready: tuple[str, str], generation: int = 1) -> dict[str, Any]:
+    pairs = (("Accepted", ("True", "Valid")), ("Scheduled", scheduled), ("Ready", ready))
+    return {
+        "conditions": [
+            {"type": kind, "status": status, "reason": reason, "observedGeneration": generation}
+            for kind, (status, reason) in pairs
+        ]
+    }
+
+
+ASLEEP = whereabouts(("True", "Hibernated"), ("True", "Hibernated"))
+AWAKE = whereabouts(("True", "Resident"), ("True", "Resident"))
+
+
+def test_where_a_healthy_agent_is_is_told_when_it_has_lasted() -> None:
+    queued = whereabouts(("False", "Queued"), ("True", "Queued"))
+    for new in (AWAKE, queued):
+        assert write_due(ASLEEP, new, since_last=100, lasted=0.5) == 1.5
+        assert write_due(ASLEEP, new, since_last=100, lasted=2) == 0.0
+        assert write_due(ASLEEP, new, since_last=1, lasted=2) == 4.0
+
+
+def test_a_short_activation_is_one_write_with_what_it_used() -> None:
+    used = {**ASLEEP, "usage": {"turns": 1}}
+    assert write_due(ASLEEP, {**AWAKE, "state": "running"}, since_last=100, lasted=0.3) == 1.7
+    assert write_due(ASLEEP, used, since_last=100, lasted=0.0) == 0.0
+
+
+def test_what_a_person_may_have_to_act_on_is_told_at_once() -> None:
+    new = whereabouts(("True", "Starting"), ("False", "Starting"))
+    assert write_due(new, AWAKE, since_last=0.1) == 0.0
+    stuck = whereabouts(("True", "Starting"), ("False", "SecretMissing"))
+    assert write_due(ASLEEP, stuck, since_last=0.1) == 0.0
+    assert (
+        write_due(ASLEEP, whereabouts(("True", "Resident"), ("True", "Resident"), 2), since_last=0.1) == 0.0
+    )

@@ -43,9 +43,9 @@ class Cradle:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, folder: Path) -> AsyncIterator["Cradle"]:
+    async def running(cls, folder: Path, module: str = "tests.crash.zygote") -> AsyncIterator["Cradle"]:
         """Run a zygote beside the block."""
-        command = (sys.executable, "-m", "tests.crash.zygote", str(folder / "zygote.pid"))
+        command = (sys.executable, "-m", module, str(folder / "zygote.pid"))
         pipe = asyncio.subprocess.PIPE
         zygote = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=PROJECT)
         cradle = cls(zygote)
@@ -73,7 +73,9 @@ class Cradle:
             said = json.loads(line)
             if "started" in said:
                 child = self._children[said["started"]] = Child(said["started"])
-                self._starting.popleft().set_result(child)
+                starting = self._starting.popleft()
+                if not starting.done():  # whoever asked for it may have been cancelled
+                    starting.set_result(child)
             else:
                 child = self._children.pop(said["ended"])
                 child.code = said["code"]

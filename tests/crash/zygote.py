@@ -1,107 +1,33 @@
-"""A process that has everything imported and forks the others: a life costs milliseconds, not a second.
-
-Reads JSON lines from stdin, `{"program", "environment", "log"}`, and answers `{"started": pid}` to each;
-`{"ended": pid, "code"}` when one is gone. When it ends, so do all its children.
-"""
+"""A process that has everything imported and forks the others: a life costs milliseconds, not a second."""
 
 import asyncio
 import contextlib
-import ctypes
-import gc
-import json
 import os
-import select
-import signal
 import sys
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import openai
+import httpx2
 
 from tests.crash import agent_process, client_process, judge_process, operator_process
+from tests.crash.forking import Programs, fork_until_stdin_ends
 
-PROGRAMS: Final[dict[str, Callable[[], int]]] = {
+PROGRAMS: Final[Programs] = {
     "agent": agent_process.main,
     "operator": operator_process.main,
     "client": client_process.main,
     "judge": judge_process.main,
 }
-_PR_SET_PDEATHSIG: Final = 1
-
-
-def _live(order: dict[str, Any]) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.environ.update(order["environment"])
-    code = 1
-    try:
-        code = PROGRAMS[order["program"]]()
-    except BaseException:  # noqa: BLE001 - the last thing this process can say
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _tell(**words: object) -> None:
-    os.write(1, json.dumps(words).encode() + b"\n")
-
-
-def _gone() -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        _tell(ended=pid, code=os.waitstatus_to_exitcode(status))
 
 
 async def _warm() -> None:
     """Ask a model that is not there: much of the model client is only imported with its first request."""
-    async with openai.AsyncOpenAI(base_url="http://127.0.0.1:9/v1", api_key="none", max_retries=0) as client:
-        with contextlib.suppress(openai.APIConnectionError):
-            await client.models.list()
-
-
-def main() -> None:
-    """Fork until stdin ends."""
-    asyncio.run(_warm())
-    gc.collect()
-    gc.freeze()
-    wake, woken = os.pipe()
-    os.set_blocking(woken, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(woken)
-    buffered = b""
-    while True:
-        ready, _, _ = select.select([0, wake], [], [])
-        if wake in ready:
-            os.read(wake, 512)
-            _gone()
-        if 0 in ready:
-            data = os.read(0, 1 << 16)
-            if not data:
-                return
-            *lines, buffered = (buffered + data).split(b"\n")
-            for line in lines:
-                order = json.loads(line)
-                pid = os.fork()
-                if not pid:
-                    signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    _live(order)
-                _tell(started=pid)
+    async with httpx2.AsyncClient() as client:
+        with contextlib.suppress(httpx2.ConnectError):
+            await client.get("http://127.0.0.1:9/v1")
 
 
 if __name__ == "__main__":
     Path(sys.argv[1]).write_text(str(os.getpid()))
-    main()
+    asyncio.run(_warm())
+    fork_until_stdin_ends(PROGRAMS)

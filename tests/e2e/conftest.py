@@ -52,12 +52,12 @@ class ApplyAgent(Protocol):
 
 @pytest.fixture
 def agent(namespace: Namespace, model: ScriptedModel) -> Iterator[ApplyAgent]:
-    """Apply an Agent that talks to the scripted model; it is deleted after the test."""
+    """Apply an Agent that talks to the scripted model and stays resident; it is deleted after the test."""
     names: set[str] = set()
 
     def apply(name: str, **spec: Any) -> None:
         names.add(name)
-        asked = {"instructions": "You are a test.", **spec}
+        asked = {"instructions": "You are a test.", "idleSeconds": 0, **spec}
         asked["model"] = {"name": "scripted", "baseUrl": model.base_url, **spec.get("model", {})}
         namespace.apply(
             {"apiVersion": "horos.dev/v1alpha1", "kind": "Agent", "metadata": {"name": name}, "spec": asked}

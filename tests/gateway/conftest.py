@@ -25,19 +25,22 @@ TOKEN = "0123456789abcdef-test"
 
 
 @contextmanager
-def running_gateway(redis_url: str, **more: Any) -> Iterator[str]:
+def running_gateway(redis_url: str, metrics: socket.socket | None = None, **more: Any) -> Iterator[str]:
     """Serve from a thread with a loop of its own; yields the address of the API."""
     settings = Settings.model_validate({"redis_url": redis_url, "install": "test", "token": TOKEN, **more})
-    server = GatewayServer(gateway_app(settings), "127.0.0.1", 0)
+    metrics_port = metrics.getsockname()[1] if metrics else None
+    server = GatewayServer(gateway_app(settings), "127.0.0.1", 0, metrics_port)
     listener = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    sockets = [listener, *([metrics] if metrics else [])]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=15)
-        listener.close()
+        for each in sockets:
+            each.close()
         assert not thread.is_alive(), "the gateway did not end"
 
 

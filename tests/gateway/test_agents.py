@@ -22,7 +22,11 @@ async def test_agents_are_listed_by_name_with_what_they_do(space):
     assert ada == {
         "name": "ada",
         "state": "running",
+        "residency": "resident",
         "resident": True,
+        "queue": None,
+        "idleSince": None,
+        "epoch": 1,
         "turn": turn.id,
         "thread": "side",
         "waiting": 1,

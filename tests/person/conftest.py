@@ -4,19 +4,23 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from horos_api.names import key_prefix
 from horos_bus.connection import Bus
+from horos_bus.control import Control
 from horos_gateway.app import gateway_app
 from horos_gateway.settings import Settings
 from tests.model_fixtures import served
+from tests.person.front_door import FrontDoor
 from tests.person.stage import Agent, Done, Running, environment, horos
 from tests.redis_fixtures import RedisProcess
 
 INSTALL = "person"
+CLUSTER_INSTALL = "cluster"
 TOKEN = "token-of-the-tests"
 _numbers = itertools.count(1)
 
@@ -64,3 +68,41 @@ async def ada(here: Here) -> AsyncIterator[Agent]:
     agent = await Agent(here.bus, "ada").start()
     yield agent
     await agent.end()
+
+
+@dataclass
+class Cluster:
+    """A front door with the bus behind it."""
+
+    door: FrontDoor
+    kubeconfig: str
+    control: Control
+
+    async def horos(self, *arguments: str) -> Done:
+        return await horos(*arguments, "-n", "here", KUBECONFIG=self.kubeconfig)
+
+    async def start(self, *arguments: str) -> Running:
+        variables = environment(KUBECONFIG=self.kubeconfig)
+        return await Running.start(*arguments, "-n", "here", environment=variables)
+
+
+@pytest.fixture
+def door(redis_server: RedisProcess) -> FrontDoor:
+    settings = Settings(redis_url=redis_server.url, install=CLUSTER_INSTALL, token=SecretStr(TOKEN))
+    return FrontDoor(gateway_app(settings), TOKEN)
+
+
+@pytest.fixture
+def kubeconfig(door: FrontDoor, tmp_path: Path) -> Iterator[str]:
+    with door.kubeconfig(tmp_path) as path:
+        yield path
+
+
+@pytest.fixture
+async def cluster(door: FrontDoor, kubeconfig: str, redis_server: RedisProcess) -> AsyncIterator[Cluster]:
+    bus = Bus.open(redis_server.url, key_prefix(CLUSTER_INSTALL, "here"))
+    control = Control(bus)
+    yield Cluster(door, kubeconfig, control)
+    for name, uid in (await control.agents()).items():
+        await control.delete(name, uid)
+    await bus.aclose()

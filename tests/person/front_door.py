@@ -34,6 +34,9 @@ class FrontDoor:
     token: str
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     may_read_agents: bool = True
+    pool: dict[str, Any] | None = None
+    """The AgentPool of the namespace."""
+    may_read_pools: bool = True
     user: str = "alice@example.org"
     """Whom the API server takes the kubeconfig's user for; '' = it is too old to say."""
 
@@ -69,6 +72,7 @@ class FrontDoor:
                 Route("/api/v1/namespaces/horos-system/services", self._services),
                 Route("/api/v1/namespaces/horos-system/secrets/horos-gateway", self._secret),
                 Route(REVIEWS, self._review, methods=["POST"]),
+                Route("/apis/horos.dev/v1alpha1/namespaces/here/agentpools/default", self._pool),
                 Route(agents, self._list_agents),
                 Route(agents + "/{name}", self._agent),
             ],
@@ -85,6 +89,11 @@ class FrontDoor:
         if not self.user:
             return _status(404, "NotFound", "the server could not find the requested resource")
         return JSONResponse({"status": {"userInfo": {"username": self.user}}}, 201)
+
+    async def _pool(self, request: Request) -> Response:
+        if not self.may_read_pools:
+            return _status(403, "Forbidden", "agentpools.horos.dev is forbidden")
+        return JSONResponse(self.pool) if self.pool else _status(404, "NotFound", "not found")
 
     async def _list_agents(self, request: Request) -> Response:
         if not self.may_read_agents:

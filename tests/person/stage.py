@@ -145,6 +145,7 @@ class Running:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.out = ""
+        self.err = ""
 
     @classmethod
     async def start(cls, *arguments: str, environment: Mapping[str, str]) -> Self:
@@ -164,6 +165,15 @@ class Running:
                 assert chunk, f"ended before {text!r}: {self.out!r} {await self.end()}"
                 self.out += chunk.decode()
 
+    async def says(self, text: str) -> None:
+        """Read standard error until it has the text."""
+        assert self.process.stderr
+        async with asyncio.timeout(SECONDS):
+            while text not in self.err:
+                chunk = await self.process.stderr.read(4096)
+                assert chunk, f"ended before {text!r}: {self.err!r} {await self.end()}"
+                self.err += chunk.decode()
+
     async def type(self, text: str) -> None:
         """Write to standard input."""
         assert self.process.stdin
@@ -175,7 +185,7 @@ class Running:
         async with asyncio.timeout(SECONDS):
             out, err = await self.process.communicate(given.encode() if given is not None else None)
         assert self.process.returncode is not None
-        return Done(self.process.returncode, self.out + out.decode(), err.decode())
+        return Done(self.process.returncode, self.out + out.decode(), self.err + err.decode())
 
 
 def environment(**variables: str) -> dict[str, str]:

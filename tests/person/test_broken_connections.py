@@ -35,7 +35,7 @@ class GatewayProcess:
         )
         assert self._process.stderr
         async with asyncio.timeout(SECONDS):
-            while b"Uvicorn running" not in (line := await self._process.stderr.readline()):
+            while b"running on " not in (line := await self._process.stderr.readline()):
                 assert line, "the gateway ended"
 
     async def stop(self, how: signal.Signals) -> None:

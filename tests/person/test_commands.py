@@ -1,6 +1,7 @@
 """The command against a real gateway and Redis, with an agent whose every move the test makes."""
 
 import asyncio
+import re
 import signal
 import time
 from typing import Any
@@ -18,9 +19,11 @@ async def test_agents_are_listed_with_what_they_do(here: Here, ada: Agent) -> No
     done = await here.horos("agents")
     assert (done.code, done.err) == (0, "")
     head, line = done.out.splitlines()
-    titles = ["NAME", "STATE", "RESIDENT", "WAITING", "TURNS", "TOKENS", "COST", "BUDGET", "REASON"]
+    titles = ["NAME", "STATE", "RESIDENCY", "IDLE", "WAITING", "TURNS", "TOKENS", "COST", "BUDGET", "REASON"]
     assert head.split() == titles
-    assert line.split() == ["ada", "idle", "yes", "0", "0", "0", "0", "-", "-"]
+    name, state, residency, idle, *rest = line.split()
+    assert (name, state, residency, rest) == ("ada", "idle", "resident", ["0", "0", "0", "0", "-", "-"])
+    assert re.fullmatch(r"\d+s", idle)
 
 
 async def test_agents_as_json_are_what_the_gateway_says(here: Here, ada: Agent) -> None:
@@ -189,8 +192,8 @@ async def test_describe_tells_the_live_state_and_the_last_events(here: Here, ada
     await ada.fail(turn, "ModelRefusesKey", "check Secret llm")
     done = await here.horos("describe", "ada")
     assert done.code == 0
-    assert "  Reason:   ModelRefusesKey: check Secret llm\n" in done.out
-    assert f"  Turn:     {turn.id} in thread main\n" in done.out
+    assert "  Reason:    ModelRefusesKey: check Secret llm\n" in done.out
+    assert f"  Turn:      {turn.id} in thread main\n" in done.out
     assert "RUN_ERROR" in done.out.partition("Last events:")[2]
     told = (await here.horos("describe", "ada", "-o", "json")).json
     assert (told["agent"], told["live"]["state"]) == (None, "error")

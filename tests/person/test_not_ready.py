@@ -1,66 +1,14 @@
 """An agent that cannot answer yet: the command says why, and waits for one that was applied a moment ago."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
-from pydantic import SecretStr
 
 from horos.readiness import why_not_ready
-from horos_api.names import key_prefix
-from horos_bus.connection import Bus
-from horos_bus.control import Control
-from horos_gateway.app import gateway_app
-from horos_gateway.settings import Settings
-from tests.person.conftest import TOKEN
-from tests.person.front_door import FrontDoor
-from tests.person.stage import Done, Running, environment, horos
-from tests.redis_fixtures import RedisProcess
+from tests.person.conftest import Cluster
+from tests.person.stage import Done
 
-INSTALL = "not-ready"
 MISSING = ("False", "SecretMissing", 'Secret "llm" does not exist; create it with key "apiKey"')
 TOLD = f"{MISSING[1]}: {MISSING[2]}"
 VALID = ("True", "Valid", "the spec can be carried out")
-
-
-@dataclass
-class Cluster:
-    """A front door with the bus behind it."""
-
-    door: FrontDoor
-    kubeconfig: str
-    control: Control
-
-    async def horos(self, *arguments: str) -> Done:
-        return await horos(*arguments, "-n", "here", KUBECONFIG=self.kubeconfig)
-
-    async def start(self, *arguments: str) -> Running:
-        variables = environment(KUBECONFIG=self.kubeconfig)
-        return await Running.start(*arguments, "-n", "here", environment=variables)
-
-
-@pytest.fixture
-def door(redis_server: RedisProcess) -> FrontDoor:
-    settings = Settings(redis_url=redis_server.url, install=INSTALL, token=SecretStr(TOKEN))
-    return FrontDoor(gateway_app(settings), TOKEN)
-
-
-@pytest.fixture
-def kubeconfig(door: FrontDoor, tmp_path: Path) -> Iterator[str]:
-    with door.kubeconfig(tmp_path) as path:
-        yield path
-
-
-@pytest.fixture
-async def cluster(door: FrontDoor, kubeconfig: str, redis_server: RedisProcess) -> AsyncIterator[Cluster]:
-    bus = Bus.open(redis_server.url, key_prefix(INSTALL, "here"))
-    control = Control(bus)
-    yield Cluster(door, kubeconfig, control)
-    for name, uid in (await control.agents()).items():
-        await control.delete(name, uid)
-    await bus.aclose()
 
 
 async def test_whoever_sends_is_told_what_keeps_the_agent_from_answering(cluster: Cluster) -> None:
@@ -113,8 +61,11 @@ async def test_the_list_tells_why_and_has_agents_that_the_gateway_does_not_know(
     cluster.door.says("ada", Accepted=VALID, Ready=MISSING)
     cluster.door.says("new")
     _, ada, new = (await cluster.horos("agents")).out.splitlines()
-    assert ada.rstrip().split(maxsplit=8) == [*["ada", "idle", "no", "0", "0", "0", "0", "-"], TOLD]
-    assert new.split(maxsplit=8)[:8] == ["new", "-", "no", "-", "-", "-", "-", "-"]
+    assert ada.rstrip().split(maxsplit=9) == [
+        *["ada", "idle", "starting", "-", "0", "0", "0", "0", "-"],
+        TOLD,
+    ]
+    assert new.split(maxsplit=9)[:9] == ["new", *["-"] * 8]
     assert "the operator has not looked at it yet" in new
 
 

@@ -1,7 +1,7 @@
 """Tables, descriptions, event lines and the terminal, as text."""
 
 import io
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,11 @@ from horos_api import events
 LIVE: dict[str, Any] = {
     "name": "ada",
     "state": "error",
+    "residency": "resident",
     "resident": True,
+    "queue": None,
+    "idleSince": None,
+    "epoch": 1,
     "turn": "1-0",
     "thread": "main",
     "waiting": 2,
@@ -58,6 +62,9 @@ MANIFEST: dict[str, Any] = {
 }
 
 
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
+
+
 class Tty(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -84,13 +91,15 @@ def test_the_table_of_agents_is_plain_and_whole_in_a_pipe() -> None:
         "state": "idle",
         "reason": "",
         "message": "",
+        "residency": "hibernated",
         "resident": False,
+        "idleSince": "2026-11-01T10:00:00Z",
         "waiting": 0,
     }
-    assert as_text(agents_table([{**LIVE, "message": "x" * 200}, long])) == (
-        "NAME  STATE  RESIDENT  WAITING  TURNS  TOKENS  COST  BUDGET  REASON\n"
-        f"ada   error  yes       2        3      120     0.25  -       ModelRefusesKey: {'x' * 200}\n"
-        "bob   idle   no        0        3      120     0.25  -       -"
+    assert as_text(agents_table([{**LIVE, "message": "x" * 200}, long], now=NOON)) == (
+        "NAME  STATE  RESIDENCY   IDLE  WAITING  TURNS  TOKENS  COST  BUDGET  REASON\n"
+        f"ada   error  resident    -     2        3      120     0.25  -       ModelRefusesKey: {'x' * 200}\n"
+        "bob   idle   hibernated  2h    0        3      120     0.25  -       -"
     )
 
 
@@ -105,21 +114,23 @@ def limited(name: str, reason: str = "Resident", **budget: Any) -> dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("budget", "date", "told"),
+    ("budget", "days", "told"),
     [
-        ({}, "2026-11-01", "-"),
-        ({"tokensPerDay": 1000}, "2026-11-01", "9%"),
-        ({"tokensPerDay": 1000, "costPerDay": "0.5"}, "2026-11-01", "40%"),
-        ({"tokensPerDay": 91}, "2026-11-01", "98%"),
-        ({"tokensPerDay": 90, "costPerDay": "9"}, "2026-11-01", "used up"),
-        ({"costPerDay": "0"}, "2026-11-01", "used up"),
-        ({"tokensPerDay": 90}, "2026-11-02", "0%"),
+        ({}, 0, "-"),
+        ({"tokensPerDay": 1000}, 0, "9%"),
+        ({"tokensPerDay": 1000, "costPerDay": "0.5"}, 0, "40%"),
+        ({"tokensPerDay": 91}, 0, "98%"),
+        ({"tokensPerDay": 90, "costPerDay": "9"}, 0, "used up"),
+        ({"costPerDay": "0"}, 0, "used up"),
+        ({"tokensPerDay": 90}, 1, "0%"),
     ],
 )
-def test_the_table_says_how_much_of_the_day_is_used(budget: dict[str, Any], date: str, told: str) -> None:
+def test_the_table_says_how_much_of_the_day_is_used(budget: dict[str, Any], days: int, told: str) -> None:
     idle = {**LIVE, "state": "idle", "reason": "", "message": ""}
-    line = as_text(agents_table([idle], [limited("ada", **budget)], date)).splitlines()[1]
-    assert line == f"ada   idle   yes       2        3      120     0.25  {told:<{max(6, len(told))}}  -"
+    now = NOON + timedelta(days=days).total_seconds()
+    line = as_text(agents_table([idle], [limited("ada", **budget)], now)).splitlines()[1]
+    told = f"{told:<{max(6, len(told))}}"
+    assert line == f"ada   idle   resident   -     2        3      120     0.25  {told}  -"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +143,7 @@ def test_the_table_says_how_much_of_the_day_is_used(budget: dict[str, Any], date
 )
 def test_what_a_resident_agent_cannot_know_of_itself_is_told_by_kubernetes(reason: str, told: str) -> None:
     idle = {**LIVE, "state": "idle", "reason": "", "message": ""}
-    line = as_text(agents_table([idle], [limited("ada", reason)], "2026-11-01")).splitlines()[1]
+    line = as_text(agents_table([idle], [limited("ada", reason)], NOON)).splitlines()[1]
     assert line.endswith(f"  {told}")
 
 
@@ -150,14 +161,14 @@ def test_a_description_joins_what_is_asked_for_with_what_holds() -> None:
         "Conditions:\n"
         "  Ready: False  ModelRefusesKey: check Secret llm (since 2026-11-01T10:05:00Z)\n"
         "Now:\n"
-        "  State:    error\n"
-        "  Reason:   ModelRefusesKey: 401 [from] the model\n"
-        "  Resident: yes\n"
-        "  Turn:     1-0 in thread main\n"
-        "  Waiting:  2 messages\n"
-        "  Threads:  main, work\n"
-        "  Usage:    3 turns; tokens: 100 read, 20 written; cost: 0.25\n"
-        "  Last day: 90 tokens, cost: 0.2 on 2026-11-01 (UTC)\n"
+        "  State:     error\n"
+        "  Reason:    ModelRefusesKey: 401 [from] the model\n"
+        "  Residency: resident\n"
+        "  Turn:      1-0 in thread main\n"
+        "  Waiting:   2 messages\n"
+        "  Threads:   main, work\n"
+        "  Usage:     3 turns; tokens: 100 read, 20 written; cost: 0.25\n"
+        "  Last day:  90 tokens, cost: 0.2 on 2026-11-01 (UTC)\n"
         "Last events:\n"
         "  10:00  RUN_STARTED  main 1-0"
     )
@@ -166,7 +177,7 @@ def test_a_description_joins_what_is_asked_for_with_what_holds() -> None:
 def test_a_description_without_a_cluster_has_the_live_part_only() -> None:
     text = as_text(description({**LIVE, "turn": "", "thread": "", "threads": []}, None, []))
     assert text.startswith("Now:\n  State:")
-    assert "Turn:     none" in text
+    assert "Turn:      none" in text
     assert text.endswith("Last events: none")
 
 
@@ -202,14 +213,14 @@ BUDGET: dict[str, Any] = {
 )
 def test_a_description_tells_what_is_left_of_the_day(change: dict[str, Any], told: str) -> None:
     live = {**LIVE, "budget": {**BUDGET, **change}}
-    assert f"Budget:   {told}\n" in as_text(description(live, MANIFEST, []))
+    assert f"Budget:    {told}\n" in as_text(description(live, MANIFEST, []))
 
 
 def test_an_agent_that_has_done_nothing_has_used_nothing() -> None:
     usage = {"turns": 1, "promptTokens": 0, "completionTokens": 0, "cost": "0", "today": None}
     text = as_text(description({**LIVE, "usage": usage, "budget": BUDGET}, MANIFEST, []))
-    assert "Usage:    1 turn; tokens: 0 read, 0 written\n" in text
-    assert "Budget:   0 of 1,000,000 tokens today" in text
+    assert "Usage:     1 turn; tokens: 0 read, 0 written\n" in text
+    assert "Budget:    0 of 1,000,000 tokens today" in text
     assert "Last day" not in text
 
 
@@ -315,7 +326,21 @@ def test_events_about_tools_are_told_in_words() -> None:
     assert (
         custom_line("toolProblem", message="docs cannot be reached") == "toolProblem docs cannot be reached"
     )
-    assert custom_line("wake", reason="message") == "wake reason=message"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("wake", {"reason": "message"}, "wake it needs a process: a message waits"),
+        ("wake", {"reason": "turn"}, "wake it needs a process: goes on with its turn"),
+        ("wake", {"reason": "order"}, "wake it needs a process: somebody wants it awake"),
+        ("wake", {"reason": "moon"}, "wake it needs a process: moon"),
+        ("resident", {"epoch": 3}, "resident process 3 has the agent"),
+        ("hibernated", {"epoch": 3}, "hibernated process 3 gave the agent back"),
+    ],
+)
+def test_events_about_processes_are_told_in_words(name: str, value: dict[str, Any], told: str) -> None:
+    assert custom_line(name, **value) == told
 
 
 @pytest.mark.parametrize(

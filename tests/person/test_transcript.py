@@ -272,14 +272,6 @@ def test_a_question_is_told_with_what_must_be_set_and_its_id_is_safe_in_a_shell(
     assert piece.text.endswith(f": `horos approve {name} --set city=…` or `horos deny {name}` within 45s")
 
 
-def test_whoever_writes_to_an_agent_without_a_process_is_told() -> None:
-    transcript = Transcript(MINE)
-    wakes = ("note", "the agent has no process; it gets one and answers then")
-    assert told(transcript, events.custom("wake", {"reason": "message"})) == [wakes]
-    # What wakes it in the middle of the conversation is nobody's business.
-    assert told(transcript, started(MINE), events.custom("wake", {"reason": "turn"})) == []
-
-
 def test_a_turn_that_is_over_cannot_be_cancelled() -> None:
     transcript = Transcript(MINE)
     told(transcript, started(MINE, run="1-0"))

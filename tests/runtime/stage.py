@@ -109,7 +109,9 @@ class Stage:
             runtime.stop()
 
     @contextlib.asynccontextmanager
-    async def process(self, name: str, *command: str) -> AsyncIterator["asyncio.subprocess.Process"]:
+    async def process(
+        self, name: str, *command: str, stderr: int | None = None
+    ) -> AsyncIterator["asyncio.subprocess.Process"]:
         """Run an incarnation as a process of its own; it is killed if it still runs at the end."""
         settings = self.settings(name)
         environment = os.environ | {
@@ -122,7 +124,7 @@ class Stage:
         }
         words = command or ("-m", "horos_runtime")
         child = await asyncio.create_subprocess_exec(
-            sys.executable, *words, env=environment, cwd=Path(__file__).parent.parent.parent
+            sys.executable, *words, env=environment, cwd=Path(__file__).parent.parent.parent, stderr=stderr
         )
         try:
             yield child

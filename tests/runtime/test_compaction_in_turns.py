@@ -168,27 +168,28 @@ async def test_the_usage_of_summaries_counts(stage: Stage) -> None:
 async def test_the_model_reads_with_the_tool_history_what_the_summary_does_not_tell(stage: Stage) -> None:
     await stage.agent(spec=small(stage))
     await fill(stage)
-    looked = [
-        {"name": "history", "arguments": arguments}
-        for arguments in (
-            {"search": "FACT 3"},
-            {"before": 2, "limit": 2},
-            {"limit": 1, "before": 1, "offset": 10},
-            {"search": "nowhere to be found"},
-            {"limit": 1},
-            {"limit": 99},
-        )
-    ]
+    looked = {
+        "found": {"search": "FACT 3"},
+        "oldest": {"before": 2, "limit": 2},
+        "from-within": {"limit": 1, "before": 1, "offset": 10},
+        "not-found": {"search": "nowhere to be found"},
+        "newest": {"limit": 1},
+        "too-many": {"limit": 99},
+    }
+    calls = [{"id": each, "name": "history", "arguments": arguments} for each, arguments in looked.items()]
     await stage.model.load(
-        {"match": SUMMARISE, "text": "A summary."}, {"toolCalls": looked}, {"text": "done"}, repeat="last"
+        {"match": SUMMARISE, "text": "A summary."}, {"toolCalls": calls}, {"text": "done"}, repeat="last"
     )
     async with stage.running():
         assert await stage.ask("next " * 350) == "done"
-    results = [record["content"] for record in await stage.records() if record["role"] == "tool"]
-    # What cannot be called is told at once, ahead of what is still to run.
-    assert results.pop(0).startswith("error: wrong arguments for history: limit: ")
-    assert results[0].startswith("#6 a person: fact 3: word")
-    assert results[1].startswith("#0 a person: fact 0: ") and "\n#1 you: yes yes" in results[1]
-    assert results[2].startswith("#0 fact 0: ")
-    assert results[4].startswith("#"), "the newest record, whichever it was by then"
-    assert results[3] == "no record with 'nowhere to be found' is kept; the oldest kept is 0"
+    # They run at once, and each is written down when it ends.
+    results = {
+        each["tool_call_id"]: each["content"] for each in await stage.records() if each["role"] == "tool"
+    }
+    assert results.keys() == looked.keys()
+    assert results["too-many"].startswith("error: wrong arguments for history: limit: ")
+    assert results["found"].startswith("#6 a person: fact 3: word")
+    assert results["oldest"].startswith("#0 a person: fact 0: ") and "\n#1 you: yes yes" in results["oldest"]
+    assert results["from-within"].startswith("#0 fact 0: ")
+    assert results["newest"].startswith("#"), "the newest record, whichever it was by then"
+    assert results["not-found"] == "no record with 'nowhere to be found' is kept; the oldest kept is 0"

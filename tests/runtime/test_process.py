@@ -262,7 +262,7 @@ def test_every_public_name_is_there_and_documented() -> None:
 def test_a_name_costs_only_what_it_needs() -> None:
     program = (
         "import sys, horos; horos.AgentRuntime, horos.MCPClientManager;"
-        "print(*(name in sys.modules for name in ('openai', 'kopf', 'mcp')))"
+        "print(*(name in sys.modules for name in ('httpx2', 'kopf', 'mcp')))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "False"]

@@ -139,3 +139,19 @@ securityContext:
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
 {{- end -}}
+
+{{/* Where a pod tells its metrics, for those who look at annotations. */}}
+{{- define "horos.scraped" -}}
+{{- if .Values.metrics.annotations -}}
+annotations: {prometheus.io/scrape: "true", prometheus.io/port: "8081", prometheus.io/path: /metrics}
+{{- end -}}
+{{- end -}}
+
+{{/* Who may read metrics, as the peers of a NetworkPolicy. */}}
+{{- define "horos.scrapers" -}}
+- namespaceSelector:
+    {{- with .Values.metrics.scraperNamespaceLabels }}
+    matchLabels: {{- toYaml . | nindent 6 }}
+    {{- else }} {}
+    {{- end }}
+{{- end -}}

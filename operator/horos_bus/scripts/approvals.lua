@@ -38,7 +38,8 @@ local function conclude(agent, uid, id, asked, status, who, reason)
   asked.status, asked.who, asked.reason, asked.decided = status, who, reason, now()
   call('HSET', key(agent, 'approvals'), id, cjson.encode(asked))
   call('ZREM', P .. 'later', deadline_entry(agent, uid, id))
-  tell_asked(agent, 'approval', id, asked)
+  custom(agent, asked.thread, 'approval', outcome_of(id, asked))
+  mark_dirty(agent)
   deliver(agent, uid, {mid = id .. '!decision', from = who, fuid = uid, thread = asked.thread, kind = 'decision',
     re = id, body = asked.call, verdict = status == 'approved' and 'approve' or 'deny', who = who, reason = reason}, 0)
   local remembered = without_call(asked)
@@ -53,7 +54,8 @@ local function drop_approvals(agent, uid)
     call('ZREM', P .. 'later', deadline_entry(agent, uid, id))
     if asked.status == 'pending' then
       asked.status = 'withdrawn'
-      tell_asked(agent, 'approval', id, asked)
+      custom(agent, asked.thread, 'approval', outcome_of(id, asked))
+      mark_dirty(agent)
     end
   end
 end

@@ -15,7 +15,8 @@ local function answer(asked)
   if now() >= asked.deadline then return {'NONE'} end
   asked.status, asked.who, asked.reason, asked.content, asked.decided = status, who, reason, ARGV[6], now()
   call('HSET', key(agent, 'elicitations'), id, cjson.encode(asked))
-  tell_asked(agent, 'elicitation', id, asked)
+  custom(agent, asked.thread, 'elicitation', outcome_of(id, asked))
+  mark_dirty(agent)
   call('PUBLISH', key(agent, 'wake'), 'c')
   return {'DECIDED', 'elicitation', cjson.encode(asked)}
 end

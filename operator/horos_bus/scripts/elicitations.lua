@@ -13,7 +13,8 @@ end
 local function take_back(agent, id, asked)
   if asked.status ~= 'pending' then return end
   asked.status = 'withdrawn'
-  tell_asked(agent, 'elicitation', id, asked)
+  custom(agent, asked.thread, 'elicitation', outcome_of(id, asked))
+  mark_dirty(agent)
 end
 
 local function drop_elicitations(agent)

@@ -63,11 +63,9 @@ end
 -- The operator's status must be looked at again.
 local function mark_dirty(agent) call('ZADD', P .. 'dirty', now(), agent) end
 
--- Tell what became of something that a person was asked; `kind` is approval or elicitation.
-local function tell_asked(agent, kind, id, asked)
-  custom(agent, asked.thread, kind, {id = id, tool = asked.tool, status = asked.status, who = asked.who,
-    reason = asked.reason})
-  mark_dirty(agent)
+-- What became of something that a person was asked, as watchers read it.
+local function outcome_of(id, asked)
+  return {id = id, tool = asked.tool, status = asked.status, who = asked.who, reason = asked.reason}
 end
 
 local function snapshot(state, reason, message, turn)

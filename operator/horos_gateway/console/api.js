@@ -71,6 +71,10 @@ export class AgentApi {
 
   cancel = (runId) => post(`${this._path}/cancel`, { runId });
 
+  wake = () => post(`${this._path}/wake`);
+
+  hibernate = () => post(`${this._path}/hibernate`);
+
   send = (text, key) =>
     post(`${this._path}/messages`, { text, thread: this.thread }, { "Idempotency-Key": key });
 

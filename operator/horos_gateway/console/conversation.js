@@ -6,6 +6,7 @@ import { el, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Head } from "./head.js";
 import { Pane } from "./pane.js";
+import { ASLEEP, lookOf, waitOf } from "./residency.js";
 import { Thread } from "./thread.js";
 
 const KEPT = 240; // items in the page; older ones are read again on demand
@@ -18,7 +19,8 @@ export class Conversation {
     this.place = place;
     this._agent = null;
     this._api = new AgentApi(place.namespace, place.agent, place.thread);
-    this._head = new Head(place, (thread) => told.go(place.namespace, place.agent, thread));
+    const open = (thread) => told.go(place.namespace, place.agent, thread);
+    this._head = new Head(place, open, (what) => this._order(what));
     this._pane = new Pane(place, {
       again: (mid) => this._composer.again(mid),
       drop: (mid) => this._thread.unsent(mid),
@@ -54,6 +56,7 @@ export class Conversation {
     if (this._over) return;
     this._agent = { ...this._agent, ...body };
     this._head.agent(this._agent);
+    if (body.queue) this._thread.process(waitOf(body), true);
     this._look(body);
     this._composer.allow(this._agent.state !== "terminated");
   }
@@ -71,8 +74,7 @@ export class Conversation {
       spoken: (text) => say(`${this.place.agent} says: ${text.slice(0, 600)}`),
       state: (snapshot) => this._state(snapshot),
       asked: ({ tool }) => say(`${this.place.agent} waits for your decision about ${tool}.`),
-      waking: () => this.agent({ waking: true }),
-      resident: (resident) => this.agent({ resident, waking: false }),
+      residency: (residency) => this.agent({ residency, queue: null }),
       usage: (usage) => this.agent({ usage: { ...this._agent?.usage, ...usage } }),
     };
   }
@@ -93,6 +95,20 @@ export class Conversation {
     this._head.elsewhere(pending.filter((each) => !mine(each)).map(({ thread }) => thread));
   }
 
+  /** Wake it, or let it hibernate. */
+  async _order(what) {
+    this._head.ordering(true);
+    try {
+      const body = await this._api[what]();
+      this.agent(body);
+      if (what === "hibernate" && body.turn) this._thread.process("It leaves its pod after this turn.", true);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this._thread.note("warn", problem.message);
+    }
+    this._head.ordering(false);
+  }
+
   async _decide(decision) {
     const { id } = decision;
     this._thread.deciding(id, { busy: true, trouble: "", field: "" });
@@ -109,7 +125,7 @@ export class Conversation {
   }
 
   _state({ state, reason = "", message = "" }) {
-    this.agent({ state, reason, message, ...(state === "running" && { resident: true }) });
+    this.agent({ state, reason, message, ...(state === "running" && { residency: "resident" }) });
   }
 
   _found(body) {
@@ -117,6 +133,7 @@ export class Conversation {
     this._head.threads(body.threads);
     this._composer.running(body.thread === this.place.thread ? body.turn : "");
     queueMicrotask(() => {
+      if (lookOf(body) === "hibernated") this._thread.process(ASLEEP);
       this._pane.more(this._thread.first > 0);
       this._pane.follow();
     });

@@ -1,15 +1,17 @@
 // The head of a conversation: who it is, what it is doing, and, below, what keeps it from answering.
 
 import { command, el } from "./dom.js";
-import { lookOf } from "./list.js";
+import { lookOf, looksLike, orderFor } from "./residency.js";
 import { Servers } from "./servers.js";
 
 export class Head {
-  /** `open(thread)` goes to another thread of the same agent. */
-  constructor(place, open) {
+  /** `open(thread)` goes to another thread of the same agent; `order(what)` asks it to wake or to hibernate. */
+  constructor(place, open, order) {
     this._place = place;
     this._open = open;
     this._state = el("span", { class: "state", "data-state": "unknown" }, "…");
+    this._order = el("button", { type: "button", class: "quiet order", hidden: true });
+    this._order.addEventListener("click", () => order(this._order.value));
     this._usage = el("span", { class: "usage" });
     this._servers = new Servers();
     this._elsewhere = el("span", { class: "elsewhere" });
@@ -21,6 +23,7 @@ export class Head {
       el("a", { class: "back", href: "#/", "aria-label": "All agents" }, "‹"),
       el("h1", {}, place.agent),
       this._state,
+      this._order,
       this._servers.node,
       this._usage,
       this._elsewhere,
@@ -37,7 +40,8 @@ export class Head {
 
   /** Show what the agent is doing. */
   agent(body) {
-    this._look(lookOf(body));
+    this._look(lookOf(body), looksLike(body), sinceOf(body));
+    this._offer(orderFor(body));
     this._usage.textContent = usageOf(body.usage);
     this._tell(...noticeOf(body, this._place));
   }
@@ -68,13 +72,27 @@ export class Head {
     const { agent, namespace } = this._place;
     const text = `${agent} is not there (any more): it was deleted, or never made in namespace ${namespace}.`;
     this._look("deleted");
+    this._offer("");
     this._tell("error", text, `kubectl get agents -n ${namespace}`);
     return text;
   }
 
-  _look(state) {
+  /** An order is on its way, or has been answered. */
+  ordering(busy) {
+    this._order.disabled = busy;
+  }
+
+  _look(state, text = state, since = "") {
     this._state.dataset.state = state;
-    this._state.textContent = state;
+    this._state.textContent = text;
+    this._state.title = since;
+  }
+
+  _offer(order) {
+    this._order.hidden = !order;
+    this._order.value = order;
+    this._order.textContent = ORDERS[order]?.name ?? "";
+    this._order.title = ORDERS[order]?.about ?? "";
   }
 
   _tell(tone, text, helps = "") {
@@ -108,6 +126,16 @@ export class Head {
     return [el("button", { type: "button", class: "quiet", onclick: show }, "New thread"), form];
   }
 }
+
+const ORDERS = {
+  wake: { name: "Wake", about: "Give it a process before there is a message for it" },
+  hibernate: { name: "Hibernate", about: "Free its slot, after its turn; the next message wakes it" },
+};
+
+const sinceOf = ({ queue, idleSince }) => {
+  if (queue?.since) return `needs a process since ${new Date(queue.since).toLocaleString()}`;
+  return idleSince ? `idle since ${new Date(idleSince).toLocaleString()}` : "";
+};
 
 const between = (parts, word) => parts.flatMap((part, place) => (place ? [word, part] : [part]));
 

@@ -2,6 +2,7 @@
 
 import { Problem, listAgents } from "./api.js";
 import { byId, command, el } from "./dom.js";
+import { lookOf, looksLike } from "./residency.js";
 
 const POLL_MS = 2000;
 const SHOWN = 300;
@@ -118,16 +119,12 @@ class Row {
   }
 }
 
-/** How a state looks: the agent's own five, and for an idle one without a process asleep, or waking. */
-export const lookOf = ({ state, resident, waking }) =>
-  state === "idle" && !resident ? (waking ? "waking" : "asleep") : state;
-
 function aboutOf(agent) {
   const waiting = agent.waiting > 0 && !agent.turn ? ` · ${agent.waiting} waiting` : "";
-  if (agent.state === "running")
+  if (lookOf(agent) === "running")
     return `running${agent.thread && agent.thread !== "main" ? ` · ${agent.thread}` : ""}`;
   if (agent.state === "error") return agent.reason || "error";
-  return lookOf(agent) + waiting;
+  return looksLike(agent) + waiting;
 }
 
 /** What to show where there is no agent yet. */

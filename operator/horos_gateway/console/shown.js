@@ -2,6 +2,8 @@
 
 import { messageOf, noteOf } from "./parts.js";
 
+const PROCESS = "process";
+
 export class Shown {
   /** `view` gets add(item, before, waits), change(item), grow(item, part, delta), remove(item) and clear(). */
   constructor(view) {
@@ -62,6 +64,13 @@ export class Shown {
     if (name && last?.name === name) return this._change(last, { tone, text });
     this._notes += 1;
     return this._insert({ ...noteOf(`n:${this._notes}`, tone, text, null), name });
+  }
+
+  /** One quiet line about the agent's process, told anew as it changes; `begin` says whether it may be a new one. */
+  process(text, begin = this.items.length > 0 || this.waiting.length > 0) {
+    const last = this.items.at(-1);
+    if (last?.name !== PROCESS) return begin ? this.note("quiet", text, PROCESS) : null;
+    return last.text === text ? last : this._change(last, { text });
   }
 
   _wait(message) {

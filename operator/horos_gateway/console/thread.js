@@ -4,6 +4,7 @@
 
 import { Asked, isDecision } from "./asked.js";
 import { NOTES, messageOf, noteOf, reasonOf, stepOf, summaryOf } from "./parts.js";
+import { ASLEEP, WAKING } from "./residency.js";
 
 const NAMED = /^([^/]+)\/(\d+)/;
 
@@ -18,6 +19,7 @@ export class Thread extends Asked {
   reset() {
     super.reset();
     this.run = ""; // the open turn of this thread
+    this._wokenAt = NaN; // when it began to need a process (milliseconds), as far as that is known
     this._calls = new Map();
     this._orphans = new Map(); // results whose calls lie further back than what was read
   }
@@ -196,11 +198,24 @@ export class Thread extends Asked {
     else if (name === "resumed") this._resumed(value.runId);
     else if (name === "reply" && value.error) this._failed(value.re, value.error);
     else if (name === "usage") this.view.usage?.(value);
-    else if (name === "resident" || name === "hibernated") this.view.resident?.(name === "resident");
-    else if (name === "wake") this.view.waking?.();
+    else if (name === "wake" || name === "resident" || name === "hibernated") this._process(name, at);
     else if (name === "approval" || name === "elicitation") this._heardOf(value, name === "elicitation", at);
     else if (name === "progress") this._progress(value);
     else if (NOTES[name]) this.note(...NOTES[name](value), name);
+  }
+
+  _process(name, at) {
+    if (name === "wake") {
+      this._wokenAt = at;
+      this.process(WAKING);
+    } else if (name === "hibernated") {
+      this.process(ASLEEP);
+    } else {
+      const seconds = (at - this._wokenAt) / 1000;
+      this.process(seconds >= 0 ? `Awake after ${seconds.toFixed(1)} s.` : "Awake.", false);
+      this._wokenAt = NaN;
+    }
+    this.view.residency?.({ wake: "queued" }[name] ?? name);
   }
 
   _progress({ toolCallId, text = "", fraction }) {

@@ -2,19 +2,30 @@
 
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from horos_api.names import FIELD_MANAGER, GROUP, LABEL_COMPONENT, VERSION
 from horos_api.resources import OperatingMode
+from horos_operator.agent_pools import (
+    AgentPoolFacts,
+    QuotaFacts,
+    agent_pool_facts,
+    quota_facts,
+)
 from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
 from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
+from horos_operator.kube.quota_errors import no_room
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
 
 PAGE: Final = 500
 AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
+POOL_QUOTAS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=quota')}"
+
+_Told: TypeAlias = AgentFacts | ModelConfigFacts | ToolServerFacts | AgentPoolFacts
+"""What has a status of the operator's."""
 
 
 class KubeCluster:
@@ -50,6 +61,15 @@ class KubeCluster:
     async def tool_servers(self) -> Sequence[ToolServerFacts]:
         """List every ToolServer; none where the cluster does not know the kind yet."""
         return [tool_server_facts(item) async for item in self._shared("toolservers")]
+
+    async def agent_pools(self) -> Sequence[AgentPoolFacts]:
+        """List every AgentPool; none where the cluster does not know the kind yet."""
+        return [agent_pool_facts(item) async for item in self._shared("agentpools")]
+
+    async def quotas(self) -> Sequence[QuotaFacts]:
+        """List every ResourceQuota that the operator made for an AgentPool."""
+        paths = [f"/api/v1{scope}/resourcequotas?{POOL_QUOTAS}" for scope in self._scopes]
+        return [quota_facts(item) for path in paths async for item in self._list(path)]
 
     async def _shared(self, plural: str) -> AsyncIterator[Mapping[str, Any]]:
         """List a kind that is optional: an older release's CRDs may lack it."""
@@ -106,9 +126,13 @@ class KubeCluster:
         """Write the status as the operator's own; OutdatedError when the ToolServer is gone."""
         return tool_server_facts(await self._apply_status("ToolServer", server, status))
 
-    async def _apply_status(
-        self, kind: str, of: AgentFacts | ModelConfigFacts | ToolServerFacts, status: Mapping[str, Any]
-    ) -> Any:
+    async def write_agent_pool_status(
+        self, pool: AgentPoolFacts, status: Mapping[str, Any]
+    ) -> AgentPoolFacts:
+        """Write the status as the operator's own; OutdatedError when the AgentPool is gone."""
+        return agent_pool_facts(await self._apply_status("AgentPool", pool, status))
+
+    async def _apply_status(self, kind: str, of: _Told, status: Mapping[str, Any]) -> Any:
         applied = {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": kind,
@@ -119,15 +143,43 @@ class KubeCluster:
         return await self._send("PATCH", path, applied, APPLY)
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
-        """Create a pod; NameTakenError when there is one of this name, RefusedError with the reason."""
-        path = _core_path(body["metadata"]["namespace"], "pods")
-        return pod_facts(await self._send("POST", f"{path}?fieldManager={FIELD_MANAGER}", body))
+        """Create a pod; NameTakenError when there is one of this name, NoRoomError, RefusedError."""
+        path = f"{_core_path(body['metadata']['namespace'], 'pods')}?fieldManager={FIELD_MANAGER}"
+        return pod_facts(await self._send("POST", path, body, meant=_meant_of_a_pod))
 
-    async def delete_pod(self, pod: PodFacts) -> None:
-        """Delete this very pod (by uid); it is no error when it is gone."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}}
+    async def delete_pod(self, pod: PodFacts, *, force: bool = False) -> None:
+        """Delete this very pod (by uid); it is no error when it is gone.
+
+        `force`: without waiting for its node, which may be dead.
+        """
+        await self._delete(_core_path(pod.namespace, "pods", pod.name), pod.uid, force=force)
+
+    async def create_quota(self, body: Mapping[str, Any]) -> QuotaFacts:
+        """Create a ResourceQuota; NameTakenError when there is one of this name, RefusedError."""
+        path = _core_path(body["metadata"]["namespace"], "resourcequotas")
+        return quota_facts(await self._send("POST", f"{path}?fieldManager={FIELD_MANAGER}", body))
+
+    async def change_quota(self, quota: QuotaFacts, body: Mapping[str, Any]) -> QuotaFacts:
+        """Bring this very ResourceQuota to what `body` says; OutdatedError when it is not as it was seen."""
+        metadata = {**body["metadata"], "uid": quota.uid, "resourceVersion": str(quota.version)}
+        # The scope is immutable: whoever wants another one has to make the quota anew.
+        changed = {"metadata": metadata, "spec": {"hard": body["spec"]["hard"]}}
+        path = f"{_core_path(quota.namespace, 'resourcequotas', quota.name)}?fieldManager={FIELD_MANAGER}"
+        return quota_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
+
+    async def delete_quota(self, quota: QuotaFacts) -> None:
+        """Delete this very ResourceQuota (by uid); it is no error when it is gone."""
+        await self._delete(_core_path(quota.namespace, "resourcequotas", quota.name), quota.uid)
+
+    async def _delete(self, path: str, uid: str, *, force: bool = False) -> None:
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            **({"gracePeriodSeconds": 0} if force else {}),
+        }
         try:
-            await self._send("DELETE", _core_path(pod.namespace, "pods", pod.name), options)
+            await self._send("DELETE", path, options)
         except OutdatedError:
             return  # gone, or another one has the name: either way this one is no more
 
@@ -183,13 +235,20 @@ class KubeCluster:
                 return None
             raise translated(error) from error
 
-    async def _send(self, method: str, path: str, body: object = None, content_type: str = JSON) -> Any:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = JSON,
+        meant: Callable[[KubeError], ClusterError] | None = None,
+    ) -> Any:
         if method != "GET":
             self._may_write()
         try:
             return _checked(path, await self._connection.request(method, path, body, content_type))
         except KubeError as error:
-            raise translated(error) from error
+            raise (meant or translated)(error) from error
 
 
 def _agent_path(namespace: str, name: str) -> str:
@@ -209,6 +268,10 @@ def _checked(path: str, answer: Any) -> Mapping[str, Any]:
     if not isinstance(answer, dict) or "metadata" not in answer:
         raise ClusterError(f"{path}: expected an object of Kubernetes, found {str(answer)[:200]!r}")
     return answer
+
+
+def _meant_of_a_pod(error: KubeError) -> ClusterError:
+    return no_room(error) or translated(error)
 
 
 def translated(error: KubeError) -> ClusterError:

@@ -1,6 +1,6 @@
 """The one door to the API server, for the operator (in its pod) and the `horos` command (kubeconfig)."""
 
-import json
+import asyncio
 import logging
 import os
 import ssl
@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import aiohttp
+import orjson
 import yaml
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import incluster_config, kube_config
 from kubernetes.aio.config.config_exception import ConfigException
+
+from horos_operator.kube.session import rest_client
+from horos_operator.supervision import told_to_end
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -121,12 +124,7 @@ class KubeConnection:
         """
         sent = {"Content-Type": content_type, **(headers or {})}
         response = await self._send(_Request(method, path, sent, body, _ANSWER))
-        try:
-            return _decoded(await response.read())
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._interrupted(error) from error
-        finally:
-            response.release()
+        return _decoded(await self._whole(response))
 
     async def stream(
         self, method: str, path: str, headers: Mapping[str, str] | None = None
@@ -157,37 +155,55 @@ class KubeConnection:
             await self._reload()
             response = await self._send_once(asked)
         if response.status >= 400:
-            try:
-                refusal = _refusal(response.status, await response.read())
-                refusal.retry_after = _seconds(response.headers.get("Retry-After", ""))
-                raise refusal
-            finally:
-                response.release()
+            refusal = _refusal(response.status, await self._whole(response))
+            refusal.retry_after = _seconds(response.headers.get("Retry-After", ""))
+            raise refusal
         return response
 
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._interrupted(error) from error
+        finally:
+            response.release()
+
     async def _send_once(self, asked: _Request) -> aiohttp.ClientResponse:
-        headers = dict(asked.headers)
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        if token:
-            headers["Authorization"] = token
+        headers = {**asked.headers, **await self._credentials()}
         url = self.server + asked.path
         try:
             answer = await self._rest.request(
                 asked.method, url, headers=headers, body=asked.body, _request_timeout=asked.limits
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            cause = str(error) or type(error).__name__
-            message = f"the API server {self.server} cannot be reached: {cause}"
-            raise KubeError(0, "Unreachable", message) from error
+            raise self._unreachable(error) from error
+        except asyncio.CancelledError as error:
+            if told_to_end():
+                raise
+            # Kopf, at its end, cancels all that began after it: also the look-up of a name for this request.
+            raise self._unreachable(error) from error
         response: aiohttp.ClientResponse = answer.response
         return response
+
+    async def _credentials(self) -> dict[str, str]:
+        try:
+            token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except _BAD_CONFIG as error:
+            # In a pod it is read from a file again and again.
+            raise KubeError(0, "BadConfig", f"the token cannot be read: {error}") from error
+        return {"Authorization": token} if token else {}
 
     async def _reload(self) -> None:
         assert self._source.kubeconfig is not None
         fresh = await _from_kubeconfig(self._source.kubeconfig, self._source.context)
-        await self._rest.close()
-        self._configuration, self._source = fresh
+        # Another request may begin at any moment, and must not meet a client that is closed.
+        old, (self._configuration, self._source) = self._rest, fresh
         self._rest = _rest_client(self._configuration)
+        await old.close()
+
+    def _unreachable(self, error: BaseException) -> KubeError:
+        cause = str(error) or type(error).__name__
+        return KubeError(0, "Unreachable", f"the API server {self.server} cannot be reached: {cause}")
 
     def _interrupted(self, error: BaseException) -> KubeError:
         cause = str(error) or type(error).__name__
@@ -255,7 +271,7 @@ def _any_exists(paths: str) -> bool:
 
 def _rest_client(configuration: Configuration) -> Any:
     try:
-        return RESTClientObject(configuration)
+        return rest_client(configuration)
     except (ssl.SSLError, OSError) as error:
         message = f"the certificates for {configuration.host} cannot be used: {error}"
         raise KubeError(0, "BadConfig", message) from error
@@ -263,7 +279,7 @@ def _rest_client(configuration: Configuration) -> Any:
 
 def _decoded(raw: bytes) -> Any:
     try:
-        return json.loads(raw)
+        return orjson.loads(raw)
     except ValueError:
         return raw.decode(errors="replace")
 
