@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from horos_bus.message_service import MessageService
     from horos_operator.agent_factory import AgentFactory, CreateAgentOptions
     from horos_operator.agent_manager import AgentManager
+    from horos_operator.agent_pool import AgentPool
     from horos_runtime.agent_runtime import AgentRuntime
     from horos_runtime.context_manager import ContextManager
     from horos_runtime.llm_client import LLMClient
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentFactory",
     "AgentManager",
+    "AgentPool",
     "AgentRuntime",
     "AgentSpec",
     "AgentState",
@@ -46,6 +48,7 @@ __all__ = [
 _HOMES: Final = {
     "AgentFactory": "horos_operator.agent_factory",
     "AgentManager": "horos_operator.agent_manager",
+    "AgentPool": "horos_operator.agent_pool",
     "AgentRuntime": "horos_runtime.agent_runtime",
     "AgentSpec": "horos_api.resources",
     "AgentState": "horos_api.agent_state",

@@ -142,10 +142,11 @@ def _crashed(case: Situation) -> Verdict | None:
 
 
 def _gave_up(case: Situation) -> Verdict | None:
-    """Its pod had to make room: what kept it from starting is in the status only, and may do so still."""
-    if not case.seen.gave_up or case.starting or case.holder:
+    """Its pod had to make room: what kept it from starting may do so still."""
+    trouble, gone = case.seen.gave_up, case.starting is None or case.starting.deleting
+    if trouble is None or case.holder or not gone or trouble[0] not in _TROUBLES:
         return None
-    return _told_before(case, _TROUBLES)
+    return no(Reason(trouble[0]), trouble[1])
 
 
 def _told_before(case: Situation, reasons: Collection[Reason]) -> Verdict | None:

@@ -22,7 +22,7 @@ from horos_operator.status import QUIET_SECONDS
 WORKERS: Final = 8
 DIRTY_SECONDS: Final = 2.0
 CHORE_SECONDS: Final = 1.0
-POOL_SECONDS: Final = 0.5
+POOL_SECONDS: Final = 1.0
 
 log = logging.getLogger("horos.operator")
 
@@ -127,17 +127,8 @@ async def _pool_statuses(parts: Parts) -> None:
     """Keep the quotas of AgentPools, and tell how the pools stand."""
     priority_class = parts.settings.agent_priority_class
     statuses = PoolStatuses(parts.cluster, parts.caches, priority_class, parts.pools.standing)
-    trouble = ""
     while True:
-        try:
-            await statuses.look()
-            trouble = ""
-        except NotLeadingError:
-            raise
-        except ClusterError as error:
-            if error.message != trouble:
-                log.warning("the pools' quotas and statuses have to wait: %s", error.message)
-            trouble = error.message
+        await statuses.look()
         await asyncio.sleep(POOL_SECONDS)
 
 

@@ -44,7 +44,7 @@ class Observation:
 
     `pool` is the AgentPool, None where there is no limit. `slot`: the agent may be given a pod now; else
     `queued` is what it waits for, for a person. `give_up`: its pod does not get started, and others wait for
-    the slot; `gave_up`: that has happened, and what was missing may be missing still.
+    the slot; `gave_up`: reason and message of what was missing when that has happened, else None.
     """
 
     agent: AgentFacts | None
@@ -58,7 +58,7 @@ class Observation:
     slot: bool = True
     queued: str = ""
     give_up: bool = False
-    gave_up: bool = False
+    gave_up: tuple[str, str] | None = None
 
 
 class Caches:

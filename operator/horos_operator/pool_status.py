@@ -9,7 +9,14 @@ from typing import Final
 from horos_api.names import QUOTA
 from horos_api.resources import OperatingMode
 from horos_operator.agent_pools import AgentPoolFacts
-from horos_operator.cluster import Cluster, NameTakenError, OutdatedError, RefusedError
+from horos_operator.cluster import (
+    Cluster,
+    ClusterError,
+    NameTakenError,
+    NotLeadingError,
+    OutdatedError,
+    RefusedError,
+)
 from horos_operator.facts import AgentFacts
 from horos_operator.observe import Caches
 from horos_operator.pool_plan import (
@@ -34,10 +41,11 @@ class _Known:
     refusal: str = ""
     not_before: float = 0.0
     written: float = 0.0
+    trouble: str = ""
 
 
 class PoolStatuses:
-    """Brings quotas and statuses of pools to what they should be. Methods raise ClusterError.
+    """Brings quotas and statuses of pools to what they should be. Methods raise NotLeadingError.
 
     `priority_class` is that of agents' pods, '' for none; `wall` gives seconds since the epoch.
     """
@@ -64,8 +72,16 @@ class PoolStatuses:
             del self._known[gone]
         for namespace in sorted(namespaces):
             known = self._known.setdefault(namespace, _Known())
-            await self._keep_quota(namespace, known)
-            await self._tell(namespace, known)
+            try:
+                await self._keep_quota(namespace, known)
+                await self._tell(namespace, known)
+                known.trouble = ""
+            except NotLeadingError:
+                raise
+            except ClusterError as error:
+                if error.message != known.trouble:
+                    log.warning("%s: the pool's quota and status have to wait: %s", namespace, error.message)
+                known.trouble = error.message
 
     async def _keep_quota(self, namespace: str, known: _Known) -> None:
         pools = self._caches.pools

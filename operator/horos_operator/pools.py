@@ -17,6 +17,7 @@ from horos_bus.records import AgentView
 from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pool import AgentPool, Need, PoolDecision, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts
+from horos_operator.cluster import NotLeadingError
 from horos_operator.pool_seen import Crowd, crowd, live_pods, needs, pool_seen
 from horos_operator.queue import KeyQueue
 from horos_operator.slots import Slots
@@ -28,6 +29,8 @@ NET_SECONDS: Final = 1.0
 """How often everything is looked at, whatever was heard; people are told their places no more often."""
 QUEUED_LATER: Final = 2.0
 """An agent that waits for longer is looked at once, so that its status says so."""
+UNTOLD: Final = -1
+"""No limit was told to people, not even that there is none."""
 
 log = logging.getLogger("horos.operator")
 
@@ -53,6 +56,7 @@ class _Record:
     rung: bool = True
     touched: bool = True
     told: tuple[str, ...] | None = None
+    limit: int | None = UNTOLD
     told_at: float = -math.inf
     waiting: frozenset[str] = frozenset()
     kicked: dict[str, float] = field(default_factory=dict)
@@ -106,8 +110,7 @@ class PoolKeeper:
         now = self._clock()
         namespaces = self._caches.namespaces()
         self._note(namespaces)
-        for namespace in sorted(namespaces):
-            record = self._records[namespace]
+        for namespace, record in sorted(self._records.items()):
             if _due(record) <= now:
                 await self._look_at(namespace, record)
 
@@ -119,7 +122,8 @@ class PoolKeeper:
     def _note(self, namespaces: set[str]) -> None:
         touched, rung, freed = self._wakes.take()
         for gone in self._records.keys() - namespaces:
-            del self._records[gone]
+            if self._records[gone].limit in (UNTOLD, None):
+                del self._records[gone]  # else people have to be told that there is no limit any more
         for namespace in namespaces:
             record = self._records.setdefault(namespace, _Record())
             if namespace in freed and self._slots.reopen(namespace):
@@ -141,10 +145,17 @@ class PoolKeeper:
             else:
                 await self._decide(namespace, record, pool)
             record.trouble = ""
+        except NotLeadingError:
+            raise
         except BusError as error:
             if not record.trouble:
                 log.warning("%s: nobody is given a slot: %s", namespace, error)
             record.trouble, record.rung = str(error), True
+        except Exception:
+            # What is wrong with one namespace keeps no other from its slots.
+            if not record.trouble:
+                log.exception("%s: nobody is given a slot", namespace)
+            record.trouble, record.rung = "unforeseen", True
         record.decided_at = self._clock()
         cost = record.decided_at - began
         record.rest = min(LONGEST_REST, max(DEBOUNCE_SECONDS, 3 * cost))
@@ -159,7 +170,7 @@ class PoolKeeper:
                 self._queue.add((namespace, name))
         record.kicked = found
         record.waiting = frozenset()
-        await self._tell(namespace, record, ())
+        await self._tell(namespace, record, (), None)
 
     async def _decide(self, namespace: str, record: _Record, pool: AgentPoolFacts) -> None:
         record.kicked = {}
@@ -203,18 +214,21 @@ class PoolKeeper:
         for name in decided.evict:
             log.info("%s/%s: is asked to leave its slot to others", namespace, name)
             await self._manager.evict(namespace, name)
-        await self._tell(namespace, record, waiting)
+        await self._tell(namespace, record, waiting, case.limit)
 
-    async def _tell(self, namespace: str, record: _Record, waiting: tuple[str, ...]) -> None:
-        now = self._clock()
-        # Once a second, but at once that somebody waits: whoever becomes idle then rings the doorbell.
+    async def _tell(
+        self, namespace: str, record: _Record, waiting: tuple[str, ...], limit: int | None
+    ) -> None:
+        """Tell people the places and the limit: once a second, but at once that somebody waits."""
+        control, now = self._manager.control(namespace), self._clock()
+        if limit != record.limit:
+            await control.tell_limit(limit)
+            record.limit = limit
         if waiting == record.told or (record.told and now - record.told_at < NET_SECONDS):
             return
-        began = not record.told
-        await self._manager.control(namespace).tell_queue(waiting)
+        # From then on, whoever becomes idle rings the doorbell.
+        await control.tell_queue(waiting)
         record.told, record.told_at = waiting, now
-        # Whoever became idle since its view was read, and before this, has not rung.
-        record.touched |= began and bool(waiting)
 
 
 def _due(record: _Record) -> float:

@@ -127,7 +127,7 @@ class Reconciler:
             refused=self._refusal(agent),
             slot=slot or (seen.slot and self._slots.room_in(key[0]) <= 0),
             queued=self._slots.queued(key),
-            gave_up=self._slots.has_given_up(key),
+            gave_up=self._slots.trouble(key),
         )
 
     def _wanted(self, spec: AgentSpec, seen: Observation) -> Asked:
@@ -193,6 +193,7 @@ class Reconciler:
                 return error.seconds
             except NoRoomError as error:
                 log.info("%s/%s: %s", *key, error.message)
+                self._refused.pop(key, None)
                 return self._slots.no_room(key, error.why)
             except RefusedError as error:
                 if not isinstance(action, CreatePod):
@@ -210,7 +211,7 @@ class Reconciler:
                 self._refused.pop(key, None)
                 self._slots.made(key)
             case DeletePod(why=why) if why == GIVES_UP:
-                self._slots.gave_up(agent)
+                self._slots.gave_up(agent, _ready(agent))
             case _:
                 return
 
@@ -251,6 +252,15 @@ class Reconciler:
         self._turned.pop(key, None)
         self._slots.forget_agent(key)
         self._witness.forget(key)
+
+
+def _ready(agent: AgentFacts) -> tuple[str, str]:
+    """What the status says last of Ready: reason and message."""
+    conditions = agent.status.get("conditions") or ()
+    ready: Mapping[str, Any] = next(
+        (each for each in conditions if each.get("type") == ConditionType.READY), {}
+    )
+    return ready.get("reason", ""), ready.get("message", "")
 
 
 def _heard(agent: AgentFacts, bus: BusSeen) -> tuple[Heard, ...]:

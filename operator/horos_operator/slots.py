@@ -28,6 +28,7 @@ class _Held:
     generation: int
     since: float = 0.0
     gave_up: int = 0
+    trouble: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -101,18 +102,18 @@ class Slots:
         """Whether the pod that does not start has to give its slot to somebody else."""
         return key[1] in self._of(key[0]).giving_up
 
-    def has_given_up(self, key: Key) -> bool:
-        """Whether its last pod did so, and it has not been claimed since."""
+    def trouble(self, key: Key) -> tuple[str, str] | None:
+        """What was missing when its last pod did so, if it has not been claimed since: reason and message."""
         held = self._of(key[0]).held.get(key[1])
-        return held is not None and held.gave_up > 0
+        return held.trouble if held is not None else None
 
-    def gave_up(self, agent: AgentFacts) -> None:
+    def gave_up(self, agent: AgentFacts, trouble: tuple[str, str]) -> None:
         """Its pod is being deleted for that: its agent waits behind the others, longer with each time."""
         here, now = self._of(agent.namespace), self._wall()
         before = here.held.get(agent.name)
         times = before.gave_up + 1 if before is not None else 1
         delay = min(LONGEST_GIVE_UP_SECONDS, FIRST_GIVE_UP_SECONDS * 2.0 ** min(times - 1, 16))
-        here.held[agent.name] = _Held(now + delay, agent.generation, now, times)
+        here.held[agent.name] = _Held(now + delay, agent.generation, now, times, trouble)
         here.giving_up.discard(agent.name)
 
     def made(self, key: Key) -> None:
@@ -175,9 +176,11 @@ class Slots:
 
     def _hold(self, here: _Namespace, name: str, generation: int, delay: float) -> None:
         before = here.held.get(name)
-        since, times = (before.since, before.gave_up) if before is not None else (0.0, 0)
-        until = max(self._wall() + delay, before.until if before is not None else 0.0)
-        here.held[name] = _Held(until, generation, since, times)
+        until = self._wall() + delay
+        if before is None:
+            here.held[name] = _Held(until, generation)
+        else:
+            before.until, before.generation = max(until, before.until), generation
 
     # What the pool asks and decides. ------------------------------------------------------------------------
 

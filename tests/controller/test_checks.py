@@ -506,12 +506,13 @@ def test_an_agent_that_was_never_awake_is_not_ready_while_it_waits() -> None:
 
 
 def test_what_kept_a_pod_from_starting_is_told_after_it_gave_its_slot_up() -> None:
-    condition = {"type": "Ready", "status": "False", "reason": "SecretMissing", "message": "create it"}
-    of = agent(status={"conditions": [condition]})
-    waits = seen(of, known=view(), slot=False, queued="it waits", gave_up=True)
+    trouble = ("SecretMissing", "create it")
+    waits = seen(agent(), known=view(), slot=False, queued="it waits", gave_up=trouble)
     assert brief(waits)[1:] == ["Scheduled=False:Queued", "Ready=False:SecretMissing"]
     assert told(waits).message == "create it"
-    assert brief(dataclasses.replace(waits, gave_up=False))[2] == "Ready=False:Queued"
+    assert brief(dataclasses.replace(waits, gave_up=None))[2] == "Ready=False:Queued"
+    going = dataclasses.replace(waits, pods=(pod(running=False, deleting=True),))
+    assert brief(going)[2] == "Ready=False:SecretMissing"
     again = dataclasses.replace(waits, pods=(pod(),))
     assert brief(again)[2] == "Ready=False:Starting"
 

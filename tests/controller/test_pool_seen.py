@@ -79,7 +79,7 @@ def test_who_wishes_for_a_pod_without_work_comes_after_work() -> None:
 
 def test_who_gave_its_slot_up_waits_since_then_and_not_yet() -> None:
     ledger = slots()
-    ledger.gave_up(agent())
+    ledger.gave_up(agent(), ("SecretMissing", "create it"))
     assert needed(caches(agent()), ledger) == [Need("ada", NOW, held_back=True)]
     assert needed(caches(agent(generation=2)), ledger) == [Need("ada", NOW)]
 

@@ -99,6 +99,14 @@ async def test_without_a_pool_whoever_comes_into_work_is_looked_at_once(keeper: 
     assert await keeper.decide() == []
     await keeper.work("eve")
     assert await keeper.decide() == ["eve"]
+    pool = keeper.pool(maxRunning=0)
+    assert await keeper.decide() == []
+    assert await keeper.control.limit() == 0
+    assert await keeper.control.queue() == ["eve"]
+    keeper.caches.drop_pool(pool)
+    assert await keeper.decide() == ["eve"]
+    assert await keeper.control.limit() is None
+    assert await keeper.control.queue() == []
 
 
 async def test_the_free_slots_are_granted_and_the_others_are_told_their_places(keeper: Keeper) -> None:
@@ -108,6 +116,7 @@ async def test_the_free_slots_are_granted_and_the_others_are_told_their_places(k
     assert await keeper.decide() == ["first"]
     assert keeper.slots.granted(keeper.namespace) == {"first"}
     assert await keeper.control.queue() == ["second", "third"]
+    assert await keeper.control.limit() == 1
     assert keeper.slots.queued((keeper.namespace, "second")) == (
         "all slots of AgentPool default are taken (maxRunning: 1)"
     )
@@ -227,3 +236,25 @@ async def test_doorbells_and_changes_are_looked_at_soon_and_everything_each_seco
     keeper.now += 0.02
     await keeper.keeper.look()
     assert len(keeper.queue) == 1
+
+
+async def test_people_are_told_the_limit_until_there_is_none(keeper: Keeper) -> None:
+    await keeper.control.tell_limit(7)
+    await keeper.agent("ada")
+    await keeper.decide()
+    assert await keeper.control.limit() is None, "what another operator told is over"
+    keeper.pool(maxRunning=0)
+    await keeper.decide()
+    assert await keeper.control.limit() == 0
+    pool = keeper.pool(maxRunning=3, version=2)
+    await keeper.decide()
+    assert await keeper.control.limit() == 3
+    # The last Agent goes and then the pool: nobody is left to look at, but people would still be told.
+    ada = keeper.caches.agent((keeper.namespace, "ada"))
+    assert ada is not None
+    keeper.caches.drop_agent(ada)
+    await keeper.decide()
+    assert await keeper.control.limit() == 3
+    keeper.caches.drop_pool(pool)
+    await keeper.decide()
+    assert await keeper.control.limit() is None

@@ -9,6 +9,7 @@ from horos_operator.slots import Outcome, Slots
 from tests.controller.facts import agent
 
 ADA = ("research", "ada")
+TROUBLE = ("SecretMissing", "create it")
 NOTHING = Outcome(slot=False, cause=None, live=False, claimed=False, again=None)
 WORKS = dataclasses.replace(NOTHING, cause=Cause.WORK)
 
@@ -108,22 +109,22 @@ def test_a_slot_given_up_is_wanted_again_later_each_time_and_until_the_claim(slo
     slots.give_up(ADA)
     assert slots.gives_up(ADA)
     for delay in (60, 120, 240, 480, 600, 600):
-        slots.gave_up(agent())
+        slots.gave_up(agent(), TROUBLE)
         assert not slots.gives_up(ADA)
-        assert slots.has_given_up(ADA)
+        assert slots.trouble(ADA) == TROUBLE
         assert slots.not_before(ADA) == slots.now
         slots.now += delay - 1
         assert slots.held_back(agent())
         slots.now += 1
         assert not slots.held_back(agent())
     slots.settle(agent(), dataclasses.replace(WORKS, live=True, claimed=True))
-    assert not slots.has_given_up(ADA)
+    assert slots.trouble(ADA) is None
 
 
 def test_an_agent_that_is_gone_leaves_nothing(slots: Ledger) -> None:
     slots.grant(ADA)
     slots.settle(agent(), dataclasses.replace(NOTHING, cause=Cause.BIRTH))
-    slots.gave_up(agent())
+    slots.gave_up(agent(), TROUBLE)
     slots.forget_agent(ADA)
     assert (slots.granted("research"), slots.wishes("research")) == (set(), {})
-    assert not slots.has_given_up(ADA)
+    assert slots.trouble(ADA) is None

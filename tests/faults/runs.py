@@ -25,7 +25,7 @@ from tests.redis_fixtures import RedisProcess
 
 AT_ONCE: Final = 8
 TRIES: Final = 3
-RUN_SECONDS: Final = 300.0
+RUN_SECONDS: Final = 900.0
 REST_SECONDS: Final = 6.0
 """After so long without a write nothing more comes: a status that only counts on waits for five seconds."""
 _numbers = itertools.count(1)

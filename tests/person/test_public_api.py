@@ -15,6 +15,7 @@ import horos
 PROMISED = {
     "AgentFactory",
     "AgentManager",
+    "AgentPool",
     "AgentRuntime",
     "AgentState",
     "AgentStateMachine",
@@ -28,7 +29,7 @@ PROMISED = {
     "ToolRegistry",
     "tool",
 }
-"""The classes that do the work today; pool, groups and MCP join with the behaviour they stand for."""
+"""The classes that do the work today; groups and MCP join with the behaviour they stand for."""
 
 
 def public_parts(name: str) -> Iterator[tuple[str, Any]]:
