@@ -194,6 +194,9 @@ def marks(part: str) -> tuple[str, str]:
 
 
 def figures(part: str, results: Mapping[str, Any]) -> str:
+    """Everything between the marks: of what was run at once, or of several `parts`, each with its own run."""
+    if "parts" in results:
+        return "\n\n".join(figures(part, each) for each in results["parts"].values())
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     measured = (
         f"`{results['command']}` at {results['commit']}, {results['when']}, {results['minutes']} minutes"

@@ -17,7 +17,11 @@ ONLY_IN = {
     "kopf": "operator/horos_operator/handlers.py",
     "kubernetes": "operator/horos_operator/kube/",
     "redis": "operator/horos_bus/",
-    "httpx2": ("agent_image/horos_runtime/llm_client.py", "agent_image/horos_runtime/mcp_http.py"),
+    "httpx2": (
+        "agent_image/horos_runtime/llm_client.py",
+        "agent_image/horos_runtime/late_trust.py",
+        "agent_image/horos_runtime/mcp_http.py",
+    ),
     "prometheus_client": ("operator/horos_operator/metrics.py", "operator/horos_gateway/metrics.py"),
     "mcp": "agent_image/horos_runtime/mcp_",
     "mcp_types": "agent_image/horos_runtime/mcp_",

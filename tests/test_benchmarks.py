@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from benchmarks.cold.moments import MOMENTS, STAGES, Activation, means, percentile
 from benchmarks.cold.stacks import stacks
-from benchmarks.report import figures, marks, put_between
+from benchmarks.report import beside_budgets, figures, marks, put_between
+from benchmarks.scale.rows import Row, plain
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "benchmarks/README.md").read_text()
@@ -93,9 +94,26 @@ def test_the_tables_in_the_readme_are_those_of_the_results(kept: Path) -> None:
     assert put_between(README, kept.stem, figures(kept.stem, json.loads(kept.read_text()))) == README
 
 
-@pytest.mark.parametrize("part", ["messaging", "mind", "tools", "cold"])
+@pytest.mark.parametrize("part", ["messaging", "mind", "tools", "cold", "scale"])
 def test_each_part_has_its_place_in_the_readme(part: str) -> None:
     assert [README.count(mark) for mark in marks(part)] == [1, 1]
+
+
+def test_what_misses_its_budget_is_seen_in_the_table() -> None:
+    rows = [
+        Row("until ready", 12.5, "s", 10),
+        Row("answered", 100, "%", 100, "at least"),
+        Row("a second", 39.9, "/s", 40, "at least", note="kwok"),
+        Row("writes", 0, "", 0),
+        Row("processor time", 1234.5, "ms"),
+    ]
+    assert beside_budgets(plain(rows)).splitlines()[2:] == [
+        "| until ready | **12.50 s** | ≤ 10 s | 1.25 |",
+        "| answered | 100 % | ≥ 100 % | 1.00 |",
+        "| a second (kwok) | **39.90 /s** | ≥ 40 /s | 1.00 |",
+        "| writes | 0 | ≤ 0 |  |",
+        "| processor time | 1,234 ms |  |  |",
+    ]
 
 
 def test_a_readme_without_the_marks_of_a_part_is_refused() -> None:

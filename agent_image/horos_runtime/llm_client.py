@@ -166,7 +166,7 @@ class LLMClient:
             raise TransientModelError(
                 f"{server} could not be read: Request timed out.", silent=True
             ) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             cause = f": {error}" if str(error) else ""
             raise TransientModelError(
                 f"{server} could not be read: Connection error.{self._said(cause)}"
@@ -188,7 +188,10 @@ class LLMClient:
 def _new_pool(silence_seconds: float) -> httpx2.AsyncClient:
     import httpx2  # noqa: PLC0415 - see the module's docstring
 
+    from horos_runtime.late_trust import LateTrust  # noqa: PLC0415 - it imports the client, too
+
     return httpx2.AsyncClient(
+        verify=LateTrust(),
         timeout=httpx2.Timeout(silence_seconds, connect=CONNECT_SECONDS),
         limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
         follow_redirects=True,

@@ -18,7 +18,7 @@ from typing import Any
 
 import uvloop
 from tests.controller.conftest import ours_alone
-from tests.e2e.cluster import unavailable
+from tests.e2e.cluster import run, unavailable
 from tests.simulator.nodes import fake_nodes
 from tests.simulator.process import simulating
 from tests.simulator.world import World, world
@@ -45,8 +45,8 @@ class Part:
 
 PARTS = {
     "burst": Part(bursts.burst_row, bursts.AGENTS, bursts.NAMESPACES, everywhere=True),
-    "idle": Part(idling.idle_row, idling.AGENTS),
     "restart": Part(restart.restart_row, restart.AGENTS),
+    "idle": Part(idling.idle_row, idling.AGENTS),
 }
 
 
@@ -58,9 +58,15 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if unknown := [part for part in given.parts if part not in PARTS]:
         parser.error(f"row {unknown[0]!r}: expected one of {', '.join(PARTS)}")
-    if reason := unavailable():
+    if reason := unavailable() or strangers():
         parser.error(reason)
     return given
+
+
+def strangers() -> str:
+    """Why the cluster may not be used: its Agents would be served by our operator, with a Redis that goes."""
+    agents = run("kubectl", "get", "agents", "--all-namespaces", "-o", "name", check=False).stdout.split()
+    return f"the cluster has Agents already, {agents[0]} and others: delete them first" if agents else ""
 
 
 def measured(part: Part, given: argparse.Namespace) -> list[Row]:
@@ -84,26 +90,29 @@ def measured(part: Part, given: argparse.Namespace) -> list[Row]:
 
 
 def main() -> None:
-    """Measure and print the table; all rows at their full size go into results/ and the README too."""
+    """Measure and print; what is measured at its full size goes into results/ and the README at once."""
     given = arguments()
     # Whoever ends it wants the cluster as it was.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
-    on, begun = about([], Tools()), time.monotonic()
-    found: list[Row] = []
     with ours_alone(), fake_nodes():
         for name in given.parts or PARTS:
-            rows = measured(PARTS[name], given)
-            print(beside_budgets(plain(rows)), flush=True)
-            found += rows
-    if given.parts or given.fraction != 1:
-        return
-    how: dict[str, Any] = {
-        "command": " ".join(["python -m benchmarks.scale", *sys.argv[1:]]),
-        "minutes": round((time.monotonic() - begun) / 60, 1),
-        "budgets": plain(found),
-    }
-    print(json.dumps(on | how))
-    write("scale", on | how, HERE)
+            on, begun = about([], Tools()), time.monotonic()
+            rows = plain(measured(PARTS[name], given))
+            print(beside_budgets(rows), flush=True)
+            if given.fraction == 1:
+                how = {
+                    "command": f"python -m benchmarks.scale {name}",
+                    "minutes": round((time.monotonic() - begun) / 60, 1),
+                }
+                keep(name, on | how | {"budgets": rows})
+
+
+def keep(name: str, results: dict[str, Any]) -> None:
+    """Put a part beside what is known of the others."""
+    file = HERE / "results/scale.json"
+    known = json.loads(file.read_text())["parts"] if file.exists() else {}
+    parts = {each: (known | {name: results})[each] for each in PARTS if each in known or each == name}
+    write("scale", {"parts": parts}, HERE)
 
 
 if __name__ == "__main__":

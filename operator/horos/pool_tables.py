@@ -41,7 +41,7 @@ def _limit(told: dict[str, Any], manifest: dict[str, Any] | None) -> list[tuple[
         return [("Limit", "none" if limit is None else _pods(limit))]
     spec = manifest["spec"]
     limit = _pods(spec["maxRunning"])
-    if told["maxRunning"] != spec["maxRunning"]:
+    if told["maxRunning"] != spec["maxRunning"] and _has_agents(told):
         limit += "; the operator has not taken it in yet"
     rows = [("Limit", limit), ("Evicts", _evicts(spec)), ("Idle time", _idle_time(spec))]
     if quota := (manifest.get("status") or {}).get("quota"):
@@ -62,6 +62,11 @@ def _idle_time(spec: dict[str, Any]) -> str:
         if seconds
         else "hibernates only when somebody needs the slot"
     )
+
+
+def _has_agents(told: dict[str, Any]) -> bool:
+    """Whether there is anybody whom a limit concerns; without, the operator tells none."""
+    return any(told[name] for name in ("resident", "starting", "queued", "hibernated"))
 
 
 def _numbers(told: dict[str, Any]) -> list[tuple[str, str]]:

@@ -85,10 +85,11 @@ class CreatePod:
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
-    """Remove one pod, and no other of the same name."""
+    """Remove one pod, and no other of the same name; `force`: without waiting for its node to say so."""
 
     pod: PodFacts
     why: str
+    force: bool = False
 
 
 Action: TypeAlias = (

@@ -70,6 +70,8 @@ class AgentManager:
                 await self._let_go(agent)
             case actions.CreatePod(body=body):
                 await self.start(body)
+            case actions.DeletePod(pod=pod, force=True):
+                await self.write_off(pod)
             case actions.DeletePod(pod=pod):
                 await self.stop(pod)
             case actions.Reap(token=token, pod=name):
@@ -104,6 +106,13 @@ class AgentManager:
     async def stop(self, pod: PodFacts) -> None:
         """Delete this very pod; its runtime gets its grace period to leave."""
         await self.cluster.delete_pod(pod)
+
+    async def write_off(self, pod: PodFacts) -> None:
+        """Delete a pod whose node does not answer; should its process live, it will find itself fenced."""
+        log.warning("%s/%s is written off (node %s)", pod.namespace, pod.name, pod.node)
+        await self.cluster.delete_pod(pod, force=True)
+        # It is gone with the answer: what follows must not see it for as long as no event has told.
+        self.caches.drop_pod(pod)
 
     async def pause(self, namespace: str, name: str) -> None:
         """Let an agent finish its turn and give up its pod; its messages are kept."""

@@ -22,7 +22,7 @@ from horos_operator.status import QUIET_SECONDS
 WORKERS: Final = 8
 DIRTY_SECONDS: Final = 2.0
 CHORE_SECONDS: Final = 1.0
-POOL_SECONDS: Final = 0.5
+POOL_SECONDS: Final = 1.0
 
 log = logging.getLogger("horos.operator")
 

@@ -49,6 +49,8 @@ class PodFacts:
     """An agent's pod as the API server last showed it. Times are seconds since the epoch.
 
     `secrets` are those that it mounts for the agent's tool servers; `node` is '' until it is scheduled.
+    `leaves_by`: when it has ended at the latest, 0.0 unless it is being deleted; `silent_since`: since when
+    its node is silent, 0.0 while it is not.
     """
 
     namespace: str
@@ -69,6 +71,8 @@ class PodFacts:
     ended: Ended | None
     secrets: frozenset[str] = frozenset()
     node: str = ""
+    leaves_by: float = 0.0
+    silent_since: float = 0.0
 
     @property
     def dead(self) -> bool:
@@ -144,6 +148,8 @@ def pod_facts(body: Mapping[str, Any]) -> PodFacts:
         ended=_ended(status, state.get("terminated"), created),
         secrets=_server_secrets(body.get("spec") or {}),
         node=(body.get("spec") or {}).get("nodeName") or "",
+        leaves_by=_seconds(metadata.get("deletionTimestamp")),
+        silent_since=_silent_since(status),
     )
 
 
@@ -152,6 +158,15 @@ def _server_secrets(spec: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(
         each["secret"]["secretName"] for each in volumes if each["name"].startswith(SERVER_SECRET)
     )
+
+
+def _silent_since(status: Mapping[str, Any]) -> float:
+    """Only the node controller says that a pod is not ready whose containers are: its node is silent."""
+    conditions = {each.get("type"): each for each in status.get("conditions") or ()}
+    ready, containers = conditions.get("Ready", {}), conditions.get("ContainersReady", {})
+    if (ready.get("status"), containers.get("status")) != ("False", "True"):
+        return 0.0
+    return _seconds(ready.get("lastTransitionTime"))
 
 
 def _unschedulable(status: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The decision of one pass: what was observed in, what to change out. Pure: no clock, no requests."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from horos_api.agent_state import AgentState
@@ -23,6 +23,7 @@ from horos_operator.actions import (
 )
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.lost_pods import seconds_to_loss, why_lost
 from horos_operator.needs import Cause, cause_of
 from horos_operator.observe import Observation
 from horos_operator.pod_history import delay_after, failures_until, keep_until, last_ended
@@ -92,6 +93,17 @@ class _Case:
 
 def plan(seen: Observation, factory: AgentFactory) -> Plan:
     """Decide what one agent needs now. Once it is done and seen, the next plan has no actions."""
+    lost = {pod.uid: why for pod in seen.pods if (why := why_lost(pod, seen.now))}
+    there = tuple(pod for pod in seen.pods if pod.uid not in lost)
+    decided = _decide(replace(seen, pods=there), factory)
+    written_off = (DeletePod(pod, lost[pod.uid], force=True) for pod in seen.pods if pod.uid in lost)
+    looks = (decided.again, seconds_to_loss(there, seen.now))
+    return Plan(
+        (*written_off, *decided.actions), min((each for each in looks if each is not None), default=None)
+    )
+
+
+def _decide(seen: Observation, factory: AgentFactory) -> Plan:
     agent = seen.agent
     if agent is None:
         return Plan()
@@ -277,7 +289,9 @@ def _tidy(case: _Case, spare: PodFacts | None) -> Plan:
     for pod in ended:
         if pod is not last:
             actions.append(DeletePod(pod, "a later one ended too"))
-        elif pod.failed and (left := keep_until(pod) - case.now) > 0:
+        elif (pod.failed or failures_until(pod, case.life.epoch)) and (
+            left := keep_until(pod) - case.now
+        ) > 0:
             again = left
         else:
             actions.append(DeletePod(pod, "it has ended"))

@@ -29,6 +29,8 @@ NET_SECONDS: Final = 1.0
 """How often everything is looked at, whatever was heard; people are told their places no more often."""
 QUEUED_LATER: Final = 2.0
 """An agent that waits for longer is looked at once, so that its status says so."""
+UNTOLD: Final = -1
+"""No limit was told to people, not even that there is none."""
 
 log = logging.getLogger("horos.operator")
 
@@ -54,7 +56,7 @@ class _Record:
     rung: bool = True
     touched: bool = True
     told: tuple[str, ...] | None = None
-    limit: int | None = -1
+    limit: int | None = UNTOLD
     told_at: float = -math.inf
     waiting: frozenset[str] = frozenset()
     kicked: dict[str, float] = field(default_factory=dict)
@@ -108,8 +110,7 @@ class PoolKeeper:
         now = self._clock()
         namespaces = self._caches.namespaces()
         self._note(namespaces)
-        for namespace in sorted(namespaces):
-            record = self._records[namespace]
+        for namespace, record in sorted(self._records.items()):
             if _due(record) <= now:
                 await self._look_at(namespace, record)
 
@@ -121,7 +122,8 @@ class PoolKeeper:
     def _note(self, namespaces: set[str]) -> None:
         touched, rung, freed = self._wakes.take()
         for gone in self._records.keys() - namespaces:
-            del self._records[gone]
+            if self._records[gone].limit in (UNTOLD, None):
+                del self._records[gone]  # else people have to be told that there is no limit any more
         for namespace in namespaces:
             record = self._records.setdefault(namespace, _Record())
             if namespace in freed and self._slots.reopen(namespace):

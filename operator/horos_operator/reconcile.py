@@ -70,7 +70,7 @@ class Reconciler:
         seen = await self._observe(key)
         if seen.agent is None:
             self._forget(key)
-            return None
+            return await self._clear_up(seen)
         decided = plan(seen, self._factory)
         cause = self._cause(seen, seen.agent)
         self._witness.planned(key, seen, decided)
@@ -85,6 +85,14 @@ class Reconciler:
             told = self._after(seen, cause, again)
             again += [await self._tell(seen.agent, told), seconds_to_reset(told)]
         return min((each for each in again if each is not None), default=None)
+
+    async def _clear_up(self, seen: Observation) -> float | None:
+        """Write off what is lost of an Agent that is gone; all else of it goes by itself."""
+        decided = plan(seen, self._factory)
+        for action in decided.actions:
+            if isinstance(action, DeletePod):
+                await self._manager.write_off(action.pod)
+        return decided.again
 
     def failed(self, key: Key, delay: float) -> None:
         """The pass ended with an error: its slot is for others until it is tried again."""
@@ -128,7 +136,7 @@ class Reconciler:
     async def _observe(self, key: Key) -> Observation:
         agent = self._caches.agent(key)
         if agent is None:
-            return Observation(None, (), BusSeen(), self._wall())
+            return Observation(None, self._caches.pods(key), BusSeen(), self._wall())
         bus = await self._ask_the_bus(agent)
         if not bus.problem:
             self._caches.put_heard(key, _heard(agent, bus))

@@ -128,6 +128,7 @@ async def test_a_turn_is_finished_first_and_that_is_said(window: Window, ada: Me
 
 async def test_an_order_that_is_refused_says_why(window: Window, ada: MessageService) -> None:
     await window.log_in("ada")
+    await window.browser.shows("Nothing was said here yet")
     await window.browser.shows("Wake", ".order")
     # The page does not look at it again before the click.
     await window.browser.run("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")

@@ -159,7 +159,7 @@ def seen(draw: some.DrawFn) -> PoolSeen:
 
 
 @given(seen())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_decision_keeps_the_limit_names_everybody_once_and_disturbs_only_the_idle(case: PoolSeen) -> None:
     decided = POOL.decide(case)
     if case.limit is not None and decided.start:
@@ -175,7 +175,7 @@ def test_a_decision_keeps_the_limit_names_everybody_once_and_disturbs_only_the_i
 
 
 @given(seen())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_nobody_overtakes_but_by_class_by_share_and_by_turn(case: PoolSeen) -> None:
     decided = POOL.decide(dataclasses.replace(case, limit=0, granted=()))
     of = {each.agent: each for each in case.needs}
@@ -190,7 +190,7 @@ def test_nobody_overtakes_but_by_class_by_share_and_by_turn(case: PoolSeen) -> N
 
 
 @given(seen())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_birth_delays_nobody_who_has_work(case: PoolSeen) -> None:
     urgent = {each.agent for each in case.needs if each.urgent}
     without = dataclasses.replace(case, needs=[each for each in case.needs if each.urgent], granted=())
@@ -201,7 +201,7 @@ def test_a_birth_delays_nobody_who_has_work(case: PoolSeen) -> None:
 
 
 @given(seen())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_once_it_is_done_there_is_nothing_more_to_decide(case: PoolSeen) -> None:
     decided = POOL.decide(case)
     leaving = {*decided.evict, *decided.give_up}
@@ -223,7 +223,7 @@ def test_once_it_is_done_there_is_nothing_more_to_decide(case: PoolSeen) -> None
 
 
 @given(some.data(), some.integers(1, 3), some.integers(0, TURNS))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_nobody_starves_whatever_comes_later_at_its_priority_or_below(
     data: some.DataObject, limit: int, turn: int
 ) -> None:
@@ -317,7 +317,7 @@ def test_parents_that_wait_for_their_children_make_room_for_them_in_a_pool_of_on
 
 
 @given(some.integers(1, 4), some.lists(some.integers(1, 6), min_size=1, max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_society_ends_answered_on_any_pool(limit: int, sizes: list[int]) -> None:
     families = {f"p{i}": tuple(f"p{i}-{k}" for k in range(size)) for i, size in enumerate(sizes)}
     society = Society(families, limit)

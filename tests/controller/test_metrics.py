@@ -166,8 +166,10 @@ async def test_a_running_operator_tells_of_its_agents_until_they_are_gone(
 ) -> None:
     server = ApiServer()
     async with running(server, redis_server, tmp_path) as operator:
+        server.listed = [AGENT]
         server.tell({"type": "ADDED", "object": AGENT})
         there = {("research", "suspended"): 1}
         await until(operator, "it is there", lambda seen: seen.labelled("horos_agents") == there)
+        server.listed = []
         server.tell({"type": "DELETED", "object": AGENT})
         await until(operator, "it is gone", lambda seen: seen.labelled("horos_agents") == {})

@@ -10,6 +10,7 @@ from horos_api.names import FINALIZER
 from horos_operator import actions
 from horos_operator.agent_factory import config_digest
 from horos_operator.facts import Ended, PodFacts, pod_facts
+from horos_operator.lost_pods import why_lost
 from horos_operator.needs import cause_of
 from horos_operator.observe import BusSeen, Observation
 from horos_operator.plan import plan
@@ -61,14 +62,17 @@ def pods(draw: some.DrawFn, name: str) -> PodFacts:
     ended = None
     if phase in {"Succeeded", "Failed"}:
         ended = Ended(int(phase == "Failed"), "", "", draw(some.floats(created, NOW)))
+    deleting = draw(some.booleans())
     return pod(
         name,
         draw(some.sampled_from(SPECS)),
+        leaves_by=NOW - draw(some.sampled_from([-10.0, 0.0, 29.0, 31.0])) if deleting else 0.0,
+        silent_since=draw(some.sampled_from([0.0, 0.0, 0.0, NOW - 29.0, NOW - 31.0])),
         phase=phase,
         ended=ended,
         created=created,
         running=phase == "Running",
-        deleting=draw(some.booleans()),
+        deleting=deleting,
         failures=draw(some.integers(0, 12)),
         secrets=draw(some.sampled_from(SECRETS)),
         owner_uid=draw(some.sampled_from(["agent-uid", "agent-uid", "agent-uid", "earlier"])),
@@ -145,10 +149,11 @@ def _on_pods(seen: Observation, action: actions.Action) -> Observation:
             assert seen.bus.view is not None and seen.bus.view.holder == token
             known = dataclasses.replace(seen.bus.view, holder="")
             return dataclasses.replace(seen, bus=dataclasses.replace(seen.bus, view=known))
-        case actions.DeletePod(pod=gone):
+        case actions.DeletePod(pod=gone, force=force):
             assert gone in seen.pods, "a pod can be deleted once"
             left = tuple(each for each in seen.pods if each != gone)
-            going = () if gone.dead else (dataclasses.replace(gone, deleting=True),)
+            leaving = dataclasses.replace(gone, deleting=True, leaves_by=NOW + 30)
+            going = () if gone.dead or force else (leaving,)
             return dataclasses.replace(seen, pods=(*left, *going))
         case actions.CreatePod(body=body):
             taken = {each.name for each in seen.pods if each.owner_uid == "agent-uid"}
@@ -178,7 +183,15 @@ def test_a_live_holder_is_never_deleted_while_its_agent_stays(seen: Observation)
     if AgentState.TERMINATED in {seen.bus.view.state, seen.agent.spec.operating_mode.lower()}:
         return  # it is over: its pod is ended at once
     gone = [each.pod for each in plan(seen, FACTORY).actions if isinstance(each, actions.DeletePod)]
-    assert all(each.uid != seen.bus.view.holder or each.dead for each in gone)
+    assert all(each.uid != seen.bus.view.holder or each.dead or why_lost(each, NOW) for each in gone)
+
+
+@given(observations())
+@settings(max_examples=150, deadline=None)
+def test_whoever_is_lost_is_written_off_and_nobody_else_is(seen: Observation) -> None:
+    decided = plan(seen, FACTORY).actions
+    forced = {each.pod.uid for each in decided if isinstance(each, actions.DeletePod) and each.force}
+    assert forced == {each.uid for each in seen.pods if why_lost(each, NOW)}
 
 
 @given(observations())
@@ -190,7 +203,8 @@ def test_a_pod_is_made_only_for_a_running_agent_that_nobody_holds(seen: Observat
     assert seen.agent is not None
     assert seen.slot
     # Not even beside one that exits: the limit counts it.
-    assert all(each.dead for each in seen.pods if each.owner_uid == seen.agent.uid)
+    mine = [each for each in seen.pods if each.owner_uid == seen.agent.uid]
+    assert all(each.dead or why_lost(each, NOW) for each in mine)
     known = seen.bus.view if seen.bus.view and seen.bus.view.uid == seen.agent.uid else None
     assert cause_of(FACTORY.wanted(seen.agent.spec or spec(), pool=seen.pool), known) is not None
     reaped = any(isinstance(each, actions.Reap | actions.CreateKeys) for each in decided)

@@ -236,3 +236,25 @@ async def test_doorbells_and_changes_are_looked_at_soon_and_everything_each_seco
     keeper.now += 0.02
     await keeper.keeper.look()
     assert len(keeper.queue) == 1
+
+
+async def test_people_are_told_the_limit_until_there_is_none(keeper: Keeper) -> None:
+    await keeper.control.tell_limit(7)
+    await keeper.agent("ada")
+    await keeper.decide()
+    assert await keeper.control.limit() is None, "what another operator told is over"
+    keeper.pool(maxRunning=0)
+    await keeper.decide()
+    assert await keeper.control.limit() == 0
+    pool = keeper.pool(maxRunning=3, version=2)
+    await keeper.decide()
+    assert await keeper.control.limit() == 3
+    # The last Agent goes and then the pool: nobody is left to look at, but people would still be told.
+    ada = keeper.caches.agent((keeper.namespace, "ada"))
+    assert ada is not None
+    keeper.caches.drop_agent(ada)
+    await keeper.decide()
+    assert await keeper.control.limit() == 3
+    keeper.caches.drop_pool(pool)
+    await keeper.decide()
+    assert await keeper.control.limit() is None

@@ -18,11 +18,17 @@ from tests.redis_fixtures import RedisProcess
 
 VERBS = ["get", "list", "watch", "create", "patch", "delete"]
 KINDS = {
-    "/api/v1": {"pods": "Pod", "namespaces": "Namespace", "events": "Event"},
+    "/api/v1": {
+        "pods": "Pod",
+        "namespaces": "Namespace",
+        "events": "Event",
+        "resourcequotas": "ResourceQuota",
+    },
     "/apis/horos.dev/v1alpha1": {
         "agents": "Agent",
         "modelconfigs": "ModelConfig",
         "toolservers": "ToolServer",
+        "agentpools": "AgentPool",
     },
     "/apis/apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
 }
@@ -38,7 +44,7 @@ AGENT = {
 
 
 class ApiServer(LeaseServer):
-    """Enough of an API server for Kopf and the sweeps, without any objects but the gateway's Secret."""
+    """Enough of an API server for Kopf and the sweeps, with the gateway's Secret and what is `listed`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +69,15 @@ class ApiServer(LeaseServer):
             return await self._watch(request)
         if request.path.endswith("/agents"):
             return web.json_response({"items": self.listed, "metadata": {"resourceVersion": "1"}})
+        if "/agents/" in request.path:
+            return self._one(request.path.rsplit("/", 1)[-1])
         return web.json_response(_answer(request.path))
+
+    def _one(self, name: str) -> web.Response:
+        found = [each for each in self.listed if each["metadata"]["name"] == name]
+        if found:
+            return web.json_response(found[0])
+        return web.json_response({"kind": "Status", "reason": "NotFound", "message": name}, status=404)
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         stream = web.StreamResponse()

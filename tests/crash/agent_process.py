@@ -68,6 +68,12 @@ async def wipe(tag: str) -> str:
     return await _work("wipe", tag)
 
 
+@tool(approval=True, approval_timeout_seconds=7200)
+async def wipe_later(tag: str) -> str:
+    """Delete something, if a person allows it within two hours; not to be repeated."""
+    return await _work("wipe_later", tag)
+
+
 @tool(approval=True, approval_timeout_seconds=1)
 async def wipe_soon(tag: str) -> str:
     """Delete something, if a person allows it at once; not to be repeated."""
@@ -87,7 +93,7 @@ async def wonder(tag: str, context: ToolContext) -> str:
     return f"{done}: {answer.status} by {answer.who}" if answer else done
 
 
-TOOLS = (charge, look_up, wipe, wipe_soon, wonder)
+TOOLS = (charge, look_up, wipe, wipe_later, wipe_soon, wonder)
 
 
 async def _ask_a_person(messages: MessageService, tag: str, context: ToolContext) -> Approval | None:

@@ -26,7 +26,7 @@ WAYS: Final[tuple[Way, ...]] = ("idle", "evicted")
 ONLY_ONCE: Final = ("auth", "script")
 """What the first process on a server does, or a new connection; another run may not."""
 POLL_SECONDS: Final = 3600.0
-ACTIVATION_SECONDS: Final = 60.0
+ACTIVATION_SECONDS: Final = 120.0
 """How long an answer may take at most, on a machine that has much else to do."""
 FIRST, SECOND, OTHER = (
     Said("first", "pam", "ada", "first"),
@@ -164,12 +164,13 @@ async def _resident(world: World, way: Way) -> None:
         world.wish("bob")
     world.wish("ada")
     await world.start("operator")
-    await until("the agents are created", lambda: _created(world))
+    await until("the agents are created", lambda: created(world))
     await say(world, FIRST)
     await until("ada has answered", lambda: answered(world, "first"), ACTIVATION_SECONDS)
 
 
-async def _created(world: World) -> bool:
+async def created(world: World) -> bool:
+    """Whether all agents that are wished for are there, with their configs."""
     views = await world.control.views(world.wishes)
     return len(views) == len(world.wishes) and all(each.version for each in views.values())
 
@@ -240,7 +241,7 @@ class Talk:
         found: list[Problem] = []
         try:
             await world.start("operator")
-            await until("the agents are created", lambda: _created(world))
+            await until("the agents are created", lambda: created(world))
             async with asyncio.TaskGroup() as group:
                 for number, name in enumerate(names):
                     group.create_task(self._person(name, len(range(number, sends, agents))))

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from contextlib import aclosing
+from typing import Any
 
 from horos.client import GatewayClient
 from horos.errors import HorosError
@@ -10,13 +11,16 @@ from horos.proxy import ProxyTransport, open_kube
 from horos_api.names import API_VERSION
 from tests.bus.stage import until
 from tests.e2e.cluster import Namespace
-from tests.e2e.conftest import ApplyAgent
 from tests.e2e.model import ScriptedModel
 from tests.simulator.replay import replaying
 
 SLOTS = 2
 NAMES = [f"guest-{number}" for number in range(10)]
 SECONDS = 150.0
+
+
+def manifest(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 async def have_all_left(gateway: GatewayClient) -> bool:
@@ -40,15 +44,15 @@ async def answer(gateway: GatewayClient, name: str, message: str) -> tuple[str, 
 
 
 async def test_ten_agents_on_two_slots_all_answer_and_never_three_pods_live(
-    namespace: Namespace, model: ScriptedModel, agent: ApplyAgent
+    namespace: Namespace, model: ScriptedModel
 ) -> None:
     model.play({"text": "Here I am."}, repeat="last")
-    pool = {"apiVersion": API_VERSION, "kind": "AgentPool", "metadata": {"name": "default"}}
-    namespace.apply(pool | {"spec": {"maxRunning": SLOTS, "idleSeconds": 2}})
+    spec = {"instructions": "Be brief.", "model": {"name": "scripted", "baseUrl": model.base_url}}
+    agents = [manifest("Agent", name, **spec) for name in NAMES]
     async with aclosing(await open_kube(None)) as kube, replaying(kube) as replay:
         gateway = GatewayClient(await ProxyTransport.find(kube, None, ""), namespace.name)
-        for name in NAMES:
-            await asyncio.to_thread(agent, name)
+        pool = manifest("AgentPool", "default", maxRunning=SLOTS, idleSeconds=2)
+        await asyncio.to_thread(namespace.apply, pool, *agents)
         await until(lambda: have_all_left(gateway), seconds=SECONDS)
         born = replay.made[namespace.name]
         sent = [await gateway.send(name, f"Hello {name}", None, uuid.uuid4().hex) for name in NAMES]

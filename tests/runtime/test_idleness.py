@@ -173,7 +173,10 @@ class Moment:
     def unknown(self, event: str) -> None:
         pass
 
-    def delivered(self, event: str, number: int) -> None:
+    async def delivered(self, event: str, number: int) -> None:
+        pass
+
+    async def closed(self, listening: bool) -> None:
         pass
 
 
@@ -183,10 +186,7 @@ async def nothing() -> None:
 
 @contextlib.asynccontextmanager
 async def passing(server: RedisProcess, moment: Moment) -> AsyncIterator[str]:
-    """A way to Redis on which that moment comes; yields its address.
-
-    The server must be a new one: the proxy learns the names of scripts when they are loaded.
-    """
+    """A way to Redis on which that moment comes; yields its address."""
     proxy = Proxy(server.port, moment)
     await proxy.start()
     try:

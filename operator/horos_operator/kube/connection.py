@@ -1,7 +1,6 @@
 """The one door to the API server, for the operator (in its pod) and the `horos` command (kubeconfig)."""
 
 import asyncio
-import json
 import logging
 import os
 import ssl
@@ -12,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import aiohttp
+import orjson
 import yaml
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import incluster_config, kube_config
 from kubernetes.aio.config.config_exception import ConfigException
 
+from horos_operator.kube.session import rest_client
 from horos_operator.supervision import told_to_end
 
 JSON: Final = "application/json"
@@ -271,7 +271,7 @@ def _any_exists(paths: str) -> bool:
 
 def _rest_client(configuration: Configuration) -> Any:
     try:
-        return RESTClientObject(configuration)
+        return rest_client(configuration)
     except (ssl.SSLError, OSError) as error:
         message = f"the certificates for {configuration.host} cannot be used: {error}"
         raise KubeError(0, "BadConfig", message) from error
@@ -279,7 +279,7 @@ def _rest_client(configuration: Configuration) -> Any:
 
 def _decoded(raw: bytes) -> Any:
     try:
-        return json.loads(raw)
+        return orjson.loads(raw)
     except ValueError:
         return raw.decode(errors="replace")
 
