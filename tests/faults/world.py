@@ -67,11 +67,12 @@ class World:
         self.lives = 0
         self._operator: Child | None = None
         self._password = asyncio.Event()
+        self._own_password = ""
         self._closing = False
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["World"]:
-        """Have everything but the operator beside the block; `start_operator` starts that."""
+        """Have everything beside the block; what is left of it in Redis is removed."""
         self.place.folder.mkdir(parents=True)
         self.record.heard.append(self._hear)
         async with (
@@ -215,7 +216,7 @@ class World:
 
     async def _clean_redis(self) -> None:
         with contextlib.suppress(BusError):
-            if self._password.is_set():
+            if self._own_password:
                 await self.bus.command("ACL", "SETUSER", "default", f"<{self._own_password}")
             await self.bus.command(
                 "ACL", "DELUSER", namespace_user_name(self.place.install, self.place.namespace)
