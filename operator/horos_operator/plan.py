@@ -289,7 +289,9 @@ def _tidy(case: _Case, spare: PodFacts | None) -> Plan:
     for pod in ended:
         if pod is not last:
             actions.append(DeletePod(pod, "a later one ended too"))
-        elif pod.failed and (left := keep_until(pod) - case.now) > 0:
+        elif (pod.failed or failures_until(pod, case.life.epoch)) and (
+            left := keep_until(pod) - case.now
+        ) > 0:
             again = left
         else:
             actions.append(DeletePod(pod, "it has ended"))

@@ -86,6 +86,14 @@ class Reconciler:
             again += [await self._tell(seen.agent, told), seconds_to_reset(told)]
         return min((each for each in again if each is not None), default=None)
 
+    async def _clear_up(self, seen: Observation) -> float | None:
+        """Write off what is lost of an Agent that is gone; all else of it goes by itself."""
+        decided = plan(seen, self._factory)
+        for action in decided.actions:
+            if isinstance(action, DeletePod):
+                await self._manager.write_off(action.pod)
+        return decided.again
+
     def failed(self, key: Key, delay: float) -> None:
         """The pass ended with an error: its slot is for others until it is tried again."""
         agent = self._caches.agent(key)
@@ -124,14 +132,6 @@ class Reconciler:
 
     def _wanted(self, spec: AgentSpec, seen: Observation) -> Asked:
         return self._factory.wanted(spec, seen.configs, seen.servers, seen.pool)
-
-    async def _clear_up(self, seen: Observation) -> float | None:
-        """Write off what is lost of an Agent that is gone; all else of it goes by itself."""
-        decided = plan(seen, self._factory)
-        for action in decided.actions:
-            if isinstance(action, DeletePod):
-                await self._manager.write_off(action.pod)
-        return decided.again
 
     async def _observe(self, key: Key) -> Observation:
         agent = self._caches.agent(key)

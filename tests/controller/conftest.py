@@ -70,6 +70,7 @@ def free_port() -> int:
         return port
 
 
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 LOG_LINES = 150
 """Of the operator's log, shown when a test fails: enough for a traceback and what led to it."""
 
@@ -194,7 +195,12 @@ class Stage:
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {"name": "redis", "labels": labels},
-                "spec": {"containers": [container]},
+                # Not where a test may stop the kubelet.
+                "spec": {
+                    "containers": [container],
+                    "nodeSelector": {CONTROL_PLANE: ""},
+                    "tolerations": [{"operator": "Exists"}],
+                },
             },
             {
                 "apiVersion": "v1",

@@ -1,16 +1,22 @@
 """Pods on dead nodes: what tells of them, and that they are written off in time and not before."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from horos_bus.connection import Bus
 from horos_operator.actions import CreatePod, DeletePod, Reap, RemoveFinalizer
+from horos_operator.agent_manager import AgentManager
+from horos_operator.credentials import BusCredentials
 from horos_operator.facts import PodFacts, pod_facts
+from horos_operator.kube.cluster import KubeCluster
 from horos_operator.lost_pods import LOST_SECONDS, seconds_to_loss, why_lost
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observe import BusSeen, Caches, Observation
 from horos_operator.plan import Plan, plan
-from tests.controller.facts import FACTORY, NOW, agent, pod, view
-from tests.controller.test_plan import held, seen
+from tests.controller.facts import FACTORY, NOW, SETTINGS, agent, held, pod, seen, view
+from tests.controller.lease_server import serving
 
 SILENT = "its node is not ready"
 LATE = "it should have ended long ago, and its node does not say so"
@@ -82,13 +88,14 @@ def test_a_holder_is_left_alone_while_its_node_may_come_back() -> None:
     assert decided(silent, known=held(silent)) == Plan((), LOST_SECONDS - 1)
 
 
-def test_a_lost_holder_goes_at_once_is_reaped_and_followed() -> None:
+def test_a_lost_holder_goes_at_once_is_reaped_and_followed_if_there_is_work() -> None:
     lost = pod(silent_since=NOW - LOST_SECONDS)
-    first, second, third = decided(lost, known=held(lost, in_work=True, since=NOW - 60)).actions
-    assert first == DeletePod(lost, SILENT, force=True)
-    assert second == Reap(lost.uid, "ada-1")
-    assert isinstance(third, CreatePod)
-    assert third.name == "ada-2"
+    gone = (DeletePod(lost, SILENT, force=True), Reap(lost.uid, "ada-1"))
+    assert decided(lost, known=held(lost)).actions == gone
+    *first, last = decided(lost, known=held(lost, in_work=True)).actions
+    assert tuple(first) == gone
+    assert isinstance(last, CreatePod)
+    assert last.name == "ada-2"
 
 
 def test_one_that_never_claimed_gives_its_name_to_the_next() -> None:
@@ -112,3 +119,24 @@ def test_a_lost_pod_holds_its_slot_no_longer_also_while_redis_is_down() -> None:
     lost = pod(silent_since=NOW - LOST_SECONDS)
     down = Observation(agent(), (lost,), BusSeen(problem="down"), NOW)
     assert plan(down, FACTORY).actions == (DeletePod(lost, SILENT, force=True),)
+
+
+async def test_to_write_off_deletes_this_very_pod_at_once_and_forgets_it(bus: Bus, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    async def delete(request: web.Request) -> web.Response:
+        asked.append((request.method, request.path, await request.json()))
+        return web.json_response({"kind": "Status", "metadata": {}})
+
+    made = web.Application()
+    made.router.add_route("*", "/{path:.*}", delete)
+    lost, caches = pod(silent_since=NOW - LOST_SECONDS, node="worker"), Caches()
+    caches.put_pod(lost)
+    async with serving(made, tmp_path) as connection:
+        cluster = KubeCluster(connection)
+        manager = AgentManager(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, ""))
+        await manager.carry_out(agent(), DeletePod(lost, SILENT, force=True))
+    ((method, path, body),) = asked
+    assert (method, path) == ("DELETE", "/api/v1/namespaces/research/pods/ada-1")
+    assert (body["gracePeriodSeconds"], body["preconditions"]) == (0, {"uid": lost.uid})
+    assert caches.pods(("research", "ada")) == ()

@@ -204,7 +204,7 @@ def test_a_pod_is_made_only_for_a_running_agent_that_nobody_holds(seen: Observat
     assert seen.slot
     # Not even beside one that exits: the limit counts it.
     mine = [each for each in seen.pods if each.owner_uid == seen.agent.uid]
-    assert all(each.dead or why_lost(each, seen.now) for each in mine)
+    assert all(each.dead or why_lost(each, NOW) for each in mine)
     known = seen.bus.view if seen.bus.view and seen.bus.view.uid == seen.agent.uid else None
     assert cause_of(FACTORY.wanted(seen.agent.spec or spec(), pool=seen.pool), known) is not None
     reaped = any(isinstance(each, actions.Reap | actions.CreateKeys) for each in decided)

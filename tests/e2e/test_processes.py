@@ -27,7 +27,7 @@ def test_an_agent_is_sent_to_sleep_and_woken_by_a_person(
     namespace: Namespace, model: ScriptedModel, agent: ApplyAgent
 ) -> None:
     place = ("-n", namespace.name)
-    agent("dora")
+    agent("dora", idleSeconds=300)
     namespace.until_ready("dora")
     assert horos("wake", "dora", *place).stderr == "dora is resident already\n"
     slept = horos("hibernate", "dora", *place)
@@ -49,10 +49,10 @@ def test_in_a_full_pool_a_person_sees_the_place_and_makes_room(
 ) -> None:
     place = ("-n", namespace.name)
     assert horos("pool", *place).stderr == f"no AgentPool in namespace {namespace.name}: no limit\n"
-    agent("emil")
+    agent("emil", idleSeconds=300)
     namespace.until_ready("emil")
     namespace.apply(pool_of_one("Never"))
-    agent("fay")
+    agent("fay", idleSeconds=300)
     model.play({"text": "Here I am."})
     with namespace.asking("fay", "Hello?") as person:
         eventually("fay is the first", lambda: (live(namespace, "fay")["queue"] or {}).get("position") == 1)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
-from horos_api.names import LABEL_COMPONENT
+from horos_api.names import LABEL_AGENT, LABEL_COMPONENT
 from horos_operator.kube.connection import KubeConnection
 
 PODS: Final = f"/api/v1/pods?labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
@@ -26,6 +26,9 @@ class Replay:
         """The highest count of each namespace."""
         self.made: defaultdict[str, int] = defaultdict(int)
         """How many pods each namespace had in all."""
+        self.doubled: set[tuple[str, str]] = set()
+        """Namespace and name of agents that had two at an instant."""
+        self._of: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._seen: set[str] = set()
 
     def live(self, namespace: str) -> int:
@@ -38,11 +41,16 @@ class Replay:
         if uid not in self._seen:
             self._seen.add(uid)
             self.made[namespace] += 1
-        live = self._live[namespace]
+        agent = (namespace, (body["metadata"].get("labels") or {}).get(LABEL_AGENT, uid))
+        live, of_agent = self._live[namespace], self._of[agent]
         if gone or (body.get("status") or {}).get("phase") in ENDED:
             live.discard(uid)
+            of_agent.discard(uid)
         else:
             live.add(uid)
+            of_agent.add(uid)
+        if len(of_agent) > 1:
+            self.doubled.add(agent)
         self.most[namespace] = max(self.most[namespace], len(live))
 
 
