@@ -155,6 +155,13 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
+    _register_agents(registry, target)
+    _register_shared(registry, target)
+    _register_pools(registry, target)
+    return registry
+
+
+def _register_agents(registry: kopf.OperatorRegistry, target: Watch) -> None:
     @kopf.on.event(GROUP, VERSION, "agents", registry=registry)
     async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("agents", agent_facts(event["object"]))
@@ -170,10 +177,6 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
             target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
             if gone or seen.dead:
                 target.wakes.free(seen.namespace)
-
-    _register_shared(registry, target)
-    _register_pools(registry, target)
-    return registry
 
 
 def _register_shared(registry: kopf.OperatorRegistry, target: Watch) -> None:
