@@ -89,7 +89,7 @@ async def _burst(world: World, buses: Buses, agents: Sequence[Agent], pool: int,
         return count == len(agents)
 
     try:
-        seconds = await until("all are answered", all_answered, PATIENCE, every=0.2)
+        seconds = await until("all are answered", all_answered, PATIENCE, every=1.0)
     except TimeoutError:
         seconds = math.inf
     await _settled(world)

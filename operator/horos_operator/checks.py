@@ -14,6 +14,7 @@ from horos_operator.model_checks import (
     model_unpriced,
     no_model,
 )
+from horos_operator.pod_history import next_try
 from horos_operator.server_checks import tool_server_unusable
 from horos_operator.situation import Situation
 from horos_operator.verdict import Verdict, no, yes
@@ -131,7 +132,9 @@ def _pod_trouble(case: Situation) -> Verdict | None:
 
 def _crashed(case: Situation) -> Verdict | None:
     if case.ended is not None and case.holder is None:
-        return no(Reason.CONTAINER_CRASHED, pod_troubles.last_words(case.ended))
+        view = case.seen.bus.view
+        again = next_try(case.ended, view.epoch if view else 0)
+        return no(Reason.CONTAINER_CRASHED, pod_troubles.last_words(case.ended) + again)
     if case.starting is None or not case.starting.failures:
         return None
     # The failed pod had to give up its name to this one: what it said is in the status only.

@@ -155,6 +155,13 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
+    _register_agents(registry, target)
+    _register_shared(registry, target)
+    _register_pools(registry, target)
+    return registry
+
+
+def _register_agents(registry: kopf.OperatorRegistry, target: Watch) -> None:
     @kopf.on.event(GROUP, VERSION, "agents", registry=registry)
     async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("agents", agent_facts(event["object"]))
@@ -171,6 +178,8 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
             if gone or seen.dead:
                 target.wakes.free(seen.namespace)
 
+
+def _register_shared(registry: kopf.OperatorRegistry, target: Watch) -> None:
     @kopf.on.event(GROUP, VERSION, "modelconfigs", registry=registry)
     async def on_model_config(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("modelconfigs", model_config_facts(event["object"]))
@@ -184,9 +193,6 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
         gone = event["type"] == "DELETED"
         for key in target.caches.drop_server(seen) if gone else target.caches.put_server(seen):
             target.affected(key)
-
-    _register_pools(registry, target)
-    return registry
 
 
 def _register_pools(registry: kopf.OperatorRegistry, target: Watch) -> None:

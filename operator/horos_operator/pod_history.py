@@ -1,6 +1,7 @@
 """What the pods that have ended tell: which was the last, how often they failed, how long they are kept."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 from horos_operator.facts import PodFacts
@@ -43,3 +44,13 @@ def failures_until(last: PodFacts, epoch: int) -> int:
 def delay_after(failures: int) -> float:
     """For how many seconds after the last of so many failures the next pod has to wait."""
     return min(LONGEST_DELAY_SECONDS, 2.0 ** min(failures - 1, 16))
+
+
+def next_try(last: PodFacts, epoch: int) -> str:
+    """Say from when on the pod after this failed one may be made. It stays the same until that one fails."""
+    failures = failures_until(last, epoch)
+    if last.ended is None or not failures:
+        return ""
+    at = datetime.fromtimestamp(last.ended.at + delay_after(failures), UTC)
+    often = f" after {failures} failures in a row" if failures > 1 else ""
+    return f"; tried again from {at:%H:%M:%S} UTC on{often}"

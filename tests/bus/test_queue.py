@@ -127,6 +127,16 @@ async def test_whoever_is_stuck_in_error_rings_while_others_wait(crowd: Stage) -
     assert await crowd.rings() == ["bob", "ada"]
 
 
+async def test_whoever_goes_for_good_before_others_rings(crowd: Stage) -> None:
+    for name in ("ada", "bob"):
+        await crowd.say(f"to-{name}", name)
+    await crowd.control.tell_queue(["ada", "bob", "cid"])
+    before = await crowd.rings()
+    await crowd.control.terminate("ada", "uid-ada")
+    await crowd.control.delete("bob", "uid-bob")
+    assert await crowd.rings() == [*before, "ada", "bob"]
+
+
 async def test_the_last_one_that_waits_leaves_nothing_behind(crowd: Stage) -> None:
     await crowd.control.tell_queue(["bob"])
     await crowd.control.delete("bob", "uid-bob")

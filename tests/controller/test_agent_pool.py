@@ -192,12 +192,15 @@ def test_nobody_overtakes_but_by_class_by_share_and_by_turn(case: PoolSeen) -> N
 @given(seen())
 @settings(max_examples=60, deadline=None)
 def test_a_birth_delays_nobody_who_has_work(case: PoolSeen) -> None:
-    urgent = {each.agent for each in case.needs if each.urgent}
-    without = dataclasses.replace(case, needs=[each for each in case.needs if each.urgent], granted=())
-    case = dataclasses.replace(case, granted=())
+    # Whoever waits for its own last pod gets the slot of that one, which the drawn pods know nothing of.
+    needs = [dataclasses.replace(each, exiting=False) for each in case.needs]
+    case = dataclasses.replace(case, needs=needs, granted=())
+    urgent = {each.agent for each in needs if each.urgent}
+    without = dataclasses.replace(case, needs=[each for each in needs if each.urgent])
     decided, alone = POOL.decide(case), POOL.decide(without)
     assert [name for name in decided.start if name in urgent] == list(alone.start)
-    assert alone.evict == decided.evict or set(alone.evict) >= set(decided.evict)
+    # A birth may have a stuck pod given up; nobody is asked to leave for it.
+    assert set(alone.evict) >= set(decided.evict)
 
 
 @given(seen())

@@ -176,8 +176,20 @@ def test_a_refused_pod_shows_what_the_api_server_said() -> None:
 
 def test_a_crashed_container_tells_its_last_words() -> None:
     crashed = seen(agent(), failed_pod(ago=0), known=view())
-    assert told(crashed).message == "pod ada-1 ended with exit code 1: boom"
+    assert told(crashed).message == (
+        "pod ada-1 ended with exit code 1: boom; tried again from 13:46:41 UTC on"
+    )
     assert brief(crashed)[1:] == ["Scheduled=False:ContainerCrashed", "Ready=False:ContainerCrashed"]
+
+
+def test_a_crash_loop_tells_how_often_and_when_it_is_tried_again_and_says_the_same_meanwhile() -> None:
+    for ago in (0, 7):
+        crashed = failed_pod(ago=ago, failures=3)
+        until = dataclasses.replace(seen(agent(), crashed, known=view()), now=NOW)
+        at = "13:46:48" if ago == 0 else "13:46:41"
+        words = f"boom; tried again from {at} UTC on after 4 failures in a row"
+        assert told(until).message.endswith(words)
+        assert told(dataclasses.replace(until, now=NOW + 3)).message == told(until).message
 
 
 def test_its_successor_keeps_the_last_words_until_it_has_claimed() -> None:
@@ -445,7 +457,7 @@ def kubelets(**status: Any) -> dict[str, Any]:
 def test_an_evicted_pod_has_an_end_without_a_container() -> None:
     facts = pod_facts(kubelets(phase="Failed", reason="Evicted", message="The node was low on memory."))
     answer = told(seen(agent(), facts, known=view()))
-    assert answer.message == "pod ada-1 ended (Evicted): The node was low on memory."
+    assert answer.message.startswith("pod ada-1 ended (Evicted): The node was low on memory.; tried again")
 
 
 def test_a_killed_container_says_so() -> None:
@@ -455,9 +467,8 @@ def test_a_killed_container_says_so() -> None:
     )
     assert facts.ended is not None
     assert facts.ended.at - facts.created == 9
-    assert (
-        told(seen(agent(), facts, known=view())).message == "pod ada-1 ended with exit code 137 (OOMKilled)"
-    )
+    message = told(seen(agent(), facts, known=view())).message
+    assert message == "pod ada-1 ended with exit code 137 (OOMKilled); tried again from 00:00:10 UTC on"
 
 
 def test_a_deletion_that_waits_for_the_bus_says_so() -> None:

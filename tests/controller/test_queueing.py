@@ -16,7 +16,7 @@ from horos_bus.records import Identity
 from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import NoRoomError
 from horos_operator.credentials import BusCredentials
-from horos_operator.facts import PodFacts, pod_facts
+from horos_operator.facts import AgentFacts, PodFacts, pod_facts
 from horos_operator.observe import Caches
 from horos_operator.reconcile import Reconciler
 from horos_operator.slots import Slots
@@ -34,6 +34,10 @@ class Pods(Writes):
         self.full = False
         self.made: list[str] = []
         self.deleted: list[str] = []
+        self.there: AgentFacts | None = None
+
+    async def agent(self, namespace: str, name: str) -> AgentFacts | None:
+        return self.there
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
         if self.full:
@@ -61,7 +65,8 @@ class Passes:
         self.credentials = BusCredentials(self.cluster, bus, SETTINGS, SETTINGS.redis_url)
         manager = AgentManager(self.cluster, self.caches, bus, self.credentials)
         self._reconciler = Reconciler(manager, FACTORY, lambda: self.now, slots=self.slots)
-        self.caches.put_agent(agent(namespace=self.namespace, finalizers=(FINALIZER,)))
+        self.cluster.there = agent(namespace=self.namespace, finalizers=(FINALIZER,))
+        self.caches.put_agent(self.cluster.there)
 
     def pool(self, **fields: Any) -> None:
         self.caches.put_pool(dataclasses.replace(agent_pool(**fields), namespace=self.namespace))

@@ -67,7 +67,7 @@ def event_of(words: list[bytes]) -> str:
     """Name what a command is: a script by its name, else the command."""
     verb = words[0].upper()
     if verb == b"EVALSHA":
-        return _names()[words[1]]
+        return _names().get(words[1], "unknown")
     return verb.decode().lower()
 
 

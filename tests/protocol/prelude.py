@@ -46,8 +46,8 @@ def rest(rules: Rules, bus: Bus, a: int) -> Bus:
 
 
 def room(rules: Rules, bus: Bus, a: int) -> Bus:
-    """The holder could give up its slot: ring if others wait for one."""
-    if not bus.crowded or not bus.agents[a].holder or not rules.keep(Guard.IDLE_RINGS):
+    """It needs no slot (any more), or could give up its own: ring if others wait for one."""
+    if not bus.crowded or not rules.keep(Guard.IDLE_RINGS):
         return bus
     return bus._replace(doorbell=bus.doorbell | {a})
 

@@ -2,7 +2,7 @@
 
 from tests.protocol.approvals import deny
 from tests.protocol.guards import Guard, Rules
-from tests.protocol.prelude import bounce, close_turn, debt_of, deliver, forget, mark, reply, want
+from tests.protocol.prelude import bounce, close_turn, debt_of, deliver, forget, mark, reply, room, want
 from tests.protocol.state import Agent, Bus, Due, Fate, Message
 
 
@@ -24,7 +24,7 @@ def delete(rules: Rules, bus: Bus, a: int, uid: int) -> Bus:
     agent = bus.agents[a]
     gone = Agent(fates=agent.fates, asked=(), evictions=agent.evictions)
     agents = (*bus.agents[:a], gone, *bus.agents[a + 1 :])
-    bus = bus.needs_not(a)
+    bus = (room(rules, bus, a) if a in bus.work else bus).needs_not(a)
     return bus._replace(agents=agents, dirty=bus.dirty - {a}, published=bus.published | {a})
 
 

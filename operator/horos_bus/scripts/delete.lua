@@ -14,7 +14,7 @@ for _, part in ipairs({'state', 'inbox', 'seen', 'waits', 'owed', 'dead', 'threa
   'elicitations', 'servers'}) do
   call('UNLINK', key(agent, part))
 end
-call('ZREM', P .. 'work', agent)
+needs_no_process(agent)
 call('ZREM', P .. 'dirty', agent)
 call('ZREM', P .. 'queue', agent)
 if call('EXISTS', P .. 'queue') == 0 then call('UNLINK', P .. 'crowded') end

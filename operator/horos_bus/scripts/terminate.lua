@@ -18,5 +18,5 @@ call('XGROUP', 'CREATE', key(agent, 'inbox'), 'rt', '0', 'MKSTREAM')
 if s.turn ~= '' then event(agent, s.thread, {type = 'RUN_ERROR', message = why, code = 'Terminated'}) end
 enter(agent, 'terminated', '', '', '', '')
 call('PUBLISH', key(agent, 'wake'), 'c')
-call('ZREM', P .. 'work', agent)
+needs_no_process(agent)
 return 'OK'
