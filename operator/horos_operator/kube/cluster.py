@@ -181,7 +181,10 @@ class KubeCluster:
         try:
             await self._send("DELETE", path, options)
         except OutdatedError:
-            return  # gone, or another one has the name: either way this one is no more
+            # Gone, or another one has the name: this one is no more. Or somebody wrote it at that moment.
+            there = await self._get(path)
+            if there is not None and there["metadata"]["uid"] == uid:
+                raise
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """Read a Secret that the operator made; None when it does not exist."""
