@@ -1,6 +1,7 @@
 """AgentManager: starts, stops, pauses, resumes and terminates agents; carries out plans."""
 
 import logging
+import time
 from typing import Any, Literal
 
 from horos_api.names import FINALIZER, LABEL_AGENT, key_prefix
@@ -12,10 +13,13 @@ from horos_operator.agent_factory import config_digest
 from horos_operator.cluster import Cluster, NameTakenError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.lost_pods import why_lost
 from horos_operator.observe import Caches
 from horos_operator.queue import Key
 
 NAME_TAKEN_SECONDS = 0.5
+STILL_ALIVE_SECONDS = 1.0
+"""How soon a pod that a cache took for gone is asked about again, should no event come."""
 
 log = logging.getLogger("horos.operator")
 
@@ -153,11 +157,14 @@ class AgentManager:
         return there is not None and there.uid == order.uid
 
     async def reap(self, agent: AgentFacts, token: str, pod_name: str) -> None:
-        """Clear the holder, after the API server itself has said that its pod is gone or dead."""
+        """Clear the holder, after the API server itself has said that its pod is gone, dead or lost.
+
+        One that was written off may still be shown, for as long as somebody's finalizer holds it.
+        """
         there = await self.cluster.pod(agent.namespace, pod_name)
-        if there is not None and there.uid == token and not there.dead:
+        if there is not None and there.uid == token and not there.dead and not why_lost(there, time.time()):
             self.caches.put_pod(there)
-            raise LookAgainError(f"pod {pod_name} is alive after all")
+            raise LookAgainError(f"pod {pod_name} is alive after all", STILL_ALIVE_SECONDS)
         await self.control(agent.namespace).reap(agent.name, token)
 
     async def _set_finalizers(self, agent: AgentFacts, finalizers: tuple[str, ...]) -> None:

@@ -66,7 +66,8 @@ class PoolSeen:
 
     `limit` None: there is no pool. `evicts`: idle ones may be asked to leave. `granted` are the agents whose
     pods are being made and not yet in `pods`, with their parents; `foreign` counts the pods of others that
-    the quota counts; `turn` is how many slots were given so far.
+    the quota counts, `fresh` how many of these it has not counted for long: they may be pods that have just
+    ended, so nobody leaves for them. `turn` is how many slots were given so far.
     """
 
     needs: Sequence[Need]
@@ -75,6 +76,7 @@ class PoolSeen:
     evicts: bool = True
     granted: Sequence[tuple[str, str]] = ()
     foreign: int = 0
+    fresh: int = 0
     turn: int = 0
 
 
@@ -129,7 +131,7 @@ class AgentPool:
         """Name the stuck pods to give up and the idle ones to ask, as many as are needed and no more."""
         if seen.limit is None:
             return (), ()
-        capacity = max(0, seen.limit - seen.foreign)
+        capacity = max(0, seen.limit - seen.foreign + seen.fresh)
         leaving = sum(each.part is PodPart.LEAVING for each in seen.pods)
         taken = len(seen.pods) + len(seen.granted) + starting - leaving
         urgent = min(capacity, sum(each.urgent for each in waiting))

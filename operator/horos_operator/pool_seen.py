@@ -1,6 +1,6 @@
 """What an AgentPool decides about, gathered from caches, bus and ledger. Pure but for what it is handed."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +20,8 @@ from horos_operator.slots import Slots
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a pod that waits for a Secret, an image or a node keeps its slot when somebody else wants it."""
+FOREIGN_SECONDS: Final = 3.0
+"""For how long pods of others must have been counted until somebody is asked to leave because of them."""
 ERROR_SECONDS: Final = 30.0
 """How long an agent in error keeps its slot after its claim: as long as it tries again by itself."""
 
@@ -39,6 +41,13 @@ class Crowd:
         if agent is None or agent.deleting or agent.spec is None:
             return None
         return agent if agent.spec.operating_mode is OperatingMode.RUNNING else None
+
+    def ends(self, name: str) -> bool:
+        """Whether the pod of this agent will end; one whose spec cannot be read keeps it."""
+        agent = self.caches.agent((self.namespace, name))
+        if agent is None or agent.deleting:
+            return True
+        return agent.spec is not None and agent.spec.operating_mode is not OperatingMode.RUNNING
 
 
 def crowd(namespace: str, caches: Caches, work: Sequence[Waiting]) -> Crowd:
@@ -88,7 +97,7 @@ def live_pods(
     for pod in seen.pods:
         agent = seen.agent(pod.agent)
         spec = agent.spec if agent else None
-        leaving = pod.deleting or agent is None or slots.gives_up((seen.namespace, pod.agent))
+        leaving = pod.deleting or seen.ends(pod.agent) or slots.gives_up((seen.namespace, pod.agent))
         view = views.get(pod.agent) if views is not None else None
         part = PodPart.LEAVING if leaving else _part(pod, view, now)
         found.append(
@@ -114,7 +123,9 @@ def _part(pod: PodFacts, view: AgentView | None, now: float) -> PodPart:
         return PodPart.WORKING
     if view.holder != pod.uid:
         return PodPart.STARTING if pod_number(pod.name) > view.epoch else PodPart.LEAVING
-    if view.evict or view.state in {AgentState.PAUSED, AgentState.TERMINATED}:
+    leaves = view.evict or view.state in {AgentState.PAUSED, AgentState.TERMINATED}
+    # With a turn open it leaves after that, which may be long: nobody can wait for its slot.
+    if leaves and (not view.turn or view.state in {AgentState.ERROR, AgentState.TERMINATED}):
         return PodPart.LEAVING
     if view.state is AgentState.ERROR:
         return PodPart.IDLE if now - view.claimed >= ERROR_SECONDS else PodPart.WORKING
@@ -138,18 +149,40 @@ def foreign_pods(live: int, pool: AgentPoolFacts, quota: QuotaFacts | None) -> i
     return max(0, quota.used - live)
 
 
+class Foreign:
+    """Tells how many pods of others are counted only since a moment ago.
+
+    An agent's pod that has just ended is still counted, which looks like a pod of somebody else.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def fresh(self, count: int, now: float) -> int:
+        """Note today's count, and say how many of them were not there all the time of FOREIGN_SECONDS."""
+        self._seen.append((now, count))
+        while len(self._seen) > 1 and self._seen[1][0] <= now - FOREIGN_SECONDS:
+            self._seen.popleft()
+        known_for_long = self._seen[0][0] <= now - FOREIGN_SECONDS
+        return count - min(each for _, each in self._seen) if known_for_long else count
+
+
 def pool_seen(
     wanted: Sequence[Need], pods: Sequence[LivePod], seen: Crowd, pool: AgentPoolFacts, slots: Slots
 ) -> PoolSeen:
     """Put together what the pool decides from."""
     quota = seen.caches.pools.quota(seen.namespace)
+    # Whose pod a watch has told of before the answer to its making came has no slot beside it.
+    there = {pod.agent for pod in pods}
+    granted = [name for name in sorted(slots.granted(seen.namespace)) if name not in there]
     return PoolSeen(
         needs=wanted,
         pods=pods,
         limit=limit_of(pool, quota),
         evicts=pool.spec is not None and pool.spec.evict is EvictionPolicy.IDLE_LONGEST,
-        granted=[(name, _parent(seen.agent(name))) for name in sorted(slots.granted(seen.namespace))],
-        foreign=foreign_pods(len(pods), pool, quota),
+        granted=[(name, _parent(seen.agent(name))) for name in granted],
+        # What is being made may be counted already.
+        foreign=foreign_pods(len(pods) + len(granted), pool, quota),
         turn=slots.turn(seen.namespace),
     )
 

@@ -82,6 +82,9 @@ class PoolStatuses:
                 if error.message != known.trouble:
                     log.warning("%s: the pool's quota and status have to wait: %s", namespace, error.message)
                 known.trouble = error.message
+            except Exception:
+                # One namespace must not keep the others from their quotas.
+                log.exception("%s: the pool's quota and status could not be looked at", namespace)
 
     async def _keep_quota(self, namespace: str, known: _Known) -> None:
         pools = self._caches.pools
@@ -123,6 +126,8 @@ class PoolStatuses:
         if pool is None or standing is None:
             return
         quota = self._caches.pools.quota(namespace)
+        if quota is None and pool.spec is not None and self._priority_class and not known.refusal:
+            return  # it is about to be made (anew)
         now = self._wall()
         counts = self._counts(namespace, standing)
         wanted = pool_status(pool, quota, counts, known.refusal, now)

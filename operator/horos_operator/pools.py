@@ -7,7 +7,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from horos_bus.connection import BusError
@@ -18,7 +19,8 @@ from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pool import AgentPool, Need, PoolDecision, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts
 from horos_operator.cluster import NotLeadingError
-from horos_operator.pool_seen import Crowd, crowd, live_pods, needs, pool_seen
+from horos_operator.plan import EXIT_SECONDS
+from horos_operator.pool_seen import Crowd, Foreign, crowd, live_pods, needs, pool_seen
 from horos_operator.queue import KeyQueue
 from horos_operator.slots import Slots
 from horos_operator.wakes import Wakes
@@ -29,6 +31,8 @@ NET_SECONDS: Final = 1.0
 """How often everything is looked at, whatever was heard; people are told their places no more often."""
 QUEUED_LATER: Final = 2.0
 """An agent that waits for longer is looked at once, so that its status says so."""
+HANGS_LATER: Final = EXIT_SECONDS + 1.0
+"""An agent that has had work for longer is looked at: the pod of its last life may hang."""
 UNTOLD: Final = -1
 """No limit was told to people, not even that there is none."""
 
@@ -60,6 +64,8 @@ class _Record:
     told_at: float = -math.inf
     waiting: frozenset[str] = frozenset()
     kicked: dict[str, float] = field(default_factory=dict)
+    served: dict[str, float] = field(default_factory=dict)
+    foreign: Foreign = field(default_factory=Foreign)
     standing: Standing = field(default_factory=Standing)
     trouble: str = ""
 
@@ -139,6 +145,7 @@ class PoolKeeper:
                 record.rung = False
                 record.work = await self._manager.control(namespace).work()
                 record.read_at = began
+            self._watch_those_with_pods(namespace, record)
             pool = self._caches.pools.pool(namespace)
             if pool is None:
                 await self._let_all_start(namespace, record)
@@ -160,6 +167,18 @@ class PoolKeeper:
         cost = record.decided_at - began
         record.rest = min(LONGEST_REST, max(DEBOUNCE_SECONDS, 3 * cost))
 
+    def _watch_those_with_pods(self, namespace: str, record: _Record) -> None:
+        """No event tells that a retired pod does not exit: whoever has one and gains work gets a pass."""
+        served = {
+            each.agent: each.since
+            for each in record.work
+            if any(not pod.dead for pod in self._caches.pods((namespace, each.agent)))
+        }
+        for name, since in served.items():
+            if record.served.get(name) != since:
+                self._queue.add_after((namespace, name), HANGS_LATER)
+        record.served = served
+
     async def _let_all_start(self, namespace: str, record: _Record) -> None:
         """Without a pool, each agent that has come into work needs a pass, once."""
         self._slots.explain(namespace, "")
@@ -176,18 +195,25 @@ class PoolKeeper:
         record.kicked = {}
         seen = crowd(namespace, self._caches, record.work)
         wanted = needs(seen, self._slots)
-        case, decided = self._decided(seen, wanted, pool, None)
+        fresh = partial(record.foreign.fresh, now=self._clock())
+        case, decided = self._decided(seen, wanted, pool, fresh)
         if _would_evict(case, decided):
             views = await self._manager.control(namespace).views(sorted({pod.agent for pod in seen.pods}))
             # What has happened during the question is for the next decision: an event has told of it.
-            case, decided = self._decided(seen, wanted, pool, views)
+            case, decided = self._decided(seen, wanted, pool, fresh, views)
         await self._carry_out(namespace, record, case, decided)
 
     def _decided(
-        self, seen: Crowd, wanted: list[Need], pool: AgentPoolFacts, views: Mapping[str, AgentView] | None
+        self,
+        seen: Crowd,
+        wanted: list[Need],
+        pool: AgentPoolFacts,
+        fresh: Callable[[int], int],
+        views: Mapping[str, AgentView] | None = None,
     ) -> tuple[PoolSeen, PoolDecision]:
         pods = live_pods(seen, pool, self._slots, views, self._wall())
         case = pool_seen(wanted, pods, seen, pool, self._slots)
+        case = replace(case, fresh=fresh(case.foreign))
         return case, self._pool.decide(case)
 
     async def _carry_out(
@@ -242,7 +268,7 @@ def _would_evict(case: PoolSeen, decided: PoolDecision) -> bool:
     if not case.evicts or case.limit is None:
         return False
     needed = {each.agent for each in case.needs if each.urgent and not each.held_back}
-    over = len(case.pods) + len(case.granted) + case.foreign > case.limit
+    over = len(case.pods) + len(case.granted) + case.foreign - case.fresh > case.limit
     return over or not needed.isdisjoint(decided.waiting)
 
 

@@ -118,6 +118,7 @@ class Reconciler:
             live=bool(live),
             claimed=view is not None and any(pod.uid == view.holder for pod in live),
             again=min((each for each in again if each is not None), default=None),
+            known=not seen.bus.problem or agent.deleting or agent.spec is None,
         )
         self._slots.settle(agent, outcome)
         slot = self._slots.may_start(key, limited=seen.pool is not None)

@@ -56,7 +56,7 @@ class Outcome:
     """How a pass over an agent ended: why it needs a pod, and what it has now.
 
     `slot`: it had one when it began; `live`: a pod that is not terminal; `claimed`: it holds the agent;
-    `again`: seconds until the next look.
+    `again`: seconds until the next look; `known`: the bus said why it needs a pod, or that it needs none.
     """
 
     slot: bool
@@ -64,6 +64,7 @@ class Outcome:
     live: bool
     claimed: bool
     again: float | None
+    known: bool = True
 
 
 class Slots:
@@ -152,6 +153,12 @@ class Slots:
         granted, wish = outcome.slot and name in here.granted, here.wishes.get(name)
         if granted:
             here.granted.discard(name)
+        if not outcome.known:
+            # What it wished for and waits for stays, and another one has its slot meanwhile.
+            if granted:
+                self._hold(here, name, agent.generation, KEPT_SECONDS)
+                self._touch(agent.namespace)
+            return
         if outcome.cause is None or outcome.claimed:
             here.held.pop(name, None)
             here.giving_up.discard(name)

@@ -49,6 +49,13 @@ def test_pods_on_their_way_in_or_out_and_those_of_others_take_slots() -> None:
     assert decide(Need("a", 1), pods=(leaving,), granted=(("x", ""),), foreign=1, limit=4).start == ("a",)
 
 
+def test_nobody_leaves_for_what_the_quota_counts_only_for_a_moment() -> None:
+    pods = (working("x"), idle("old", 1))
+    late, theirs = {"foreign": 1, "fresh": 1}, {"foreign": 1, "fresh": 0}
+    assert decide(Need("a", 1), pods=pods, limit=3, **late) == PoolDecision(waiting=("a",))
+    assert decide(Need("a", 1), pods=pods, limit=3, **theirs).evict == ("old",)
+
+
 def test_a_grant_is_not_given_twice() -> None:
     assert decide(Need("a", 1), granted=(("a", ""),), limit=5) == PoolDecision()
 

@@ -1,6 +1,8 @@
 """What the manager makes sure of before it does what cannot be undone."""
 
+import time
 import uuid
+from typing import Any
 
 import pytest
 
@@ -8,14 +10,17 @@ from horos_api.names import key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus
 from horos_bus.control import Control
-from horos_operator.actions import CreateKeys, DeleteKeys
+from horos_bus.message_service import MessageService
+from horos_bus.records import Identity
+from horos_operator.actions import CreateKeys, DeleteKeys, Reap
 from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.cluster import ClusterError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
-from horos_operator.facts import AgentFacts
+from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.kube.cluster import KubeCluster
+from horos_operator.lost_pods import LOST_SECONDS
 from horos_operator.observe import Caches
-from tests.controller.facts import SETTINGS, agent
+from tests.controller.facts import SETTINGS, agent, pod
 
 
 class OneAgent(KubeCluster):
@@ -61,6 +66,44 @@ async def test_no_keys_are_made_for_an_agent_that_only_an_old_list_shows(
     cluster.there = stale
     await manager.carry_out(stale, CreateKeys())
     assert await Control(bus.at(key_prefix(SETTINGS.install, stale.namespace))).agents() == {"ada": "earlier"}
+
+
+class OnePod(KubeCluster):
+    """A cluster that answers for one pod only."""
+
+    def __init__(self, there: PodFacts) -> None:
+        self.there = there
+
+    async def pod(self, namespace: str, name: str) -> PodFacts | None:
+        return self.there
+
+
+@pytest.mark.parametrize(
+    ("changes", "reaped"),
+    [
+        ({}, False),
+        ({"phase": "Failed"}, True),
+        ({"silent_since": time.time() - LOST_SECONDS}, True),
+        ({"deleting": True, "leaves_by": time.time() - LOST_SECONDS}, True),
+        ({"deleting": True, "leaves_by": time.time()}, False),
+    ],
+)
+async def test_a_holder_that_the_api_server_still_shows_is_reaped_when_it_is_dead_or_lost(
+    bus: Bus, changes: dict[str, Any], reaped: bool
+) -> None:
+    of = agent(namespace=f"shown-{uuid.uuid4().hex[:8]}")
+    there = pod(namespace=of.namespace, **changes)
+    cluster = OnePod(there)
+    manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    own = bus.at(key_prefix(SETTINGS.install, of.namespace))
+    await Control(own).create("ada", of.uid)
+    await MessageService(own, Identity("ada", of.uid, there.uid)).claim(0)
+    try:
+        await manager.carry_out(of, Reap(there.uid, there.name))
+    except LookAgainError as error:
+        assert error.seconds > 0, "or it would be asked about without a pause"
+    view = await Control(own).view("ada")
+    assert view is not None and bool(view.holder) is not reaped
 
 
 class OneOrder(KubeCluster):

@@ -12,7 +12,16 @@ from horos_operator.agent_pools import agent_pool_facts
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.needs import Cause
 from horos_operator.observe import Caches
-from horos_operator.pool_seen import crowd, foreign_pods, limit_of, live_pods, needs
+from horos_operator.pool_seen import (
+    FOREIGN_SECONDS,
+    Foreign,
+    crowd,
+    foreign_pods,
+    limit_of,
+    live_pods,
+    needs,
+    pool_seen,
+)
 from horos_operator.slots import Outcome, Slots
 from tests.controller.facts import NOW, agent, agent_pool, held, pod, quota, spec, view
 
@@ -102,6 +111,10 @@ def test_each_pod_has_its_part() -> None:
     assert part(mine, view(epoch=1)) is PodPart.LEAVING
     assert part(mine, held(mine, evict=True)) is PodPart.LEAVING
     assert part(mine, held(mine, state=AgentState.PAUSED)) is PodPart.LEAVING
+    # After its turn, which may last: until then others are asked.
+    assert part(mine, held(mine, evict=True, turn="1-0")) is PodPart.WORKING
+    assert part(mine, held(mine, state=AgentState.PAUSED, turn="1-0")) is PodPart.WORKING
+    assert part(mine, held(mine, state=AgentState.ERROR, evict=True, turn="1-0")) is PodPart.LEAVING
     assert part(pod(deleting=True), held(mine)) is PodPart.LEAVING
     assert part(pod(agent="nobody"), None) is PodPart.LEAVING
 
@@ -149,9 +162,37 @@ def test_what_the_quota_counts_beyond_our_pods_are_pods_of_others() -> None:
     assert foreign_pods(1, agent_pool(), None) == 0
 
 
+def test_what_is_counted_beyond_our_pods_is_fresh_until_it_has_lasted() -> None:
+    foreign = Foreign()
+    assert foreign.fresh(2, NOW) == 2, "this operator has only begun to look"
+    assert foreign.fresh(2, NOW + 1) == 2
+    assert foreign.fresh(2, NOW + FOREIGN_SECONDS) == 0
+    assert foreign.fresh(3, NOW + FOREIGN_SECONDS + 1) == 1
+    assert foreign.fresh(0, NOW + FOREIGN_SECONDS + 2) == 0
+    assert foreign.fresh(3, NOW + FOREIGN_SECONDS + 3) == 3, "it has not lasted"
+    assert foreign.fresh(3, NOW + 3 * FOREIGN_SECONDS) == 0
+
+
 def test_the_limit_is_the_pools_or_what_its_quota_says_while_it_cannot_be_read() -> None:
     metadata = {"namespace": "research", "name": "default", "uid": "u", "resourceVersion": "1"}
     unreadable = agent_pool_facts({"metadata": metadata, "spec": {"maxRunning": "x"}})
     assert limit_of(agent_pool(maxRunning=7), quota(hard=2)) == 7
     assert limit_of(unreadable, quota(hard=2)) == 2
     assert limit_of(unreadable, None) is None
+
+
+def test_a_pod_that_is_being_made_is_counted_once_whatever_is_heard_of_it_first() -> None:
+    ledger, of = slots(), agent_pool(maxRunning=2)
+    ledger.grant(("research", "ada"))
+    for known, used in ((caches(agent()), 1), (caches(agent(), pod()), 1), (caches(agent(), pod()), 0)):
+        known.put_quota(quota(owner_uid=of.uid, used=used))
+        around = crowd("research", known, WORK)
+        case = pool_seen([], live_pods(around, of, ledger, None, NOW), around, of, ledger)
+        assert (len(case.pods) + len(case.granted), case.foreign) == (1, 0)
+
+
+def test_a_pod_of_an_agent_that_cannot_be_read_is_not_leaving() -> None:
+    mine = pod()
+    around = crowd("research", caches(agent(spec=None, problem="unreadable"), mine), ())
+    (found,) = live_pods(around, agent_pool(), slots(), {"ada": held(mine)}, NOW)
+    assert found.part is PodPart.IDLE

@@ -146,7 +146,16 @@ async def test_a_pool_that_is_gone_meanwhile_and_one_that_fails_keep_nobody_up(d
     other = dataclasses.replace(agent_pool(), namespace="a-first", uid="uid-of-other")
     duty.caches.put_pool(other)
     duty.cluster.fails = OutdatedError("gone")
-    assert await duty.look() == ["create", "status", "create", "status"]
+    assert await duty.look() == ["create", "create"]
+    for pool in (other, agent_pool()):
+        assert pool.spec is not None
+        hard = pool.spec.max_running
+        kept = quota(namespace=pool.namespace, uid=f"of-{pool.uid}", owner_uid=pool.uid, hard=hard)
+        duty.caches.put_quota(kept)
+    assert await duty.look() == ["status", "status"]
+    for each in list(duty.caches.pools):
+        if isinstance(each, QuotaFacts):
+            duty.caches.drop_quota(each)
     duty.cluster.fails = ClusterError("overloaded")
     assert await duty.look() == ["create", "create"]
     duty.cluster.fails = NotLeadingError("somebody else may lead")
@@ -162,3 +171,11 @@ async def test_without_a_priority_class_there_is_no_quota_and_that_is_told() -> 
     await statuses.look()
     assert cluster.asked == ["delete", "status"]
     assert cluster.told[-1]["conditions"][0]["reason"] == "NoPriorityClass"
+
+
+async def test_a_quota_that_is_made_anew_is_not_told_as_one_that_cannot_be(duty: Duty) -> None:
+    duty.caches.put_pool(agent_pool(maxRunning=3))
+    duty.caches.put_quota(quota(owner_uid="of-an-earlier-pool", hard=3))
+    assert await duty.look() == ["delete"]
+    assert await duty.look() == ["create", "status"]
+    assert duty.ready()[0] == "Enforced"

@@ -258,3 +258,18 @@ async def test_people_are_told_the_limit_until_there_is_none(keeper: Keeper) -> 
     keeper.caches.drop_pool(pool)
     await keeper.decide()
     assert await keeper.control.limit() is None
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+async def test_an_agent_whose_retired_pod_does_not_exit_is_looked_at(keeper: Keeper, *, pooled: bool) -> None:
+    at = 100.0
+    keeper.queue = keeper.keeper._queue = KeyQueue(lambda: at)
+    if pooled:
+        keeper.pool(maxRunning=2)
+    hung = await keeper.resident("ada")
+    await MessageService(keeper.bus, Identity("ada", "uid-of-ada", hung.uid)).retire()
+    await keeper.control.dirty()
+    await keeper.work("ada")
+    assert await keeper.decide() == []
+    at += 12.0
+    assert (await keeper.queue.get())[1] == "ada"

@@ -47,6 +47,20 @@ def test_a_pass_that_needed_no_pod_gives_the_slot_back_at_once(slots: Ledger) ->
     assert not slots.held_back(agent())
 
 
+def test_a_pass_that_learned_nothing_forgets_nothing_and_waits_a_while(slots: Ledger) -> None:
+    birth = dataclasses.replace(NOTHING, cause=Cause.BIRTH)
+    slots.settle(agent(), birth)
+    slots.now += 50
+    slots.grant(ADA)
+    slots.settle(agent(), dataclasses.replace(NOTHING, slot=True, known=False))
+    assert slots.granted("research") == set()
+    assert slots.wishes("research") == {"ada": 1000.0}
+    assert slots.held_back(agent())
+    slots.gave_up(agent(), TROUBLE)
+    slots.settle(agent(), dataclasses.replace(NOTHING, known=False))
+    assert slots.trouble(ADA) == TROUBLE
+
+
 def test_a_pass_that_began_before_the_grant_leaves_it_to_the_next(slots: Ledger) -> None:
     slots.grant(ADA)
     slots.settle(agent(), WORKS)

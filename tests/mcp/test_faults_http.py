@@ -196,8 +196,6 @@ async def test_a_real_server_killed_in_the_middle_of_a_call_that_may_be_repeated
         result = await call
         assert "Long running operation completed" in result
         # The second try may meet a server that is still starting.
-        assert re.search(
-            r"\[try [23] succeeded; the one before failed: .*(lost while|connection)", result
-        )
+        assert re.search(r"\[try [23] succeeded; the one before failed: .*(lost while|connection)", result)
         assert "hello" in await agent.call("raw__echo", message="hello")
         assert (await agent.becomes(ServerState.CONNECTED)).error_at > 0
