@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from horos_api.conditions import Reason
+from horos_runtime.heard_text import storable
 from horos_runtime.model_dialect import Concession, concession_for
 from horos_runtime.model_errors import (
     ModelError,
@@ -138,15 +139,15 @@ class LLMClient:
 
     def _in_answer(self, server: str, error: object) -> ModelError:
         if isinstance(error, dict) and isinstance(error.get("message"), str):
-            return error_in_answer(server, {**error, "message": self._said(error["message"])})
+            return error_in_answer(server, {**error, "message": self._said(error["message"] or _json(error))})
         return error_in_answer(server, self._said(error if isinstance(error, str) else _json(error)))
 
     async def _refused(self, server: str, response: httpx2.Response) -> ModelError:
         """Read what came with a status that is no success: OpenAI's error object, or whatever it is."""
         text = (await response.aread()).decode(errors="replace").strip()
         said: object = text
-        with contextlib.suppress(orjson.JSONDecodeError):
-            said = orjson.loads(text)
+        with contextlib.suppress(ValueError, RecursionError):
+            said = json.loads(text)
         fields = said.get("error", said) if isinstance(said, dict) else said
         code = ""
         if isinstance(fields, dict):
@@ -171,14 +172,14 @@ class LLMClient:
             raise TransientModelError(
                 f"{server} could not be read: Connection error.{self._said(cause)}"
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TransientModelError(
                 f"{server} sent something unreadable: {self._said(str(error))}"
             ) from error
 
     def _said(self, text: str) -> str:
         """Make what a server said fit for conditions and events: one short line, never with a key."""
-        line = " ".join(text.split())
+        line = storable(" ".join(text.split()))
         for key in self._keys.values():
             if len(key) >= SHORTEST_KEY:
                 line = line.replace(key, "(the API key)")
@@ -246,4 +247,5 @@ def _error(chunk: object) -> object | None:
 
 
 def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    # Not orjson: it refuses halves of characters and long numbers, which `_chunks` lets in.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,5 +1,6 @@
 """The bytes of a stream of server-sent events, as they come, into the data of each event."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -12,6 +13,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self._begun = bytearray()
+        self._first = True
         self._after_return = False
         self._data: list[str] = []
 
@@ -34,7 +36,9 @@ class EventReader:
         first, *others = _LINE_END.split(part)
         self._begun += first
         for line in others:
-            yield bytes(self._begun)
+            whole = bytes(self._begun)
+            yield whole.removeprefix(codecs.BOM_UTF8) if self._first else whole
+            self._first = False
             self._begun = bytearray(line)
 
     def _field(self, line: str) -> None:

@@ -33,6 +33,7 @@ QUEUED_LATER: Final = 2.0
 """An agent that waits for longer is looked at once, so that its status says so."""
 HANGS_LATER: Final = EXIT_SECONDS + 1.0
 """An agent that has had work for longer is looked at: the pod of its last life may hang."""
+RETELL_SECONDS: Final = 10.0
 UNTOLD: Final = -1
 """No limit was told to people, not even that there is none."""
 
@@ -158,6 +159,8 @@ class PoolKeeper:
             if not record.trouble:
                 log.warning("%s: nobody is given a slot: %s", namespace, error)
             record.trouble, record.rung = str(error), True
+            # A Redis that comes back may have lost what people were told.
+            record.told, record.limit = None, UNTOLD
         except Exception:
             # What is wrong with one namespace keeps no other from its slots.
             if not record.trouble:
@@ -250,7 +253,10 @@ class PoolKeeper:
         if limit != record.limit:
             await control.tell_limit(limit)
             record.limit = limit
-        if waiting == record.told or (record.told and now - record.told_at < NET_SECONDS):
+        told_for = now - record.told_at
+        # The same again now and then: an agent that is deleted and made anew has lost its place on the bus.
+        pause = (RETELL_SECONDS if waiting else math.inf) if waiting == record.told else NET_SECONDS
+        if record.told is not None and told_for < pause and (record.told or waiting == record.told):
             return
         # From then on, whoever becomes idle rings the doorbell.
         await control.tell_queue(waiting)

@@ -20,7 +20,7 @@ from horos_operator.credentials import BusCredentials
 from horos_operator.facts import PodFacts
 from horos_operator.needs import Cause
 from horos_operator.observe import Caches
-from horos_operator.pools import PoolKeeper
+from horos_operator.pools import RETELL_SECONDS, PoolKeeper
 from horos_operator.queue import KeyQueue
 from horos_operator.slots import Outcome, Slots
 from horos_operator.wakes import Wakes
@@ -273,3 +273,17 @@ async def test_an_agent_whose_retired_pod_does_not_exit_is_looked_at(keeper: Kee
     assert await keeper.decide() == []
     at += 12.0
     assert (await keeper.queue.get())[1] == "ada"
+
+
+async def test_what_people_are_told_is_told_again_when_redis_has_lost_it(keeper: Keeper) -> None:
+    keeper.pool(maxRunning=0)
+    await keeper.work("eve")
+    await keeper.decide()
+    assert await keeper.control.queue() == ["eve"]
+    # Deleted and made anew, while the operator saw it wait all the time.
+    await keeper.control.delete("eve", "uid-of-eve")
+    await keeper.work("eve")
+    assert await keeper.control.queue() == []
+    keeper.now += RETELL_SECONDS
+    await keeper.decide()
+    assert await keeper.control.queue() == ["eve"]

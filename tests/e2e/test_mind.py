@@ -64,7 +64,7 @@ def test_a_missing_model_config_is_named_and_heals_when_it_comes(
             "apiVersion": "horos.dev/v1alpha1",
             "kind": "Agent",
             "metadata": {"name": "sharer"},
-            "spec": {"model": {"configName": "shared"}},
+            "spec": {"model": {"configName": "shared"}, "idleSeconds": 0},
         }
     )
     found = eventually(

@@ -27,6 +27,11 @@ def test_an_event_without_its_empty_line_is_none() -> None:
     assert read([b"data: one\n\ndata: two\n"]) == ["one"]
 
 
+def test_a_mark_of_the_encoding_at_the_beginning_is_no_part_of_the_first_line() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert read([mark[:1], mark[1:] + b"data: one\n\n", mark + b"data: two\n\n"]) == ["one"]
+
+
 @given(st.lists(st.integers(0, len(STREAM.encode()))))
 def test_it_does_not_matter_where_the_bytes_are_cut(cuts: list[int]) -> None:
     data = STREAM.encode()
