@@ -23,6 +23,11 @@ def live(namespace: Namespace, name: str) -> dict[str, Any]:
     return found
 
 
+def counted(namespace: Namespace) -> dict[str, int]:
+    quota = namespace.get("agentpool", "default").get("status", {}).get("quota", {})
+    return {each: quota.get(each, 0) for each in ("hard", "used")}
+
+
 def test_an_agent_is_sent_to_sleep_and_woken_by_a_person(
     namespace: Namespace, model: ScriptedModel, agent: ApplyAgent
 ) -> None:
@@ -52,6 +57,8 @@ def test_in_a_full_pool_a_person_sees_the_place_and_makes_room(
     agent("emil", idleSeconds=300)
     namespace.until_ready("emil")
     namespace.apply(pool_of_one("Never"))
+    # Before that nothing keeps another agent from starting.
+    eventually("the limit holds and emil is counted", lambda: counted(namespace) == {"hard": 1, "used": 1})
     agent("fay", idleSeconds=300)
     model.play({"text": "Here I am."})
     with namespace.asking("fay", "Hello?") as person:
