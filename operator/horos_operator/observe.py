@@ -60,6 +60,12 @@ class Observation:
     give_up: bool = False
     gave_up: tuple[str, str] | None = None
 
+    @property
+    def life(self) -> AgentView | None:
+        """What the bus knows of this very Agent, and not of an earlier one of its name."""
+        view = self.bus.view
+        return view if view is not None and self.agent is not None and view.uid == self.agent.uid else None
+
 
 class Caches:
     """Agents, their pods and what they share, as last seen. Older news than what is known is dropped.

@@ -112,7 +112,7 @@ def _decide(seen: Observation, factory: AgentFactory) -> Plan:
     if agent.spec is None or seen.bus.problem:
         # Whatever runs keeps running: an unreadable edit or a silent Redis is no reason to end it.
         return Plan()
-    known = seen.bus.view if seen.bus.view and seen.bus.view.uid == agent.uid else None
+    known = seen.life
     life = _life(known) if known else _Life()
     mine = tuple(pod for pod in seen.pods if pod.owner_uid == agent.uid)
     wanted = factory.wanted(agent.spec, seen.configs, seen.servers, seen.pool)

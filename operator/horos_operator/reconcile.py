@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from horos_api.conditions import ConditionType, Reason
-from horos_api.resources import AgentSpec
 from horos_api.server_report import read_report
 from horos_bus.connection import BusError
 from horos_operator.actions import Action, CreatePod, DeletePod, RemoveFinalizer
@@ -72,7 +71,10 @@ class Reconciler:
             self._forget(key)
             return await self._clear_up(seen)
         decided = plan(seen, self._factory)
-        cause = self._cause(seen, seen.agent)
+        wanted = self._wanted(seen)
+        # Why it needs a pod, as far as that can be known.
+        knowable = not seen.agent.deleting and not seen.bus.problem
+        cause = cause_of(wanted, seen.life) if wanted is not None and knowable else None
         self._witness.planned(key, seen, decided)
         again = [
             decided.again,
@@ -83,7 +85,7 @@ class Reconciler:
         ]
         if not any(isinstance(action, RemoveFinalizer) for action in decided.actions):
             told = self._after(seen, cause, again)
-            again += [await self._tell(seen.agent, told), seconds_to_reset(told)]
+            again += [await self._tell(seen.agent, told, wanted), seconds_to_reset(told)]
         return min((each for each in again if each is not None), default=None)
 
     async def _clear_up(self, seen: Observation) -> float | None:
@@ -98,13 +100,6 @@ class Reconciler:
         """The pass ended with an error: its slot is for others until it is tried again."""
         agent = self._caches.agent(key)
         self._slots.failed(key, agent.generation if agent else 0, delay)
-
-    def _cause(self, seen: Observation, agent: AgentFacts) -> Cause | None:
-        """Why the agent needs a pod, as far as that can be known."""
-        if agent.spec is None or agent.deleting or seen.bus.problem:
-            return None
-        view = seen.bus.view if seen.bus.view and seen.bus.view.uid == agent.uid else None
-        return cause_of(self._wanted(agent.spec, seen), view)
 
     def _after(self, seen: Observation, cause: Cause | None, again: Sequence[float | None]) -> Observation:
         """Settle the slot, and see what the status tells: the same, with what the pass has learned."""
@@ -131,8 +126,11 @@ class Reconciler:
             gave_up=self._slots.trouble(key),
         )
 
-    def _wanted(self, spec: AgentSpec, seen: Observation) -> Asked:
-        return self._factory.wanted(spec, seen.configs, seen.servers, seen.pool)
+    def _wanted(self, seen: Observation) -> Asked | None:
+        """What the spec asks for; None: it cannot be read."""
+        if seen.agent is None or seen.agent.spec is None:
+            return None
+        return self._factory.wanted(seen.agent.spec, seen.configs, seen.servers, seen.pool)
 
     async def _observe(self, key: Key) -> Observation:
         agent = self._caches.agent(key)
@@ -216,10 +214,10 @@ class Reconciler:
             case _:
                 return
 
-    async def _tell(self, agent: AgentFacts, seen: Observation) -> float | None:
+    async def _tell(self, agent: AgentFacts, seen: Observation, asked_for: Asked | None) -> float | None:
         """Write the status if it differs and the last write is long enough ago."""
         key = (agent.namespace, agent.name)
-        case = situation(seen, agent, self._wanted(agent.spec, seen) if agent.spec else None)
+        case = situation(seen, agent, asked_for)
         pod = case.holder or case.starting
         answers = verdicts(case)
         self._witness.told(case, answers)
