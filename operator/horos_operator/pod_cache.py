@@ -1,6 +1,5 @@
 """Agents' pods as last seen, by namespace and agent, and the memory of what is gone for good."""
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,24 +13,20 @@ class Gone:
     """Uids of objects that are gone: an answer that was on its way then must not bring one back."""
 
     def __init__(self) -> None:
-        self._uids: set[str] = set()
-        self._order: deque[str] = deque()
+        self._uids: dict[str, None] = {}
 
     def __contains__(self, uid: str) -> bool:
         return uid in self._uids
 
     def add(self, uid: str) -> None:
         """Remember one, and forget the oldest if there are too many."""
-        if uid in self._uids:
-            return
-        self._uids.add(uid)
-        self._order.append(uid)
-        if len(self._order) > REMEMBERED_UIDS:
-            self._uids.discard(self._order.popleft())
+        self._uids.setdefault(uid)
+        if len(self._uids) > REMEMBERED_UIDS:
+            del self._uids[next(iter(self._uids))]
 
     def doubt(self, uid: str) -> None:
         """Take one back: only a list that may have been an old one has said so."""
-        self._uids.discard(uid)
+        self._uids.pop(uid, None)
 
 
 class PodCache:
