@@ -79,20 +79,21 @@ class OnePod(KubeCluster):
 
 
 @pytest.mark.parametrize(
-    ("changes", "reaped"),
+    ("changes", "ago", "reaped"),
     [
-        ({}, False),
-        ({"phase": "Failed"}, True),
-        ({"silent_since": time.time() - LOST_SECONDS}, True),
-        ({"deleting": True, "leaves_by": time.time() - LOST_SECONDS}, True),
-        ({"deleting": True, "leaves_by": time.time()}, False),
+        ({}, {}, False),
+        ({"phase": "Failed"}, {}, True),
+        ({}, {"silent_since": LOST_SECONDS}, True),
+        ({"deleting": True}, {"leaves_by": LOST_SECONDS}, True),
+        ({"deleting": True}, {"leaves_by": 0}, False),
     ],
 )
 async def test_a_holder_that_the_api_server_still_shows_is_reaped_when_it_is_dead_or_lost(
-    bus: Bus, changes: dict[str, Any], reaped: bool
+    bus: Bus, changes: dict[str, Any], ago: dict[str, float], reaped: bool
 ) -> None:
     of = agent(namespace=f"shown-{uuid.uuid4().hex[:8]}")
-    there = pod(namespace=of.namespace, **changes)
+    moments = {field: time.time() - seconds for field, seconds in ago.items()}
+    there = pod(namespace=of.namespace, **changes, **moments)
     cluster = OnePod(there)
     manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     own = bus.at(key_prefix(SETTINGS.install, of.namespace))
