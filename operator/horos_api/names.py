@@ -43,7 +43,6 @@ SECRETS_DIR: Final = "/run/horos/secrets"
 DEFAULT_MODEL_CONFIG: Final = "default"
 """The ModelConfig of all agents of its namespace that name none."""
 DEFAULT_THREAD: Final = "main"
-_GROUP_THREAD: Final = "group."
 BODY_BYTES: Final = 256 * 1024
 """The longest text a message may carry, in bytes of UTF-8."""
 INBOX_CAP: Final = 1000
@@ -77,22 +76,6 @@ def agent_name_error(name: str) -> str | None:
     if not _DNS_LABEL.fullmatch(name):
         return f"name {name!r} is not a DNS label: expected a-z, 0-9 and '-', not at the ends"
     return None
-
-
-def group_name_error(name: str) -> str | None:
-    """Say what is wrong with a group's name, or None: a DNS label of at most 52 characters, as an agent's."""
-    return agent_name_error(name)
-
-
-def group_thread(group: str) -> str:
-    """Name the thread in which each member of a group reads what is said there."""
-    return f"{_GROUP_THREAD}{group}"
-
-
-def group_of_thread(thread: str) -> str | None:
-    """Name the group that a thread belongs to; None = it is none of a group."""
-    name = thread.removeprefix(_GROUP_THREAD)
-    return None if name == thread or group_name_error(name) else name
 
 
 def namespace_name_error(name: str) -> str | None:

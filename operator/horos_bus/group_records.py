@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from horos_api.groups import Wake
+from horos_api.mentions import Wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class GroupPost:
-    """One message of a group's log. `id` is `<milliseconds since 1970>-<number>`; both only grow, numbers by 1.
+    """One message of a group's log. `id` is `<milliseconds since 1970>-<number>`; numbers grow by 1.
 
     `sender` is the agent that wrote it, '' = a person, whom `who` names if somebody said. `mentions` are the
     members that it woke or would have. `answers` are the mentions that it answers (it woke nobody then);
@@ -75,8 +75,8 @@ class GroupView:
     """What the bus knows of a group, seen at one moment.
 
     `members` are names with the id in the log behind which each may read. `oldest` and `last` are ids in the
-    log (`0-0` = nothing was ever posted), `length` how many messages are kept, `unread` how many of these each
-    member has not read.
+    log (`0-0` = nothing was ever posted), `length` how many messages are kept, `unread` how many of these
+    each member has not read.
     """
 
     name: str

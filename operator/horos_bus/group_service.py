@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from horos_api.groups import Wake
+from horos_api.mentions import Wake
 from horos_bus.connection import Bus
 from horos_bus.group_records import GroupPost, GroupView, NewPost, Posted
 
@@ -16,8 +16,8 @@ class GroupService:
     async def put(self, group: str, uid: str, wake: Wake, retain: int, members: Mapping[str, str]) -> str:
         """Project a Group: OK, SAME, or EXISTS when another uid has the name (delete that first).
 
-        `members` are names with the uid of the life that belongs to the group. Who is new reads what is posted
-        from now on; who is missing has left. Of the messages the newest `retain` are kept.
+        `members` are names with the uid of the life that belongs to the group. Who is new reads what is
+        posted from now on; who is missing has left. Of the messages the newest `retain` are kept.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Groups of agents: whom a message wakes, and whom a text mentions. Pure."""
+"""Whom a message to a group wakes, and whom a text mentions. Pure, and light: every agent loads it."""
 
 import re
 from collections import defaultdict
@@ -10,9 +10,8 @@ from horos_api.names import AGENT_NAME_LENGTH
 
 POST_MENTIONS: Final = 1000
 """How many members one message can mention; a group has no more."""
-_MENTION: Final = re.compile(
-    rf"(?<![\w.@/+-])@([a-zA-Z0-9](?:[-a-zA-Z0-9]{{0,{AGENT_NAME_LENGTH - 2}}}[a-zA-Z0-9])?)(?![\w@/]|[-.]+\w)"
-)
+_NAME: Final = rf"[a-zA-Z0-9](?:[-a-zA-Z0-9]{{0,{AGENT_NAME_LENGTH - 2}}}[a-zA-Z0-9])?"
+_MENTION: Final = re.compile(rf"(?<![\w.@/+-])@({_NAME})(?![\w@/]|[-.]+\w)")
 _TICKS: Final = re.compile("`+")
 
 
