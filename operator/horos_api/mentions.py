@@ -8,8 +8,8 @@ from typing import Final
 
 from horos_api.names import AGENT_NAME_LENGTH
 
-POST_MENTIONS: Final = 1000
-"""How many members one message can mention; a group has no more."""
+MEMBERS_AT_MOST: Final = 1000
+"""How many agents a group may have: each message to all of them is so many entries of inboxes."""
 _NAME: Final = rf"[a-zA-Z0-9](?:[-a-zA-Z0-9]{{0,{AGENT_NAME_LENGTH - 2}}}[a-zA-Z0-9])?"
 _MENTION: Final = re.compile(rf"(?<![\w.@/+-])@({_NAME})(?![\w@/]|[-.]+\w)")
 _TICKS: Final = re.compile("`+")
@@ -31,7 +31,7 @@ def mentions_in(text: str) -> tuple[str, ...]:
     code.
     """
     prose = "".join(_prose(text))
-    return tuple(dict.fromkeys(found.lower() for found in _MENTION.findall(prose)))[:POST_MENTIONS]
+    return tuple(dict.fromkeys(found.lower() for found in _MENTION.findall(prose)))[:MEMBERS_AT_MOST]
 
 
 def _prose(text: str) -> Iterator[str]:
