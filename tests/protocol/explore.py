@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.protocol.faults import deadlines, fault_steps
+from tests.protocol.groups import first_members, group_faults, projecting
 from tests.protocol.invariants import settled, stuck, violation, wrong_step
 from tests.protocol.runtime import steps as runtime_steps
 from tests.protocol.scenario import Model, Step
@@ -35,10 +36,11 @@ class Result:
 
 def first(model: Model) -> World:
     """All agents are there and asleep, nothing has been sent."""
-    bus = Bus(agents=(Agent(uid=1),) * model.scenario.agents)
+    bus = first_members(model, Bus(agents=(Agent(uid=1),) * model.scenario.agents))
     operators = (Operator(),) * model.scenario.operators
     shown = tuple(status_of(bus, a) for a in range(len(bus.agents))) if model.scenario.status else ()
-    return World(bus, (), operators, Client(), tuple(model.scenario.faults.values()), shown=shown)
+    world = World(bus, (), operators, Client(), tuple(model.scenario.faults.values()), shown=shown)
+    return world._replace(asked_for=frozenset(model.scenario.members), groups=bus.group.uid)
 
 
 def successors(model: Model, world: World) -> Iterator[Step]:
@@ -58,6 +60,8 @@ def hasty(model: Model, world: World) -> Iterator[Step]:
     yield from operator_steps(model, world)
     yield from client_steps(model, world)
     yield from fault_steps(model, world)
+    yield from projecting(model, world)
+    yield from group_faults(model, world)
 
 
 def canonical(model: Model, world: World) -> World:

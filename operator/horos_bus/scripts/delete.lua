@@ -3,10 +3,11 @@
 -- ARGV  agent, uid
 -- Returns OK, or GONE when this life is over already.
 local agent, uid = ARGV[1], ARGV[2]
-if call('HGET', state_key(agent), 'uid') ~= uid then return 'GONE' end
+local s = state_of(agent, 'uid', 'inputs')
+if s.uid ~= uid then return 'GONE' end
 -- First, because no lack of memory refuses it, nor then anything behind it: deleting is how one gets memory back.
 call('HDEL', P .. 'agents', agent)
-bounce(agent, uid, 'agent ' .. agent .. ' was deleted')
+bounce(agent, uid, 'agent ' .. agent .. ' was deleted', s.inputs)
 for _, thread in ipairs(call('HKEYS', key(agent, 'threads'))) do
   call('UNLINK', context_key(agent, thread), results_key(agent, thread))
 end
