@@ -36,7 +36,8 @@ async def wake_agent(session: Session, agent: str, seconds: float) -> None:
     before = await known_agent(session, agent)
     live = await session.client.wake(agent)
     if before["residency"] == live["residency"] == "resident":
-        terminal.note(f"{agent} is resident already")
+        back = f"{_leaves(live)} and comes back then" if live["leaving"] else "is resident already"
+        terminal.note(f"{agent} {back}")
         return
     while live["residency"] != "resident" and live["epoch"] == before["epoch"]:
         if live["residency"] == "hibernated":

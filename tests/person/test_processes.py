@@ -53,6 +53,18 @@ async def test_a_resident_agent_is_awake_already(here: Here, ada: Agent) -> None
     assert await here.horos("wake", "ada") == Done(0, "", "ada is resident already\n")
 
 
+async def test_an_agent_that_was_asked_to_leave_and_is_woken_comes_back(here: Here, ada: Agent) -> None:
+    await here.horos("send", "ada", "Hello")
+    turn = await ada.turn()
+    await here.horos("hibernate", "ada", "--timeout", "0")
+    said = f"ada leaves after its turn {turn.id} and comes back then\n"
+    assert await here.horos("wake", "ada") == Done(0, "", said)
+    await ada.answer(turn, "Done.")
+    await ada.runtime.all_unread()
+    await ada.runtime.retire()
+    assert [each.agent for each in await ada.control.work()] == ["ada"]
+
+
 async def test_wake_waits_until_a_process_has_the_agent(here: Here, asleep: Agent) -> None:
     waking = await here.start("wake", "ada")
     await waking.says("ada is waking up\n")
