@@ -128,6 +128,7 @@ class PoolKeeper:
 
     def _note(self, namespaces: set[str]) -> None:
         touched, rung, freed = self._wakes.take()
+        self._slots.keep(namespaces)
         for gone in self._records.keys() - namespaces:
             if self._records[gone].limit in (UNTOLD, None):
                 del self._records[gone]  # else people have to be told that there is no limit any more
@@ -271,10 +272,10 @@ def _due(record: _Record) -> float:
 
 def _would_evict(case: PoolSeen, decided: PoolDecision) -> bool:
     """Whether it matters who is idle: somebody with work waits, or more run than may."""
-    if not case.evicts or case.limit is None:
+    if not case.evicts or case.most is None:
         return False
     needed = {each.agent for each in case.needs if each.urgent and not each.held_back}
-    over = len(case.pods) + len(case.granted) + case.foreign - case.fresh > case.limit
+    over = len(case.pods) + len(case.granted) + case.foreign - case.fresh > case.most
     return over or not needed.isdisjoint(decided.waiting)
 
 
