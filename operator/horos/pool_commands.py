@@ -83,7 +83,7 @@ async def show_pool(session: Session, output: Output) -> None:
         return
     if not (manifest if known else told["maxRunning"] is not None):
         terminal.note(f"no AgentPool in namespace {session.namespace}: no limit")
-    for part in pool_parts(told, manifest, time.time()):
+    for part in pool_parts(told, manifest, time.time(), known=known):
         terminal.table(part)
 
 

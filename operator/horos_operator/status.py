@@ -78,8 +78,8 @@ def write_due(
 
     A condition that turns or looks at a new generation is told at once, but not whether an agent that is well
     has a pod just now: that is told once it has `lasted` for SETTLE_SECONDS, so that a short activation is
-    one write. What only counts on, like that, waits until the last write is QUIET_SECONDS ago. Where the clock
-    was put back (either number is negative) nobody knows for how long it has been, and nothing waits for that.
+    one write. What only counts on, like that, waits until the last write is QUIET_SECONDS ago. A negative
+    number is a clock that was put back: nobody knows for how long it has been, and nothing waits for that.
     """
     if dict(old) == dict(new):
         return None

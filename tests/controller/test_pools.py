@@ -20,7 +20,7 @@ from horos_operator.credentials import BusCredentials
 from horos_operator.facts import PodFacts
 from horos_operator.needs import Cause
 from horos_operator.observe import Caches
-from horos_operator.pools import RETELL_SECONDS, PoolKeeper
+from horos_operator.pools import RETELL_LIMIT_SECONDS, RETELL_SECONDS, PoolKeeper
 from horos_operator.queue import KeyQueue
 from horos_operator.slots import Outcome, Slots
 from horos_operator.wakes import Wakes
@@ -299,6 +299,19 @@ async def test_an_agent_whose_retired_pod_does_not_exit_is_looked_at(keeper: Kee
     assert await keeper.decide() == []
     at += 12.0
     assert (await keeper.queue.get())[1] == "ada"
+
+
+async def test_the_limit_is_told_anew_long_before_it_is_over(keeper: Keeper) -> None:
+    keeper.pool(maxRunning=3)
+    await keeper.agent("ada")
+    await keeper.decide()
+    await keeper.bus.command("PEXPIRE", keeper.bus.keys.limit, 60_000)
+    for _ in range(3):
+        await keeper.decide()
+    assert await keeper.bus.command("PTTL", keeper.bus.keys.limit) <= 60_000
+    keeper.now += RETELL_LIMIT_SECONDS
+    await keeper.decide()
+    assert await keeper.bus.command("PTTL", keeper.bus.keys.limit) > 60_000
 
 
 async def test_what_people_are_told_is_told_again_when_redis_has_lost_it(keeper: Keeper) -> None:

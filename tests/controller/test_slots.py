@@ -15,7 +15,7 @@ WORKS = dataclasses.replace(NOTHING, cause=Cause.WORK)
 
 
 class Ledger(Slots):
-    """A ledger with its clocks, what it asked to be decided anew; `put_back` is how far its wall clock was."""
+    """A ledger with its clocks, what it asked to be decided anew; `put_back` is by how much its wall was."""
 
     def __init__(self) -> None:
         self.now, self.put_back = 1000.0, 0.0

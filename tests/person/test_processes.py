@@ -257,7 +257,12 @@ async def test_through_the_cluster_the_pool_itself_is_read(cluster: Cluster) -> 
     assert done.out.startswith("Limit:      2 pods; the operator has not taken it in yet\n")
     await cluster.control.tell_limit(2)
     told = (await cluster.horos("pool")).out
+    cluster.door.pool = None
+    gone = await cluster.horos("pool")
     await cluster.control.tell_limit(None)
+    assert gone.err == "no AgentPool in namespace here: no limit\n"
+    assert gone.out.startswith("Limit:      none; the operator has not taken it in yet\n")
+    cluster.door.pool = POOL
     assert told.startswith("Limit:      2 pods\n")
     assert "Quota:      0 of 2 pods in ResourceQuota horos-agents\n" in told
     assert (await cluster.horos("pool", "-o", "json")).json["agentPool"] == POOL
