@@ -99,19 +99,24 @@ class Effect:
     """What a step does on the bus, and the record to write for each outcome.
 
     A `send` brings a message to agent `to`: OK, FULL, NOAGENT, and LIMIT for a request when too many of the
-    agent's own are open. A `reply` answers the owed request `re` before the turn ends: OK or NOREQUEST.
-    An `approve` asks people about `approve`; its body is the call, which comes back with the decision: OK,
-    or LIMIT when too many calls of the agent wait.
+    agent's own are open. A `post` brings one to group `to`, where `mentions` are members to wake: OK, OUTSIDE
+    (posted by somebody who is no member), NOGROUP; its record has places for names, `%WOKEN%`, `%FULL%` and
+    `%STRANGERS%`. Of both: LOOP when too many messages led to it, RATE when the agent has sent too many in
+    this minute; they are delivered `delay_seconds` later. A `reply` answers the owed request `re` before the
+    turn ends: OK or NOREQUEST. An `approve` asks people about `approve`; its body is the call, which comes
+    back with the decision: OK, or LIMIT when too many calls of the agent wait.
     """
 
     body: str
     results: dict[str, bytes]
-    kind: Literal["send", "reply", "approve"] = "send"
+    kind: Literal["send", "post", "reply", "approve"] = "send"
     to: str = ""
     thread: str = ""
     message_kind: MessageKind = MessageKind.NOTICE
     re: str = ""
     approve: CallToApprove | None = None
+    mentions: tuple[str, ...] = ()
+    delay_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
