@@ -55,7 +55,7 @@ async def watch_group(request: Request, services: Services) -> Response:
     namespace, group = inputs.namespace_of(request), inputs.group_of(request)
     newest = (await services.groups.view(namespace, group)).last
     topic = Topic(namespace, group, is_group=True)
-    watch = Watch(topic, None, inputs.after_of(request))
+    watch = Watch(topic, None, inputs.place_after_of(request))
     return EventResponse(watch, services.backend.stream_of(topic), services.hub, newest, services.metrics)
 
 

@@ -31,6 +31,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EVENT_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _APPROVAL_ID = re.compile(r"[!-~]{1,256}")
 _NAME_OF_A_PERSON = re.compile(rf"\S(.{{0,{WHO_LENGTH - 2}}}\S)?")
+_PLACE = re.compile(r"([0-9]{1,15})(-[0-9]{1,15})?")
 _LARGEST = 2**64 - 1
 USUAL_POSTS: Final = 100
 MOST_POSTS: Final = 1000
@@ -116,7 +117,7 @@ class Page:
 def page_of(request: Request) -> Page:
     """Which messages are asked for."""
     after, before = (
-        _event_id(value, field) if (value := request.query_params.get(field)) else None
+        _place(value, field) if (value := request.query_params.get(field)) else None
         for field in ("after", "before")
     )
     if after is not None and before is not None:
@@ -145,6 +146,20 @@ def after_of(request: Request) -> str | None:
         if value:
             return _event_id(value, field)
     return None
+
+
+def place_after_of(request: Request) -> str | None:
+    """The message to resume behind, or None: only what comes from now on."""
+    after = after_of(request)
+    named = "Last-Event-ID" if request.headers.get("last-event-id") else "after"
+    return None if after is None else _place(after, named)
+
+
+def _place(value: str, field: str) -> str:
+    parts = _PLACE.fullmatch(value)
+    if not parts:
+        raise ProblemError(f"{field} {value[:80]!r}: expected the id of a message, or 0", field)
+    return value if parts[2] else f"{value}-0"
 
 
 def refuse_unknown_queries(request: Request, known: Collection[str]) -> None:
