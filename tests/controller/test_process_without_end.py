@@ -29,6 +29,7 @@ KINDS = {
         "modelconfigs": "ModelConfig",
         "toolservers": "ToolServer",
         "agentpools": "AgentPool",
+        "groups": "Group",
     },
     "/apis/apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
 }
