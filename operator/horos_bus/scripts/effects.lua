@@ -1,15 +1,15 @@
--- Joined behind turns.lua and posting.lua: what a step does on the bus, by the kind of the effect. Each function takes the
--- step (see `step_of`), the id of the effect, four words and the body, and returns the outcome that chooses the result
--- record, and for a post what its record is filled in with.
+-- Joined behind turns.lua and posting.lua: what a step does on the bus, by the kind of the effect. Each function takes
+-- the step (see `step_of`), the id of the effect, four words and the body, and returns the outcome that chooses the
+-- result record, and for a post what its record is filled in with.
 local NAMES_TOLD = 20
 local effects = {}
 
--- What append knows of the turn: agent, turn, cap, uid, thread, request_ms; hops of its inputs; how many messages the agent
--- has sent in this minute of the clock.
+-- What append knows of the turn: agent, turn, cap, uid, thread, request_ms; hops of its inputs; how many messages the
+-- agent has sent in this minute of the clock.
 local function step_of(agent, turn, cap, s)
-  local minute = math.floor(now() / 60000)
+  local minute, sent = math.floor(now() / 60000), tonumber(s.sent or 0)
   return {agent = agent, turn = turn, cap = cap, uid = s.uid, thread = s.thread, request_ms = s.request_ms,
-    hops = tonumber(s.hops or 0), minute = minute, sent = tonumber(s.minute or 0) == minute and tonumber(s.sent or 0) or 0}
+    hops = tonumber(s.hops or 0), minute = minute, sent = tonumber(s.minute or 0) == minute and sent or 0}
 end
 
 -- When the agent stops waiting for an answer or a decision that it asks for in `delay` milliseconds: after so long, and
@@ -42,8 +42,8 @@ function effects.send(step, mid, to, thread, kind, delay, body)
   if why then return why end
   local message = {mid = mid, from = agent, fuid = step.uid, thread = thread, kind = kind, re = '', body = body,
     hops = hops_after(step, delay), deadline = asks and wait_until(step, step.request_ms, delay) or nil}
-  local outcome
-  if delay > 0 then outcome = put_off(to, '', message, step.cap, delay) else outcome = deliver(to, '', message, step.cap) end
+  local outcome = delay > 0 and put_off(to, '', message, step.cap, delay)
+    or delay == 0 and deliver(to, '', message, step.cap)
   if outcome ~= 'OK' then return outcome end
   step.sent = step.sent + 1
   if asks then
