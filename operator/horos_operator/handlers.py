@@ -12,6 +12,7 @@ import kopf
 from horos_api.names import GROUP, LABEL_COMPONENT, VERSION
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts, quota_facts
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
+from horos_operator.groups import GroupFacts, group_facts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.observe import Caches
 from horos_operator.queue import Key
@@ -30,7 +31,16 @@ IDENTITY: Final[Any] = "horos-operator"
 
 log = logging.getLogger("horos.operator")
 
-SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts, AgentPoolFacts, QuotaFacts)
+SeenT = TypeVar(
+    "SeenT",
+    AgentFacts,
+    PodFacts,
+    ModelConfigFacts,
+    ToolServerFacts,
+    AgentPoolFacts,
+    QuotaFacts,
+    GroupFacts,
+)
 
 
 @dataclass(frozen=True)
@@ -202,6 +212,7 @@ def _register_shared(registry: kopf.OperatorRegistry, target: Watch) -> None:
         registry, target, _Shared("toolservers", tool_server_facts, caches.put_server, caches.drop_server)
     )
     _register(registry, target, _Shared("agentpools", agent_pool_facts, caches.put_pool, caches.drop_pool))
+    _register(registry, target, _Shared("groups", group_facts, caches.groups.put, caches.groups.drop))
 
 
 def _register(registry: kopf.OperatorRegistry, target: Watch, kind: _Shared[SeenT]) -> None:

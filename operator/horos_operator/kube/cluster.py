@@ -15,7 +15,9 @@ from horos_operator.agent_pools import (
 )
 from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
+from horos_operator.groups import GroupFacts, group_facts
 from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
+from horos_operator.kube.paths import core_path, own_path
 from horos_operator.kube.quota_errors import no_room
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
@@ -24,7 +26,7 @@ PAGE: Final = 500
 AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
 POOL_QUOTAS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=quota')}"
 
-_Told: TypeAlias = AgentFacts | ModelConfigFacts | ToolServerFacts | AgentPoolFacts
+_Told: TypeAlias = AgentFacts | ModelConfigFacts | ToolServerFacts | AgentPoolFacts | GroupFacts
 """What has a status of the operator's."""
 
 
@@ -66,6 +68,10 @@ class KubeCluster:
         """List every AgentPool; none where the cluster does not know the kind yet."""
         return [agent_pool_facts(item) async for item in self._shared("agentpools")]
 
+    async def groups(self) -> Sequence[GroupFacts]:
+        """List every Group; none where the cluster does not know the kind yet."""
+        return [group_facts(item) async for item in self._shared("groups")]
+
     async def quotas(self) -> Sequence[QuotaFacts]:
         """List every ResourceQuota that the operator made for an AgentPool."""
         paths = [f"/api/v1{scope}/resourcequotas?{POOL_QUOTAS}" for scope in self._scopes]
@@ -82,32 +88,39 @@ class KubeCluster:
 
     async def agent(self, namespace: str, name: str) -> AgentFacts | None:
         """Ask for one Agent, past all caches."""
-        found = await self._get(_agent_path(namespace, name))
+        found = await self._get(own_path(namespace, "Agent", name))
         return agent_facts(found) if found is not None else None
+
+    async def group(self, namespace: str, name: str) -> GroupFacts | None:
+        """Ask for one Group, past all caches."""
+        found = await self._get(own_path(namespace, "Group", name))
+        return group_facts(found) if found is not None else None
 
     async def pod(self, namespace: str, name: str) -> PodFacts | None:
         """Ask for one pod, past all caches."""
-        found = await self._get(_core_path(namespace, "pods", name))
+        found = await self._get(core_path(namespace, "pods", name))
         return pod_facts(found) if found is not None else None
 
     async def set_finalizers(self, agent: AgentFacts, finalizers: Sequence[str]) -> AgentFacts:
         """Write the finalizers; OutdatedError when the Agent is not as it was seen."""
-        changed = {
-            "metadata": {
-                "finalizers": list(finalizers),
-                "uid": agent.uid,
-                "resourceVersion": str(agent.version),
-            }
-        }
-        path = f"{_agent_path(agent.namespace, agent.name)}?fieldManager={FIELD_MANAGER}"
-        return agent_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
+        return agent_facts(await self._patch_finalizers("Agent", agent, finalizers))
+
+    async def set_group_finalizers(self, group: GroupFacts, finalizers: Sequence[str]) -> GroupFacts:
+        """Write the finalizers; OutdatedError when the Group is not as it was seen."""
+        return group_facts(await self._patch_finalizers("Group", group, finalizers))
+
+    async def _patch_finalizers(self, kind: str, of: AgentFacts | GroupFacts, left: Sequence[str]) -> Any:
+        seen = {"uid": of.uid, "resourceVersion": str(of.version)}
+        changed = {"metadata": {"finalizers": list(left), **seen}}
+        path = f"{own_path(of.namespace, kind, of.name)}?fieldManager={FIELD_MANAGER}"
+        return await self._send("PATCH", path, changed, MERGE_PATCH)
 
     async def set_operating_mode(
         self, namespace: str, name: str, uid: str, mode: OperatingMode
     ) -> AgentFacts:
         """Write spec.operatingMode of this very Agent; the other fields stay their owners'."""
         changed = {"metadata": {"uid": uid}, "spec": {"operatingMode": mode.value}}
-        path = f"{_agent_path(namespace, name)}?fieldManager={FIELD_MANAGER}"
+        path = f"{own_path(namespace, 'Agent', name)}?fieldManager={FIELD_MANAGER}"
         return agent_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
 
     async def write_status(self, agent: AgentFacts, status: Mapping[str, Any]) -> AgentFacts:
@@ -132,6 +145,10 @@ class KubeCluster:
         """Write the status as the operator's own; OutdatedError when the AgentPool is gone."""
         return agent_pool_facts(await self._apply_status("AgentPool", pool, status))
 
+    async def write_group_status(self, group: GroupFacts, status: Mapping[str, Any]) -> GroupFacts:
+        """Write the status as the operator's own; OutdatedError when the Group is gone."""
+        return group_facts(await self._apply_status("Group", group, status))
+
     async def _apply_status(self, kind: str, of: _Told, status: Mapping[str, Any]) -> Any:
         applied = {
             "apiVersion": f"{GROUP}/{VERSION}",
@@ -139,12 +156,12 @@ class KubeCluster:
             "metadata": {"name": of.name, "namespace": of.namespace, "uid": of.uid},
             "status": status,
         }
-        path = f"{_own_path(of.namespace, kind, of.name)}/status?fieldManager={FIELD_MANAGER}&force=true"
+        path = f"{own_path(of.namespace, kind, of.name)}/status?fieldManager={FIELD_MANAGER}&force=true"
         return await self._send("PATCH", path, applied, APPLY)
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
         """Create a pod; NameTakenError when there is one of this name, NoRoomError, RefusedError."""
-        path = f"{_core_path(body['metadata']['namespace'], 'pods')}?fieldManager={FIELD_MANAGER}"
+        path = f"{core_path(body['metadata']['namespace'], 'pods')}?fieldManager={FIELD_MANAGER}"
         return pod_facts(await self._send("POST", path, body, meant=_meant_of_a_pod))
 
     async def delete_pod(self, pod: PodFacts, *, force: bool = False) -> None:
@@ -152,11 +169,11 @@ class KubeCluster:
 
         `force`: without waiting for its node, which may be dead.
         """
-        await self._delete(_core_path(pod.namespace, "pods", pod.name), pod.uid, force=force)
+        await self._delete(core_path(pod.namespace, "pods", pod.name), pod.uid, force=force)
 
     async def create_quota(self, body: Mapping[str, Any]) -> QuotaFacts:
         """Create a ResourceQuota; NameTakenError when there is one of this name, RefusedError."""
-        path = _core_path(body["metadata"]["namespace"], "resourcequotas")
+        path = core_path(body["metadata"]["namespace"], "resourcequotas")
         return quota_facts(await self._send("POST", f"{path}?fieldManager={FIELD_MANAGER}", body))
 
     async def change_quota(self, quota: QuotaFacts, body: Mapping[str, Any]) -> QuotaFacts:
@@ -164,12 +181,12 @@ class KubeCluster:
         metadata = {**body["metadata"], "uid": quota.uid, "resourceVersion": str(quota.version)}
         # The scope is immutable: whoever wants another one has to make the quota anew.
         changed = {"metadata": metadata, "spec": {"hard": body["spec"]["hard"]}}
-        path = f"{_core_path(quota.namespace, 'resourcequotas', quota.name)}?fieldManager={FIELD_MANAGER}"
+        path = f"{core_path(quota.namespace, 'resourcequotas', quota.name)}?fieldManager={FIELD_MANAGER}"
         return quota_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
 
     async def delete_quota(self, quota: QuotaFacts) -> None:
         """Delete this very ResourceQuota (by uid); it is no error when it is gone."""
-        await self._delete(_core_path(quota.namespace, "resourcequotas", quota.name), quota.uid)
+        await self._delete(core_path(quota.namespace, "resourcequotas", quota.name), quota.uid)
 
     async def _delete(self, path: str, uid: str, *, force: bool = False) -> None:
         options = {
@@ -188,7 +205,7 @@ class KubeCluster:
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """Read a Secret that the operator made; None when it does not exist."""
-        found = await self._get(_core_path(namespace, "secrets", name))
+        found = await self._get(core_path(namespace, "secrets", name))
         if found is None:
             return None
         return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
@@ -209,12 +226,12 @@ class KubeCluster:
             "type": "Opaque",
             "stringData": dict(data),
         }
-        path = f"{_core_path(namespace, 'secrets')}?fieldManager={FIELD_MANAGER}"
+        path = f"{core_path(namespace, 'secrets')}?fieldManager={FIELD_MANAGER}"
         await self._send("POST", path, body)
 
     async def change_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
         """Change keys of a Secret that the operator made."""
-        path = f"{_core_path(namespace, 'secrets', name)}?fieldManager={FIELD_MANAGER}"
+        path = f"{core_path(namespace, 'secrets', name)}?fieldManager={FIELD_MANAGER}"
         await self._send("PATCH", path, {"stringData": dict(data)}, MERGE_PATCH)
 
     async def _list(self, path: str) -> AsyncIterator[Mapping[str, Any]]:
@@ -252,18 +269,6 @@ class KubeCluster:
             return _checked(path, await self._connection.request(method, path, body, content_type))
         except KubeError as error:
             raise (meant or translated)(error) from error
-
-
-def _agent_path(namespace: str, name: str) -> str:
-    return _own_path(namespace, "Agent", name)
-
-
-def _own_path(namespace: str, kind: str, name: str) -> str:
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{kind.lower()}s/{name}"
-
-
-def _core_path(namespace: str, resource: str, name: str = "") -> str:
-    return f"/api/v1/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
 
 
 def _checked(path: str, answer: Any) -> Mapping[str, Any]:
