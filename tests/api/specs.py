@@ -150,12 +150,15 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
             {},
             optional={
                 "builtin": st.lists(
-                    st.sampled_from(["send", "ask", "reply", "list_agents", "history"]), unique=True
+                    st.sampled_from(["send", "ask", "reply", "list_agents", "history", "create_agent"]),
+                    unique=True,
                 ),
                 "servers": st.lists(SERVERS, max_size=3, unique_by=by_name),
             },
         ),
         "operatingMode": st.sampled_from(["Running", "Suspended", "Terminated"]),
+        "lifetime": st.sampled_from(["Permanent", "Task"]),
+        "ttlSecondsAfterFinished": st.integers(0, 2_592_000),
         "priority": st.integers(-1000, 1000),
         "idleSeconds": st.integers(0, 2_592_000),
         "parentName": st.one_of(st.just(""), st.from_regex(r"parent-[a-z0-9]{1,20}", fullmatch=True)),
@@ -173,6 +176,8 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
                 "requestSeconds": st.integers(1, 2_592_000),
                 "tokensPerDay": st.integers(1, 10**12),
                 "costPerDay": AMOUNTS,
+                "children": st.integers(0, 1000),
+                "depth": st.integers(0, 16),
             },
         ),
     },
@@ -275,6 +280,8 @@ EVERY_FIELD: Json = {
     },
     "tools": {"builtin": ["send"], "servers": EVERY_SERVER_FIELD},
     "operatingMode": "Suspended",
+    "lifetime": "Task",
+    "ttlSecondsAfterFinished": 60,
     "priority": 5,
     "idleSeconds": 60,
     "parentName": "lead",
@@ -299,6 +306,8 @@ EVERY_FIELD: Json = {
         "requestSeconds": 90,
         "tokensPerDay": 1000,
         "costPerDay": "0.5",
+        "children": 2,
+        "depth": 1,
     },
 }
 EVERY_CONFIG_FIELD: Json = {
