@@ -129,3 +129,14 @@ class Reason(StrEnum):
     QUOTA_REFUSED = "QuotaRefused"
     """Of an AgentPool, not Ready: its ResourceQuota cannot be made or changed; the message says why. The
     operator alone holds the limit."""
+
+    MEMBERS_PRESENT = "MembersPresent"
+    """Of a Group: everybody whom its spec names exists and belongs to it."""
+    MEMBERS_MISSING = "MembersMissing"
+    """Of a Group: Ready, but some whom `spec.members` names do not exist; the message names them. They belong
+    to it from when they are created."""
+    NO_MEMBERS = "NoMembers"
+    """Of a Group, not Ready: nobody whom its spec means exists. What is posted is kept; nobody reads it."""
+    TOO_MANY_MEMBERS = "TooManyMembers"
+    """Of a Group, not Ready: more agents fit its spec than a group may have; the message says who is left
+    out. The others belong to it."""

@@ -25,7 +25,7 @@ from horos_api.model_fields import FallbackSpec, ModelSpec, Price
 from horos_api.names import AGENT_NAME_LENGTH, agent_name_error
 from horos_api.objects import Metadata, Resource
 from horos_api.pod_fields import (
-    LABEL_NAME,
+    LABEL_KEY,
     EnvVar,
     LabelValue,
     LocalObjectRef,
@@ -57,7 +57,6 @@ __all__ = [
 IDLE_SECONDS: Final = 300
 """What holds where neither the Agent nor an AgentPool says after which time an idle agent retires."""
 MOST_IDLE_SECONDS: Final = 2_592_000
-_LABEL_KEY: Final = rf"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{LABEL_NAME}$"
 
 
 class BuiltinTool(StrEnum):
@@ -68,27 +67,33 @@ class BuiltinTool(StrEnum):
     REPLY = "reply"
     LIST_AGENTS = "list_agents"
     HISTORY = "history"
+    BROADCAST = "broadcast"
+    LIST_GROUPS = "list_groups"
+    CREATE_GROUP = "create_group"
     CREATE_AGENT = "create_agent"
     TERMINATE_AGENT = "terminate_agent"
 
 
-DEFAULT_TOOLS: Final = (
+USUAL_TOOLS: Final = (
     BuiltinTool.SEND,
     BuiltinTool.ASK,
     BuiltinTool.REPLY,
     BuiltinTool.LIST_AGENTS,
     BuiltinTool.HISTORY,
 )
-"""What an agent may use that names no tools of its own; all others are asked for by name."""
+"""What an agent has that says nothing of built-in tools; the others are asked for by name."""
 
 
 class ToolsSpec(ApiModel):
     """What the model may call."""
 
     builtin: Annotated[tuple[BuiltinTool, ...], Unique] = Field(
-        default=DEFAULT_TOOLS,
+        default=USUAL_TOOLS,
         max_length=32,
-        description="The tools of horos itself that the model may call; an empty list means none.",
+        description=(
+            "The tools of horos itself that the model may call; an empty list means none. The others are"
+            " asked for by name: broadcast, list_groups, create_group, create_agent, terminate_agent."
+        ),
         json_schema_extra=SET_LIST,
     )
     servers: Annotated[tuple[ToolServerUse, ...], AfterValidator(unique_by_name)] = Field(
@@ -105,7 +110,7 @@ class AgentSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                f"!has(self.nodeSelector) || self.nodeSelector.all(key, key.matches('{_LABEL_KEY}'))",
+                f"!has(self.nodeSelector) || self.nodeSelector.all(key, key.matches('{LABEL_KEY}'))",
                 "nodeSelector: expected keys of labels",
             ),
             rule(
@@ -230,7 +235,7 @@ class AgentSpec(ApiModel):
     @classmethod
     def _keys_of_labels(cls, value: dict[str, str]) -> dict[str, str]:
         for key in value:
-            if not re.fullmatch(_LABEL_KEY[1:-1], key):
+            if not re.fullmatch(LABEL_KEY[1:-1], key):
                 raise ValueError(f"expected keys of labels, not {key!r}")
         return value
 

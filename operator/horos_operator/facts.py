@@ -1,7 +1,7 @@
 """What the operator remembers of an Agent and of a pod: small immutable values read from API objects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ class AgentFacts:
     spec: AgentSpec | None
     problem: str
     status: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def agent_facts(body: Mapping[str, Any]) -> AgentFacts:
         spec=spec,
         problem=problem,
         status=body.get("status") or {},
+        labels=metadata.get("labels") or {},
     )
 
 
