@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import kopf
 
@@ -53,6 +53,19 @@ class Watch:
         self.heard(kind, seen.uid, seen.version)
         self.wakes.touch(seen.namespace)
         return seen
+
+
+@dataclass(frozen=True)
+class _Shared(Generic[SeenT]):
+    """A kind of our group: how its objects are read, remembered and forgotten.
+
+    `put` and `drop` return the keys of the Agents that it means something new for.
+    """
+
+    plural: str
+    facts: Callable[[Mapping[str, Any]], SeenT]
+    put: Callable[[SeenT], Iterable[Key]]
+    drop: Callable[[SeenT], Iterable[Key]]
 
 
 async def watch(target: Watch, namespaces: tuple[str, ...], told: asyncio.Event) -> None:
@@ -157,7 +170,7 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
 
     _register_agents(registry, target)
     _register_shared(registry, target)
-    _register_pools(registry, target)
+    _register_quotas(registry, target)
     return registry
 
 
@@ -180,29 +193,26 @@ def _register_agents(registry: kopf.OperatorRegistry, target: Watch) -> None:
 
 
 def _register_shared(registry: kopf.OperatorRegistry, target: Watch) -> None:
-    @kopf.on.event(GROUP, VERSION, "modelconfigs", registry=registry)
-    async def on_model_config(event: Mapping[str, Any], **_: Any) -> None:
-        seen = target.told("modelconfigs", model_config_facts(event["object"]))
-        gone = event["type"] == "DELETED"
-        for key in target.caches.drop_config(seen) if gone else target.caches.put_config(seen):
+    """Register what agents of a namespace share; a new kind of that sort is one line more."""
+    caches = target.caches
+    _register(
+        registry, target, _Shared("modelconfigs", model_config_facts, caches.put_config, caches.drop_config)
+    )
+    _register(
+        registry, target, _Shared("toolservers", tool_server_facts, caches.put_server, caches.drop_server)
+    )
+    _register(registry, target, _Shared("agentpools", agent_pool_facts, caches.put_pool, caches.drop_pool))
+
+
+def _register(registry: kopf.OperatorRegistry, target: Watch, kind: _Shared[SeenT]) -> None:
+    @kopf.on.event(GROUP, VERSION, kind.plural, id=kind.plural, registry=registry)
+    async def on_shared(event: Mapping[str, Any], **_: Any) -> None:
+        seen = target.told(kind.plural, kind.facts(event["object"]))
+        for key in kind.drop(seen) if event["type"] == "DELETED" else kind.put(seen):
             target.affected(key)
 
-    @kopf.on.event(GROUP, VERSION, "toolservers", registry=registry)
-    async def on_tool_server(event: Mapping[str, Any], **_: Any) -> None:
-        seen = target.told("toolservers", tool_server_facts(event["object"]))
-        gone = event["type"] == "DELETED"
-        for key in target.caches.drop_server(seen) if gone else target.caches.put_server(seen):
-            target.affected(key)
 
-
-def _register_pools(registry: kopf.OperatorRegistry, target: Watch) -> None:
-    @kopf.on.event(GROUP, VERSION, "agentpools", registry=registry)
-    async def on_agent_pool(event: Mapping[str, Any], **_: Any) -> None:
-        seen = target.told("agentpools", agent_pool_facts(event["object"]))
-        gone = event["type"] == "DELETED"
-        for key in target.caches.drop_pool(seen) if gone else target.caches.put_pool(seen):
-            target.affected(key)
-
+def _register_quotas(registry: kopf.OperatorRegistry, target: Watch) -> None:
     @kopf.on.event("v1", "resourcequotas", registry=registry)
     async def on_quota(event: Mapping[str, Any], **_: Any) -> None:
         seen = target.told("resourcequotas", quota_facts(event["object"]))
