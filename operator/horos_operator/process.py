@@ -18,7 +18,7 @@ from horos_operator.cluster import Cluster, ClusterError
 from horos_operator.credentials import BusCredentials, redis_url
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Elector, Leadership, LeaseDoor
-from horos_operator.handlers import Watch, heed_signals, watch
+from horos_operator.handlers import heed_signals, watch
 from horos_operator.health import Health, serve_health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
@@ -36,6 +36,7 @@ from horos_operator.slots import Slots
 from horos_operator.supervision import REST_SECONDS, guarded, without_end
 from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
 from horos_operator.wakes import Wakes
+from horos_operator.watched import Watch
 from horos_operator.witness import Witness
 
 log = logging.getLogger("horos.operator")
