@@ -1,44 +1,21 @@
 """Group: agents that read the same messages in the same order, and whom one message may wake together."""
 
 import re
-from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from horos_api.agent_status import Condition
 from horos_api.fields import DNS_LABEL, SET_LIST, ApiModel, Unique, WholeNumber, rule, rules
+from horos_api.mentions import MEMBERS_AT_MOST, Wake
 from horos_api.names import AGENT_NAME_LENGTH, GROUP_NAME_LENGTH, group_name_error
 from horos_api.objects import Metadata, Resource
 from horos_api.pod_fields import LABEL_KEY, LabelValue
-
-MEMBERS_AT_MOST: Final = 1000
-"""How many agents a group may have: each message to all of them is so many entries of inboxes."""
 
 _WHOLE_LIST: Final = {"x-kubernetes-list-type": "atomic"}
 """The API server notes down who owns each item of a set: for a status that would be all of it once more."""
 
 AgentName = Annotated[str, Field(pattern=rf"^{DNS_LABEL}$", max_length=AGENT_NAME_LENGTH)]
-
-_CODE: Final = re.compile(r"(?s)(`{3,}|~{3,}).*?(?:\1|\Z)|(`+)[^`]*?\2(?!`)")
-_MENTION: Final = re.compile(r"(?<![\w@./+-])@([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)(?![\w@])", re.IGNORECASE)
-
-
-def mentions_in(text: str) -> tuple[str, ...]:
-    """Read who is mentioned as `@name`, each once, in the order of the text; whether they exist is open.
-
-    Capitals count as small letters. What stands inside a word, an address or code is no mention.
-    """
-    found = (match[1].lower() for match in _MENTION.finditer(_CODE.sub(" ", text)))
-    return tuple(dict.fromkeys(name for name in found if len(name) <= AGENT_NAME_LENGTH))
-
-
-class Wake(StrEnum):
-    """Whom a message to a group wakes, and so makes ask its model."""
-
-    MENTIONED = "Mentioned"
-    ALL = "All"
-
 
 _SOME_LABEL: Final = rule(
     "size(self.matchLabels) > 0", "matchLabels: expected at least one label; no label would mean every agent"

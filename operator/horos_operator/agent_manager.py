@@ -7,6 +7,7 @@ from typing import Any, Literal
 from horos_api.names import FINALIZER, LABEL_AGENT, key_prefix
 from horos_bus.connection import Bus
 from horos_bus.control import Control
+from horos_bus.group_service import GroupService
 from horos_bus.operating import Order
 from horos_operator import actions
 from horos_operator.agent_factory import config_digest
@@ -49,6 +50,10 @@ class AgentManager:
     def control(self, namespace: str) -> Control:
         """The bus of one namespace, with the operator's rights."""
         return Control(self._bus.at(key_prefix(self._install, namespace)))
+
+    def groups(self, namespace: str) -> GroupService:
+        """The groups of one namespace on the bus, with the operator's rights."""
+        return GroupService(self._bus.at(key_prefix(self._install, namespace)))
 
     def configured(self, key: Key) -> str:
         """Digest of the configuration that was projected last, '' when that is not remembered."""

@@ -13,6 +13,7 @@ from typing import Final
 from horos_bus.connection import BusError, BusUnavailableError
 from horos_bus.doorbells import Doorbells
 from horos_operator.cluster import ClusterError, NotLeadingError
+from horos_operator.group_keeper import GroupKeeper
 from horos_operator.parts import Parts
 from horos_operator.pool_status import PoolStatuses
 from horos_operator.queue import Key
@@ -23,6 +24,7 @@ WORKERS: Final = 8
 DIRTY_SECONDS: Final = 2.0
 CHORE_SECONDS: Final = 1.0
 POOL_SECONDS: Final = 1.0
+GROUP_SECONDS: Final = 0.5
 
 log = logging.getLogger("horos.operator")
 
@@ -37,6 +39,7 @@ def duties(parts: Parts) -> dict[str, Callable[[], Awaitable[None]]]:
         "doorbells": lambda: _doorbells(parts),
         "pools": lambda: _pools(parts),
         "pool-statuses": lambda: _pool_statuses(parts),
+        "groups": lambda: _groups(parts),
         **several,
     }
 
@@ -130,6 +133,14 @@ async def _pool_statuses(parts: Parts) -> None:
     while True:
         await statuses.look()
         await asyncio.sleep(POOL_SECONDS)
+
+
+async def _groups(parts: Parts) -> None:
+    """Tell the bus who belongs to which group, and people in the status."""
+    keeper = GroupKeeper(parts.manager)
+    while True:
+        await keeper.look()
+        await asyncio.sleep(GROUP_SECONDS)
 
 
 async def _hear_of_dirty(parts: Parts, namespace: str) -> None:

@@ -9,6 +9,7 @@ from horos_api.tool_servers import ToolServerSpec
 from horos_bus.records import AgentView
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.group_cache import GroupCache
 from horos_operator.model_configs import ModelConfigFacts, configs_used
 from horos_operator.models import Configs
 from horos_operator.pod_cache import Gone, PodCache
@@ -79,6 +80,7 @@ class Caches:
         self._names: dict[str, set[str]] = defaultdict(set)
         self._pods = PodCache(self._gone)
         self.pools = PoolCache(self._gone)
+        self.groups = GroupCache(self._gone)
         self._configs: SharedCache[ModelConfigSpec] = SharedCache(configs_used)
         self._servers: SharedCache[ToolServerSpec] = SharedCache(servers_used)
         self._heard: dict[Key, tuple[Heard, ...]] = {}
@@ -125,6 +127,8 @@ class Caches:
             self._names[seen.namespace].add(seen.name)
             same = known is not None and (known.uid, known.generation) == (seen.uid, seen.generation)
             self.revision += not same
+            if known is None or _belongs_by(known) != _belongs_by(seen):
+                self.groups.touch(seen.namespace)
         return key
 
     def drop_agent(self, seen: AgentFacts) -> Key:
@@ -136,6 +140,7 @@ class Caches:
             self._names[seen.namespace].discard(seen.name)
             self._heard.pop(key, None)
             self.revision += 1
+            self.groups.touch(seen.namespace)
         self._gone.add(seen.uid)
         return key
 
@@ -249,7 +254,8 @@ class Caches:
 
     def versions(self) -> dict[str, int]:
         """The version of everything that is known, by uid."""
-        everything = (self._agents.values(), self._pods, self._configs, self._servers, self.pools)
+        shared = (self._configs, self._servers, self.pools, self.groups)
+        everything = (self._agents.values(), self._pods, *shared)
         return {each.uid: each.version for of_a_kind in everything for each in of_a_kind}
 
     def uids(self) -> frozenset[str]:
@@ -266,6 +272,7 @@ class Caches:
         pods = [each for each in self._pods if each.uid in missing]
         of_configs = [self.drop_config(each) for each in [*self._configs] if each.uid in missing]
         of_pools = [self._keys_within(each) for each in self.pools.forget_missing(missing)]
+        self.groups.forget_missing(missing)
         of_servers = [self.drop_server(each) for each in [*self._servers] if each.uid in missing]
         keys = {
             *(self.drop_agent(each) for each in agents),
@@ -276,3 +283,8 @@ class Caches:
         for uid in missing:
             self._gone.doubt(uid)
         return keys
+
+
+def _belongs_by(agent: AgentFacts) -> tuple[object, ...]:
+    """What of an Agent says which groups it belongs to."""
+    return agent.uid, agent.deleting, agent.labels

@@ -15,6 +15,7 @@ from horos_operator.agent_pools import (
 )
 from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
+from horos_operator.groups import GroupFacts, group_facts
 from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
 from horos_operator.kube.quota_errors import no_room
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
@@ -24,7 +25,7 @@ PAGE: Final = 500
 AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
 POOL_QUOTAS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=quota')}"
 
-_Told: TypeAlias = AgentFacts | ModelConfigFacts | ToolServerFacts | AgentPoolFacts
+_Told: TypeAlias = AgentFacts | ModelConfigFacts | ToolServerFacts | AgentPoolFacts | GroupFacts
 """What has a status of the operator's."""
 
 
@@ -66,6 +67,10 @@ class KubeCluster:
         """List every AgentPool; none where the cluster does not know the kind yet."""
         return [agent_pool_facts(item) async for item in self._shared("agentpools")]
 
+    async def groups(self) -> Sequence[GroupFacts]:
+        """List every Group; none where the cluster does not know the kind yet."""
+        return [group_facts(item) async for item in self._shared("groups")]
+
     async def quotas(self) -> Sequence[QuotaFacts]:
         """List every ResourceQuota that the operator made for an AgentPool."""
         paths = [f"/api/v1{scope}/resourcequotas?{POOL_QUOTAS}" for scope in self._scopes]
@@ -85,6 +90,11 @@ class KubeCluster:
         found = await self._get(_agent_path(namespace, name))
         return agent_facts(found) if found is not None else None
 
+    async def group(self, namespace: str, name: str) -> GroupFacts | None:
+        """Ask for one Group, past all caches."""
+        found = await self._get(_own_path(namespace, "Group", name))
+        return group_facts(found) if found is not None else None
+
     async def pod(self, namespace: str, name: str) -> PodFacts | None:
         """Ask for one pod, past all caches."""
         found = await self._get(_core_path(namespace, "pods", name))
@@ -92,15 +102,17 @@ class KubeCluster:
 
     async def set_finalizers(self, agent: AgentFacts, finalizers: Sequence[str]) -> AgentFacts:
         """Write the finalizers; OutdatedError when the Agent is not as it was seen."""
-        changed = {
-            "metadata": {
-                "finalizers": list(finalizers),
-                "uid": agent.uid,
-                "resourceVersion": str(agent.version),
-            }
-        }
-        path = f"{_agent_path(agent.namespace, agent.name)}?fieldManager={FIELD_MANAGER}"
-        return agent_facts(await self._send("PATCH", path, changed, MERGE_PATCH))
+        return agent_facts(await self._patch_finalizers("Agent", agent, finalizers))
+
+    async def set_group_finalizers(self, group: GroupFacts, finalizers: Sequence[str]) -> GroupFacts:
+        """Write the finalizers; OutdatedError when the Group is not as it was seen."""
+        return group_facts(await self._patch_finalizers("Group", group, finalizers))
+
+    async def _patch_finalizers(self, kind: str, of: AgentFacts | GroupFacts, left: Sequence[str]) -> Any:
+        seen = {"uid": of.uid, "resourceVersion": str(of.version)}
+        changed = {"metadata": {"finalizers": list(left), **seen}}
+        path = f"{_own_path(of.namespace, kind, of.name)}?fieldManager={FIELD_MANAGER}"
+        return await self._send("PATCH", path, changed, MERGE_PATCH)
 
     async def set_operating_mode(
         self, namespace: str, name: str, uid: str, mode: OperatingMode
@@ -131,6 +143,10 @@ class KubeCluster:
     ) -> AgentPoolFacts:
         """Write the status as the operator's own; OutdatedError when the AgentPool is gone."""
         return agent_pool_facts(await self._apply_status("AgentPool", pool, status))
+
+    async def write_group_status(self, group: GroupFacts, status: Mapping[str, Any]) -> GroupFacts:
+        """Write the status as the operator's own; OutdatedError when the Group is gone."""
+        return group_facts(await self._apply_status("Group", group, status))
 
     async def _apply_status(self, kind: str, of: _Told, status: Mapping[str, Any]) -> Any:
         applied = {
