@@ -6,10 +6,10 @@ from typing import Any, Literal
 from horos_api.agent_state import AgentState
 from horos_api.messages import Message, MessageKind, Verdict
 from horos_api.resources import OperatingMode
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import BusError
-from horos_bus.operating import Order
+from horos_bus.operating import BadOrder, ModeOrder, Order, OrderKind, SocietyOrder
 from horos_bus.records import (
-    AgentView,
     Charge,
     Charged,
     DayUsage,
@@ -98,10 +98,24 @@ def dead_letter(entry: Sequence[Any]) -> DeadLetter:
     )
 
 
-def order(entry: Sequence[Any]) -> Order:
+def mode_order(entry: Sequence[Any]) -> Order:
     """Decode one entry of `requests`, as XRANGE gives it."""
     values = {text(name): text(value) for name, value in entry[1].items()}
-    return Order(text(entry[0]), values["agent"], values["uid"], OperatingMode(values["mode"]))
+    try:
+        return ModeOrder(text(entry[0]), values["agent"], values["uid"], OperatingMode(values["mode"]))
+    except (LookupError, ValueError) as error:
+        return BadOrder(text(entry[0]), f"{type(error).__name__}: {error}", of_agents=False)
+
+
+def society_order(entry: Sequence[Any]) -> Order:
+    """Decode one entry of `orders`, as XRANGE gives it. Agents can write whatever they like there."""
+    values = {text(name): value for name, value in entry[1].items()}
+    try:
+        words = {name: text(values[name]) for name in ("agent", "uid", "mid", "thread", "name")}
+        kind, hops = OrderKind(text(values["kind"])), int(values["hops"])
+        return SocietyOrder(id=text(entry[0]), kind=kind, hops=hops, body=bytes(values["body"]), **words)
+    except (LookupError, ValueError) as error:
+        return BadOrder(text(entry[0]), f"{type(error).__name__}: {error}", of_agents=True)
 
 
 def next_of(answer: Sequence[Any], agent: str) -> Next:
@@ -158,6 +172,8 @@ def _effect(effect: Effect) -> tuple[str | int, ...]:
         return "approve", asked.tool, asked.seconds * 1000, asked.arguments
     if effect.kind == "reply":
         return "reply", effect.re, "", ""
+    if effect.kind == "order":
+        return "order", effect.to, effect.order, ""
     return "send", effect.to, effect.thread, effect.message_kind
 
 
@@ -208,6 +224,9 @@ def view(name: str, answer: Sequence[Any]) -> AgentView | None:
         attempt=int(state["attempt"]),
         cancelling=bool(state["turn"]) and state["cancel"] == state["turn"],
         usage=_usage(state),
+        parent=state.get("parent", ""),
+        root=state.get("root", ""),
+        ended=seconds(state.get("ended", 0)),
         claimed=seconds(state.get("claimed", 0)),
         rested=seconds(state.get("rested", 0)),
         since=seconds(answer[2]),

@@ -8,7 +8,7 @@ from horos_api.names import FINALIZER, LABEL_AGENT, key_prefix
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.group_service import GroupService
-from horos_bus.operating import Order
+from horos_bus.operating import ModeOrder
 from horos_operator import actions
 from horos_operator.agent_factory import config_digest
 from horos_operator.cluster import Cluster, NameTakenError, OutdatedError, RefusedError
@@ -139,7 +139,7 @@ class AgentManager:
         """End an agent for good: open work is closed, whoever waits gets an error, its contexts stay."""
         await self.control(namespace).terminate(name, uid)
 
-    async def obey(self, namespace: str, order: Order) -> None:
+    async def obey(self, namespace: str, order: ModeOrder) -> None:
         """Write the operating mode that was asked for through the gateway into the Agent's spec.
 
         What cannot be done (another Agent by now, refused by the API server) is logged and given up.
@@ -154,9 +154,9 @@ class AgentManager:
             if isinstance(error, OutdatedError) and await self._is_still_there(namespace, order):
                 raise  # somebody else changed it at the same moment: the order is still good
             log.warning("%s: operatingMode %s is not possible: %s", about, order.mode, error.message)
-        await self.control(namespace).done(order.id)
+        await self.control(namespace).done(order)
 
-    async def _is_still_there(self, namespace: str, order: Order) -> bool:
+    async def _is_still_there(self, namespace: str, order: ModeOrder) -> bool:
         """Ask the API server itself whether it is the same Agent still."""
         there = await self.cluster.agent(namespace, order.agent)
         return there is not None and there.uid == order.uid

@@ -12,6 +12,7 @@ from typing import Final
 
 from horos_bus.connection import BusError, BusUnavailableError
 from horos_bus.doorbells import Doorbells
+from horos_bus.operating import BadOrder, ModeOrder
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.group_keeper import GroupKeeper
 from horos_operator.parts import Parts
@@ -208,5 +209,9 @@ async def _chores_of(parts: Parts, namespace: str) -> None:
     control = parts.manager.control(namespace)
     await control.work_off_later()
     for order in await control.orders():
-        await parts.manager.obey(namespace, order)
-        parts.queue.add((namespace, order.agent))
+        if isinstance(order, BadOrder):
+            log.warning("%s: order %s cannot be read and is dropped: %s", namespace, order.id, order.why)
+            await control.done(order)
+        elif isinstance(order, ModeOrder):
+            await parts.manager.obey(namespace, order)
+            parts.queue.add((namespace, order.agent))

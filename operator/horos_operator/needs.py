@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from horos_api.agent_state import AgentState
 from horos_api.resources import OperatingMode
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from horos_operator.pods import Asked
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from horos_api.model_fields import ModelConfigSpec
 from horos_api.server_report import ServersReport
 from horos_api.tool_servers import ToolServerSpec
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.group_cache import GroupCache

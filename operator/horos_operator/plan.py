@@ -7,7 +7,7 @@ from typing import Final
 from horos_api.agent_state import AgentState
 from horos_api.names import FINALIZER
 from horos_api.resources import AgentSpec, OperatingMode
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from horos_operator.actions import (
     Action,
     AddFinalizer,

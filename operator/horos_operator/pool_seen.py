@@ -8,8 +8,8 @@ from typing import Final
 from horos_api.agent_pools import EvictionPolicy
 from horos_api.agent_state import AgentState
 from horos_api.resources import IDLE_SECONDS, OperatingMode
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Waiting
-from horos_bus.records import AgentView
 from horos_operator.agent_pool import LivePod, Need, PodPart, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts

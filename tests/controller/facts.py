@@ -6,7 +6,7 @@ from typing import Any
 from horos_api.agent_state import AgentState
 from horos_api.names import FINALIZER
 from horos_api.resources import AgentSpec
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts
 from horos_operator.facts import AgentFacts, Ended, PodFacts

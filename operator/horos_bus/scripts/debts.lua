@@ -54,6 +54,15 @@ local function held_back(debt, waits)
   return false
 end
 
+-- When the agent stops waiting for an answer or a decision: after so long, and early enough to still say something to
+-- whoever waits for it.
+local function give_up_at(agent, thread, milliseconds)
+  local t = now()
+  local deadline = t + milliseconds
+  for _, debt in ipairs(debts(agent, thread)) do deadline = math.min(deadline, t + (debt.deadline - t) * 0.9) end
+  return math.floor(deadline)
+end
+
 -- Pay what the thread owes and nothing open holds back; the debts in `anyway` (a set of mids) in any case.
 -- Returns the mids of what is still owed there.
 local function settle(agent, uid, thread, body, failed, anyway)
