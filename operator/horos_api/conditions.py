@@ -72,6 +72,9 @@ class Reason(StrEnum):
     """`operatingMode: Suspended`: no pod, messages are kept."""
     TERMINATED = "Terminated"
     """`operatingMode: Terminated`: the agent is over; its contexts stay until it is deleted."""
+    TASK_DONE = "TaskDone"
+    """`lifetime: Task`: the agent has answered what it was asked, and is over; its contexts stay until it is
+    deleted, which happens after `ttlSecondsAfterFinished`."""
 
     UNSCHEDULABLE = "Unschedulable"
     """No node takes the pod; the message is the scheduler's."""

@@ -88,9 +88,7 @@ def _broken(child: AgentFacts, parent: AgentFacts | None, name: str) -> Trouble 
     return None
 
 
-def _circle(
-    agent: AgentFacts, parent: AgentFacts | None, ancestors: Sequence[AgentFacts]
-) -> Trouble | None:
+def _circle(agent: AgentFacts, parent: AgentFacts | None, ancestors: Sequence[AgentFacts]) -> Trouble | None:
     names = [agent.name, *(each.name for each in ancestors)]
     if parent is None or parent.name not in names:
         return None
@@ -131,20 +129,18 @@ def _too_deep(line: Line) -> Trouble | None:
     if ancestor is None:
         return None
     allowed, distance = budget_of(ancestor).depth, line.ancestors.index(ancestor) + 1
-    message = f"{ancestor.name} allows {allowed} generations below it (budget.depth); this is number {distance}"
+    message = f"{ancestor.name} allows {allowed} generations below it (budget.depth); this one is {distance}"
     return Reason.TOO_DEEP, message
 
 
 def _too_many(agent: AgentFacts, parent: AgentFacts, siblings: Iterable[AgentFacts]) -> Trouble | None:
     most = budget_of(parent).children
     older = [
-        each
-        for each in siblings
-        if each.name != agent.name and lives(each) and _birth(each) < _birth(agent)
+        each for each in siblings if each.name != agent.name and lives(each) and _birth(each) < _birth(agent)
     ]
     if len(older) < most:
         return None
-    message = f"{parent.name} may have {most} children at a time (budget.children), and {len(older)} are older"
+    message = f"{parent.name} may have {most} children at a time (budget.children); {len(older)} are older"
     return Reason.TOO_MANY_CHILDREN, message
 
 
@@ -164,7 +160,7 @@ class Kin:
         return frozenset(self._children.get((namespace, parent), ()))
 
     def change(self, before: AgentFacts | None, now: AgentFacts | None) -> None:
-        """Take in that an Agent came, changed or went: its relatives are stirred where that matters to them."""
+        """Take in that an Agent came, changed or went: whom that matters to among its relatives is stirred."""
         seen = now or before
         if seen is None or _standing(before) == _standing(now):
             return

@@ -53,7 +53,8 @@ class Incarnation:
 class Asked:
     """What an agent is made from: its spec, and filled in, the models it asks and the servers it uses.
 
-    `idle_seconds` is after how long without a turn its runtime retires; 0: never by itself.
+    `idle_seconds` is after how long without a turn its runtime retires; 0: never by itself. `barred`: it may
+    have no new pod, whatever it has to do.
     """
 
     spec: AgentSpec
@@ -61,6 +62,7 @@ class Asked:
     servers: tuple[ResolvedServer, ...]
     settings: Settings
     idle_seconds: int = IDLE_SECONDS
+    barred: bool = False
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -101,6 +101,8 @@ def _tell_of_agent(target: Watch, body: Mapping[str, Any], gone: bool) -> None:
     seen = target.told("agents", agent_facts(body))
     if gone or not target.caches.knows(seen):
         target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
+        for key in target.caches.stirred():
+            target.affected(key)
 
 
 def _tell_of_pod(target: Watch, body: Mapping[str, Any], gone: bool) -> None:

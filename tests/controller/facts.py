@@ -12,7 +12,7 @@ from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_fa
 from horos_operator.facts import AgentFacts, Ended, PodFacts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.models import Configs
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from horos_operator.plan import Plan, plan
 from horos_operator.pods import Asked, asked
 from horos_operator.settings import Settings
