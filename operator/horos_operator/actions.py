@@ -1,7 +1,7 @@
 """What a plan may ask for: one frozen dataclass per change, each with the sentence that says why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from horos_bus.operating import DayLimits
@@ -70,7 +70,7 @@ class Configure:
     config: bytes
     request_seconds: int
     lifetime: Literal["", "Task"] = ""
-    limits: DayLimits = DayLimits()
+    limits: DayLimits = field(default_factory=DayLimits)
     why: str = "its configuration differs"
 
 

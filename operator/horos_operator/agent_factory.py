@@ -37,9 +37,9 @@ class CreateAgentOptions:
     """What a new agent needs at least.
 
     `name` and `namespace` are those of the Agent; `instructions`, `model` and `tools` are the parts of the
-    spec that differ from agent to agent; `suspended` makes it without a pod. `parent_name` is the agent that it
-    ends with, `lifetime` whether it also ends by itself. `spec` has everything else and gives way to the fields
-    beside it.
+    spec that differ from agent to agent; `suspended` makes it without a pod. `parent_name` is the agent that
+    it ends with, `lifetime` whether it also ends by itself. `spec` has everything else and gives way to the
+    fields beside it.
     """
 
     name: str

@@ -12,9 +12,10 @@ from horos_api.resources import AgentSpec, BuiltinTool, OperatingMode, SecretKey
 from horos_bus.operating import SocietyOrder
 from horos_operator.agent_factory import AgentFactory, CreateAgentOptions
 from horos_operator.facts import AgentFacts
-from horos_operator.family import Line, budget_of, lives, too_deep
+from horos_operator.family import Line, budget_of, lives, owner_reference, too_deep
 from horos_operator.inheritance import ChildWish, child_spec, first_wrong, wish_of
 from horos_operator.models import Configs
+
 
 @dataclass(frozen=True, slots=True)
 class Nursery:
@@ -112,7 +113,7 @@ def _depth(case: _Case) -> str | None:
     distance = line.ancestors.index(ancestor) + 1
     return (
         f"name {case.wish.name!r}: it would be generation {distance} below {ancestor.name}; expected at most"
-        f" {budget_of(ancestor).depth} (budget.depth of {ancestor.name}): do it yourself, or ask somebody else"
+        f" {budget_of(ancestor).depth} (budget.depth of {ancestor.name}): do it yourself, or ask others"
     )
 
 
@@ -225,18 +226,6 @@ def _manifest(case: _Case) -> Birth:
             "spec": made["spec"],
         }
     )
-
-
-def owner_reference(owner: AgentFacts, *, controller: bool) -> dict[str, Any]:
-    """Build the reference that has Kubernetes delete an object with the Agent that owns it."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "Agent",
-        "name": owner.name,
-        "uid": owner.uid,
-        "controller": controller,
-        "blockOwnerDeletion": True,
-    }
 
 
 def ending(order: SocietyOrder, asker: AgentFacts | None, child: AgentFacts | None) -> str | None:

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from horos_api.agent_state import AgentState
 from horos_api.budget_fields import BudgetSpec
 from horos_api.conditions import Reason
+from horos_api.names import API_VERSION
 from horos_api.resources import OperatingMode
 from horos_operator.facts import AgentFacts
 from horos_operator.queue import Key
@@ -148,6 +149,18 @@ def _birth(agent: AgentFacts) -> tuple[float, str]:
     return agent.created, agent.name
 
 
+def owner_reference(owner: AgentFacts, *, controller: bool) -> dict[str, Any]:
+    """Build the reference that has Kubernetes delete an object with the Agent that owns it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Agent",
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": controller,
+        "blockOwnerDeletion": True,
+    }
+
+
 class Kin:
     """Which Agents name which as their parent, kept beside a cache of Agents."""
 
@@ -160,7 +173,7 @@ class Kin:
         return frozenset(self._children.get((namespace, parent), ()))
 
     def change(self, before: AgentFacts | None, now: AgentFacts | None) -> None:
-        """Take in that an Agent came, changed or went: whom that matters to among its relatives is stirred."""
+        """Take in that an Agent came, changed or went; relatives that this matters to are stirred."""
         seen = now or before
         if seen is None or _standing(before) == _standing(now):
             return

@@ -7,12 +7,14 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from horos_api.fields import ApiModel
-from horos_api.groups import Group, Wake
+from horos_api.groups import Group
+from horos_api.mentions import Wake
 from horos_api.names import ANNOTATION_ORDER, API_VERSION, FINALIZER
 from horos_api.resources import BuiltinTool
 from horos_bus.operating import SocietyOrder
-from horos_operator.children import Refusal, owner_reference
+from horos_operator.children import Refusal
 from horos_operator.facts import AgentFacts
+from horos_operator.family import owner_reference
 from horos_operator.groups import GroupFacts
 from horos_operator.inheritance import first_wrong
 

@@ -9,7 +9,8 @@ import orjson
 from pydantic import ValidationError
 
 from horos_api.conditions import ConditionType, Reason
-from horos_api.groups import MEMBERS_AT_MOST, GroupSpec
+from horos_api.groups import GroupSpec
+from horos_api.mentions import MEMBERS_AT_MOST
 from horos_api.names import FINALIZER
 from horos_operator.facts import AgentFacts, first_problem, order_of, owning_agent
 from horos_operator.verdict import Verdict, condition_entry, no, yes

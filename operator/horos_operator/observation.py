@@ -53,7 +53,7 @@ class Observation:
     queued: str = ""
     give_up: bool = False
     gave_up: tuple[str, str] | None = None
-    family: Family = Family()
+    family: Family = field(default_factory=Family)
 
     @property
     def life(self) -> AgentView | None:

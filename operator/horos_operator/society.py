@@ -130,8 +130,11 @@ class Society:
 
     async def _settle(self, namespace: str, order: SocietyOrder, answer: str | Refusal) -> None:
         control = self._manager.control(namespace)
-        outcome = ("refused", answer.text) if isinstance(answer, Refusal) else ("done", answer)
-        if await control.settle(order, *outcome) is Settled.GONE:
+        if isinstance(answer, Refusal):
+            settled = await control.settle(order, "refused", answer.text)
+        else:
+            settled = await control.settle(order, "done", answer)
+        if settled is Settled.GONE:
             await control.done(order)
 
     async def _terminate_agent(self, namespace: str, order: SocietyOrder) -> set[Key]:

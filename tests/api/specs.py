@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from horos_api.resources import BuiltinTool
+
 Json = Any
 
 
@@ -140,6 +142,24 @@ AGENT_POOLS: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "evict": st.sampled_from(["IdleLongest", "Never"]),
     },
 )
+MEMBERS: st.SearchStrategy[Json] = st.lists(NAMES, max_size=4, unique=True)
+SELECTORS: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {
+        "matchLabels": st.dictionaries(
+            st.sampled_from(["team", "horos.dev/root", "a.b-c/d_e.f"]),
+            st.sampled_from(["", "x", "research", "a.b_c-d"]),
+            min_size=1,
+        )
+    }
+)
+GROUP_RULES: dict[str, st.SearchStrategy[Json]] = {
+    "wake": st.sampled_from(["Mentioned", "All"]),
+    "retainMessages": st.integers(1, 100_000),
+}
+GROUPS: st.SearchStrategy[Json] = st.one_of(
+    st.fixed_dictionaries({"members": MEMBERS.filter(bool)}, optional=GROUP_RULES),
+    st.fixed_dictionaries({"memberSelector": SELECTORS}, optional={"members": MEMBERS, **GROUP_RULES}),
+)
 TOOL_SERVERS: st.SearchStrategy[Json] = st.fixed_dictionaries({"url": URLS}, optional=REMOTE)
 SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
     {},
@@ -149,10 +169,7 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "tools": st.fixed_dictionaries(
             {},
             optional={
-                "builtin": st.lists(
-                    st.sampled_from(["send", "ask", "reply", "list_agents", "history", "create_agent"]),
-                    unique=True,
-                ),
+                "builtin": st.lists(st.sampled_from([each.value for each in BuiltinTool]), unique=True),
                 "servers": st.lists(SERVERS, max_size=3, unique_by=by_name),
             },
         ),
@@ -255,6 +272,12 @@ EVERY_TOOL_SERVER_FIELD: Json = {
     "oauthSecretRef": {"name": "tickets-client"},
 }
 EVERY_POOL_FIELD: Json = {"maxRunning": 20, "idleSeconds": 60, "evict": "Never"}
+EVERY_GROUP_FIELD: Json = {
+    "members": ["ada", "bob"],
+    "memberSelector": {"matchLabels": {"team": "research", "horos.dev/root": ""}},
+    "wake": "All",
+    "retainMessages": 500,
+}
 EVERY_FIELD: Json = {
     "instructions": "You are Ada.",
     "model": {

@@ -238,12 +238,10 @@ def test_what_the_api_server_returns_is_read_with_its_status() -> None:
     assert read.metadata.finalizers == ("horos.dev/bus",)
 
 
-def test_tools_that_make_others_are_no_default() -> None:
-    rest = set(BuiltinTool) - set(AgentSpec().tools.builtin)
-    assert {BuiltinTool.CREATE_AGENT, BuiltinTool.TERMINATE_AGENT} <= rest
-    assert [tool.value for tool in AgentSpec().tools.builtin] == [
-        *("send", "ask", "reply", "list_agents", "history")
-    ]
+def test_tools_that_reach_many_or_make_something_are_asked_for_by_name() -> None:
+    groups = {BuiltinTool.BROADCAST, BuiltinTool.LIST_GROUPS, BuiltinTool.CREATE_GROUP}
+    others = {*groups, BuiltinTool.CREATE_AGENT, BuiltinTool.TERMINATE_AGENT}
+    assert set(AgentSpec().tools.builtin) == set(BuiltinTool) - others
 
 
 @pytest.mark.parametrize(
