@@ -12,7 +12,7 @@ _HASHES: Final = (
     *("hget", "hgetall", "hmget", "hkeys", "hvals", "hlen", "hstrlen"),
     *("hset", "hsetnx", "hincrby", "hdel"),
 )
-_SORTED_SETS: Final = ("zadd", "zrem", "zrange", "zscore", "zremrangebyscore")
+_SORTED_SETS: Final = ("zadd", "zrem", "zrange", "zscore", "zremrangebyscore", "zscan")
 _STREAMS: Final = (
     "xadd",
     "xlen",

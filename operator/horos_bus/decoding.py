@@ -187,10 +187,17 @@ def charge_words(charge: Charge) -> list[str | bytes | int]:
 
 def charged(answer: Sequence[Any]) -> Charged:
     """Decode what `charge` returns."""
-    reached: Literal["", "tokens", "cost"] = ""
-    if answer[0] == b"EXHAUSTED":
-        reached = "tokens" if answer[1] == b"tokens" else "cost"
-    return Charged(reached, day=answer[4], day_tokens=answer[2], day_cost=answer[3])
+    day = {"day": answer[4], "day_tokens": answer[2], "day_cost": answer[3]}
+    match answer[1]:
+        case b"tokens":
+            return Charged("tokens", **day)
+        case b"cost":
+            return Charged("cost", **day)
+        case b"tree tokens":
+            return Charged("tree tokens", **day, root=text(answer[5]), limit=int(answer[6]))
+        case b"tree cost":
+            return Charged("tree cost", **day, root=text(answer[5]), limit=int(answer[6]))
+    return Charged("", **day)
 
 
 def stretch(answer: Sequence[Any]) -> Stretch:
@@ -243,4 +250,5 @@ def _usage(state: Mapping[str, str]) -> TotalUsage:
         completion_tokens=number("completion_tokens"),
         cost=number("cost"),
         today=DayUsage(number("day"), number("day_tokens"), number("day_cost")),
+        descendants=DayUsage(number("tree_day"), number("tree_tokens"), number("tree_cost")),
     )

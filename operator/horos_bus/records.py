@@ -179,13 +179,17 @@ class Charge:
 class Charged:
     """The answer to a charge: which limit of the day is reached, if any, and the day's counters.
 
-    `day` is later than the one asked for when another process was there already.
+    `day` is later than the one asked for when another process was there already. `tree tokens` and `tree cost`
+    are limits of agent `root`, for all that it and its descendants use: `limit` is that limit, and the counters
+    are those of the whole tree.
     """
 
-    exhausted: Literal["", "tokens", "cost"]
+    exhausted: Literal["", "tokens", "cost", "tree tokens", "tree cost"]
     day: int
     day_tokens: int
     day_cost: int
+    root: str = ""
+    limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +240,17 @@ class DayUsage:
 
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What an agent used in its whole life, and today; costs in billionths of a currency unit."""
+    """What an agent used in its whole life, and today; costs in billionths of a currency unit.
+
+    `descendants` is what the agents below it have used on their last day; only the root of a tree counts it.
+    """
 
     turns: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: int = 0
     today: DayUsage = field(default_factory=DayUsage)
+    descendants: DayUsage = field(default_factory=DayUsage)
 
 
 @dataclass(frozen=True, slots=True)

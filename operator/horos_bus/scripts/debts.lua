@@ -27,8 +27,10 @@ local function drop_debt(agent, uid, mid)
   call('ZREM', P .. 'later', deadline_entry(agent, uid, mid))
 end
 
+-- `answered`: a Task may end from now on.
 local function pay(agent, uid, debt, body, failed)
   reply(agent, uid, debt, body, failed)
+  call('HSET', state_key(agent), 'answered', '1')
   drop_debt(agent, uid, debt.mid)
 end
 
