@@ -159,7 +159,7 @@ LOCKED = configs(model_config("dear", apiKeySecretRef={"name": "vault", "key": "
         ({"name": "Kid"}, "metadata.name 'Kid': "),
         ({"name": "k" * 53}, "expected at most 52"),
         ({"tools": ["fly"]}, "tools.0 'fly': Input should be 'send', 'ask'"),
-        ({"tools": ["send", "send"]}, "tools ['send', 'send']: Value error, expected no value twice"),
+        ({"tools": ["send", "send"]}, "tools ['send', 'send']: expected no value twice"),
         ({"tools": ["broadcast"]}, "tools broadcast: expected only tools that lead has: send, ask, create_"),
         ({"servers": ["mail"]}, "servers mail: expected only servers that lead has: docs, time"),
         ({"modelConfig": "huge"}, "modelConfig 'huge': expected one of dear"),
