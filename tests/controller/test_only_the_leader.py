@@ -46,6 +46,10 @@ from tests.controller.lease_server import serving
 
 WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
     "set_finalizers": lambda cluster: cluster.set_finalizers(agent(), ()),
+    "set_owner": lambda cluster: cluster.set_owner(agent(), agent(name="lead"), "lead"),
+    "create_agent": lambda cluster: cluster.create_agent({"metadata": {"namespace": "a"}}),
+    "delete_agent": lambda cluster: cluster.delete_agent(agent()),
+    "create_group": lambda cluster: cluster.create_group({"metadata": {"namespace": "a"}}),
     "set_group_finalizers": lambda cluster: cluster.set_group_finalizers(group(), ()),
     "set_operating_mode": lambda cluster: cluster.set_operating_mode("a", "b", "c", OperatingMode.RUNNING),
     "write_status": lambda cluster: cluster.write_status(agent(), {}),
@@ -62,8 +66,8 @@ WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
     "change_secret": lambda cluster: cluster.change_secret("a", "b", {}),
 }
 READS = {
-    *("agents", "pods", "model_configs", "tool_servers", "agent_pools", "groups", "quotas"),
-    *("agent", "pod", "group", "secret"),
+    *("agents", "pods", "model_configs", "tool_servers", "agent_pools", "quotas"),
+    *("agent", "pod", "secret", "groups", "group"),
 }
 
 
