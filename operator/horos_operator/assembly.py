@@ -1,4 +1,4 @@
-"""Puts the operator's parts together over whatever cluster there is; who runs their loops is another matter."""
+"""Puts the operator's parts together over whatever cluster there is; others run their loops."""
 
 import asyncio
 import time
