@@ -1,4 +1,4 @@
-"""What the API server of a LocalCluster lets in: what the pydantic models do, which the CRDs are made from."""
+"""What the API server of a LocalCluster lets in: what the pydantic models do, which make the CRDs."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

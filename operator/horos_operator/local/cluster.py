@@ -33,6 +33,11 @@ class LocalCluster:
         self._values = values
         store.listen(self._recount)
 
+    def begin(self) -> None:
+        """Put in order what an earlier process has left, whose pods have ended with it."""
+        self._count()
+        self._objects.collect_garbage()
+
     def apply(self, documents: Sequence[Mapping[str, Any]], namespace: str) -> None:
         """Create or change what people have written. Raises RefusedError; then nothing has changed."""
         wanted = admitted(documents, namespace)
@@ -153,8 +158,8 @@ class LocalCluster:
 
     async def create_quota(self, body: Mapping[str, Any]) -> QuotaFacts:
         """Create a ResourceQuota, which counts at once; NameTakenError when there is one of this name."""
-        counting = {**body, "status": quota_status(body, self._store.all(PODS))}
-        return quota_facts(self._objects.create(QUOTAS, counting))
+        made = quota_facts(self._objects.create(QUOTAS, body))
+        return quota_facts(self._write_status(_of_quota(made), quota_status(body, self._store.all(PODS))))
 
     async def change_quota(self, quota: QuotaFacts, body: Mapping[str, Any]) -> QuotaFacts:
         """Bring this very ResourceQuota to what `body` says; OutdatedError when it is not as it was seen."""
@@ -175,11 +180,14 @@ class LocalCluster:
         self._objects.delete(_of_quota(quota))
 
     def _recount(self, plural: str, body: Body, _gone: bool) -> None:
-        if plural != PODS:
-            return
+        if plural == PODS:
+            self._count(body["metadata"]["namespace"])
+
+    def _count(self, namespace: str = "") -> None:
+        """Bring the status of quotas to what they count now."""
         pods = self._store.all(PODS)
         for quota in self._store.all(QUOTAS):
-            if quota["metadata"]["namespace"] == body["metadata"]["namespace"]:
+            if namespace in ("", quota["metadata"]["namespace"]):
                 self._write_status(_of_quota(quota_facts(quota)), quota_status(quota, pods))
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
