@@ -20,7 +20,7 @@ _LOOK_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """Where everything is kept; `lock` is the open file with the lock, for processes that write there, too."""
+    """Where everything is kept; `lock` is the open file with the lock, for processes that write there."""
 
     path: Path
     lock: int
@@ -55,9 +55,9 @@ class DataFolder:
             write_private(file, made + "\n")
         return made
 
-    def point_here(self, url: str, token: str, namespace: str) -> None:
+    def point_here(self, url: str, token: str) -> None:
         """Write the shell variables. Raises RefusedError."""
-        lines = {"HOROS_GATEWAY": url, "HOROS_TOKEN": token, "HOROS_NAMESPACE": namespace}
+        lines = {"HOROS_GATEWAY": url, "HOROS_TOKEN": token}
         with _told(self.path):
             write_private(
                 self.environment, "".join(f"export {name}={value}\n" for name, value in lines.items())

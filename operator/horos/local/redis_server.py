@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
@@ -149,26 +150,38 @@ class RedisServer:
             raise RefusedError(f"{file} cannot be written: {error.strerror}") from error
 
     async def _repair(self) -> None:
-        """Cut a torn end off the log: Redis itself keeps an open MULTI there and would run half a script."""
+        """Cut a torn end off the log: Redis itself keeps an open MULTI there and would run half a script.
+
+        What is cut off is kept beside it, since the end may begin far from the end.
+        """
         stored = next((f for f in (_MANIFEST, _ONE_FILE) if (self._folder.redis / f).exists()), "")
-        if not stored:
+        if not stored or await self._check(stored):
             return
-        check = await start(
-            Command(
-                # The server called by this name is that program, also where a wheel has it not.
-                words=["redis-check-aof", "--fix", stored],
-                program=self._program,
-                log=self._log,
-                folder=self._folder.redis,
-                given=b"y\n",
-                keeps=(self._folder.lock,),
-            )
-        )
-        if await check.wait() != 0:
+        log = self._folder.redis / (_newest_log(self._folder.redis) if stored == _MANIFEST else stored)
+        before = log.stat().st_size
+        copy = log.with_name(f"{log.name}.damaged-{int(time.time())}")
+        await asyncio.to_thread(shutil.copyfile, log, copy)
+        if not await self._check("--fix", stored):
+            copy.unlink()
             raise RefusedError(
                 f"what {self._folder.redis} holds is damaged, and not only at its end: {tail(self._log, 2)};"
                 " put a copy back, or choose another folder with --data"
             )
+        cut = before - log.stat().st_size
+        self._tell(f"Redis' log was damaged: its last {cut} bytes are cut off; as it was, it is in {copy}")
+
+    async def _check(self, *words: str) -> bool:
+        """Have the log looked at, or mended; whether it is all right."""
+        checking = Command(
+            # The server called by this name is that program, also where a wheel has it not.
+            words=["redis-check-aof", *words],
+            program=self._program,
+            log=self._log,
+            folder=self._folder.redis,
+            given=b"y\n",
+            keeps=(self._folder.lock,),
+        )
+        return await (await start(checking)).wait() == 0
 
     @property
     def _log(self) -> Path:
@@ -182,6 +195,12 @@ async def _ready(bus: Bus) -> bool:
     except BusError:
         return False
     return True
+
+
+def _newest_log(folder: Path) -> str:
+    """Name the log that is written to, as the manifest lists it last."""
+    written = re.findall(r"^file (\S+) seq \d+ type i", (folder / _MANIFEST).read_text(), re.MULTILINE)
+    return f"{Path(_MANIFEST).parent}/{written[-1]}"
 
 
 def _free_port() -> int:
