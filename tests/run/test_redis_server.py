@@ -154,7 +154,7 @@ async def test_what_cannot_be_mended_is_left_alone(tmp_path: Path, monkeypatch: 
 async def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\nfrom pathlib import Path\n"
-        "from tests.local.test_redis_server import running\n"
+        "from tests.run.test_redis_server import running\n"
         "async def main():\n"
         "    async with running(Path(sys.argv[1])) as (redis, bus, _):\n"
         "        await bus.command('SET', 'a', '1')\n"
