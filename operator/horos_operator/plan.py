@@ -91,11 +91,14 @@ class _Case:
         return pod_name(self.agent.name, self.life.epoch + 1)
 
 
-def plan(seen: Observation, factory: AgentFactory) -> Plan:
-    """Decide what one agent needs now. Once it is done and seen, the next plan has no actions."""
+def plan(seen: Observation, wanted: Asked | None, factory: AgentFactory) -> Plan:
+    """Decide what one agent needs now. Once it is done and seen, the next plan has no actions.
+
+    `wanted` is what its spec asks for, filled in from what was observed; None: it cannot be read.
+    """
     lost = {pod.uid: why for pod in seen.pods if (why := why_lost(pod, seen.now))}
     there = tuple(pod for pod in seen.pods if pod.uid not in lost)
-    decided = _decide(replace(seen, pods=there), factory)
+    decided = _decide(replace(seen, pods=there), wanted, factory)
     written_off = (DeletePod(pod, lost[pod.uid], force=True) for pod in seen.pods if pod.uid in lost)
     looks = (decided.again, seconds_to_loss(there, seen.now))
     return Plan(
@@ -103,19 +106,18 @@ def plan(seen: Observation, factory: AgentFactory) -> Plan:
     )
 
 
-def _decide(seen: Observation, factory: AgentFactory) -> Plan:
+def _decide(seen: Observation, wanted: Asked | None, factory: AgentFactory) -> Plan:
     agent = seen.agent
     if agent is None:
         return Plan()
     if agent.deleting:
         return _farewell(seen, agent)
-    if agent.spec is None or seen.bus.problem:
+    if wanted is None or seen.bus.problem:
         # Whatever runs keeps running: an unreadable edit or a silent Redis is no reason to end it.
         return Plan()
     known = seen.life
     life = _life(known) if known else _Life()
     mine = tuple(pod for pod in seen.pods if pod.owner_uid == agent.uid)
-    wanted = factory.wanted(agent.spec, seen.configs, seen.servers, seen.pool)
     cause = cause_of(wanted, known)
     case = _Case(agent, wanted, life, mine, seen.now, cause, seen.slot, seen.give_up)
     pods = _pods(case, factory)

@@ -70,8 +70,8 @@ class Reconciler:
         if seen.agent is None:
             self._forget(key)
             return await self._clear_up(seen)
-        decided = plan(seen, self._factory)
         wanted = self._wanted(seen)
+        decided = plan(seen, wanted, self._factory)
         # Why it needs a pod, as far as that can be known.
         knowable = not seen.agent.deleting and not seen.bus.problem
         cause = cause_of(wanted, seen.life) if wanted is not None and knowable else None
@@ -90,7 +90,7 @@ class Reconciler:
 
     async def _clear_up(self, seen: Observation) -> float | None:
         """Write off what is lost of an Agent that is gone; all else of it goes by itself."""
-        decided = plan(seen, self._factory)
+        decided = plan(seen, None, self._factory)
         for action in decided.actions:
             if isinstance(action, DeletePod):
                 await self._manager.write_off(action.pod)

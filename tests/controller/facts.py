@@ -13,6 +13,7 @@ from horos_operator.facts import AgentFacts, Ended, PodFacts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.models import Configs
 from horos_operator.observe import BusSeen, Observation
+from horos_operator.plan import Plan, plan
 from horos_operator.pods import Asked, asked
 from horos_operator.settings import Settings
 from horos_operator.tool_servers import ToolServerFacts, ToolServers, tool_server_facts
@@ -184,3 +185,12 @@ def seen(
     bus = BusSeen(prepared=True, configured=configured, view=known)
     usual = Observation(of, pods, bus, NOW)
     return dataclasses.replace(usual, **changes)
+
+
+def plan_of(observed: Observation) -> Plan:
+    """What a pass would decide, with what it would have filled in."""
+    of = observed.agent
+    if of is None or of.spec is None:
+        return plan(observed, None, FACTORY)
+    wanted = FACTORY.wanted(of.spec, observed.configs, observed.servers, observed.pool)
+    return plan(observed, wanted, FACTORY)

@@ -14,8 +14,8 @@ from horos_operator.facts import PodFacts, pod_facts
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.lost_pods import LOST_SECONDS, seconds_to_loss, why_lost
 from horos_operator.observe import BusSeen, Caches, Observation
-from horos_operator.plan import Plan, plan
-from tests.controller.facts import FACTORY, NOW, SETTINGS, agent, held, pod, seen, view
+from horos_operator.plan import Plan
+from tests.controller.facts import NOW, SETTINGS, agent, held, plan_of, pod, seen, view
 from tests.controller.lease_server import serving
 
 SILENT = "its node is not ready"
@@ -35,7 +35,7 @@ def read(*, deleted: str = "", phase: str = "Running", **conditions: str) -> Pod
 
 
 def decided(*pods: PodFacts, now: float = NOW, known: Any = None) -> Plan:
-    return plan(seen(agent(), *pods, known=known, now=now), FACTORY)
+    return plan_of(seen(agent(), *pods, known=known, now=now))
 
 
 def test_the_node_controller_says_not_ready_of_one_whose_containers_are() -> None:
@@ -110,15 +110,15 @@ def test_what_is_lost_of_an_earlier_life_or_of_a_deleted_agent_goes_too() -> Non
     earlier = pod("ada-9", owner_uid="earlier", silent_since=NOW - LOST_SECONDS)
     assert decided(earlier, known=view()).actions[0] == DeletePod(earlier, SILENT, force=True)
     leaving = seen(agent(deleting=True), earlier, known=None)
-    assert plan(leaving, FACTORY).actions == (DeletePod(earlier, SILENT, force=True), RemoveFinalizer())
+    assert plan_of(leaving).actions == (DeletePod(earlier, SILENT, force=True), RemoveFinalizer())
     orphans = Observation(None, (earlier, pod("ada-8", deleting=True, leaves_by=NOW + 5)), BusSeen(), NOW)
-    assert plan(orphans, FACTORY) == Plan((DeletePod(earlier, SILENT, force=True),), LOST_SECONDS + 5)
+    assert plan_of(orphans) == Plan((DeletePod(earlier, SILENT, force=True),), LOST_SECONDS + 5)
 
 
 def test_a_lost_pod_holds_its_slot_no_longer_also_while_redis_is_down() -> None:
     lost = pod(silent_since=NOW - LOST_SECONDS)
     down = Observation(agent(), (lost,), BusSeen(problem="down"), NOW)
-    assert plan(down, FACTORY).actions == (DeletePod(lost, SILENT, force=True),)
+    assert plan_of(down).actions == (DeletePod(lost, SILENT, force=True),)
 
 
 async def test_to_write_off_deletes_this_very_pod_at_once_and_forgets_it(bus: Bus, tmp_path: Path) -> None:

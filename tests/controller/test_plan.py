@@ -22,9 +22,7 @@ from horos_operator.actions import (
 )
 from horos_operator.facts import ANNOTATION_FAILURES
 from horos_operator.observe import BusSeen, Observation
-from horos_operator.plan import plan
 from tests.controller.facts import (
-    FACTORY,
     NOW,
     agent,
     agent_pool,
@@ -33,6 +31,7 @@ from tests.controller.facts import (
     failed_pod,
     held,
     model_config,
+    plan_of,
     pod,
     retired_pod,
     seen,
@@ -44,7 +43,7 @@ from tests.controller.facts import (
 
 
 def planned(observed: Observation) -> list[Action]:
-    return list(plan(observed, FACTORY).actions)
+    return list(plan_of(observed).actions)
 
 
 def kinds(observed: Observation) -> list[type]:
@@ -83,18 +82,18 @@ def test_keys_of_an_earlier_life_go_before_new_ones_come() -> None:
 
 def test_a_resident_agent_needs_nothing() -> None:
     mine = pod()
-    assert plan(seen(agent(), mine, known=held(mine)), FACTORY) == plan(seen(None), FACTORY)
+    assert plan_of(seen(agent(), mine, known=held(mine))) == plan_of(seen(None))
 
 
 def test_a_pod_on_its_way_is_waited_for() -> None:
-    starting = plan(seen(agent(), pod(), known=view()), FACTORY)
+    starting = plan_of(seen(agent(), pod(), known=view()))
     assert starting.actions == ()
     assert starting.again == 0.5
 
 
 def test_a_pod_that_pulls_its_image_needs_no_looking() -> None:
     pulling = pod(phase="Pending", running=False, waiting_reason="ImagePullBackOff")
-    assert plan(seen(agent(), pulling, known=view()), FACTORY) == plan(seen(None), FACTORY)
+    assert plan_of(seen(agent(), pulling, known=view())) == plan_of(seen(None))
 
 
 def test_edited_instructions_are_only_configured() -> None:
@@ -278,8 +277,8 @@ def test_pods_of_an_earlier_agent_of_the_name_are_not_ours() -> None:
 @pytest.mark.parametrize(("failures", "delay"), [(0, 1), (1, 2), (5, 32), (8, 256), (9, 300), (40, 300)])
 def test_a_crash_loop_slows_down_by_doubling_up_to_five_minutes(failures: int, delay: float) -> None:
     early = seen(agent(), failed_pod(ago=delay - 0.5, failures=failures), known=view())
-    assert plan(early, FACTORY).actions == ()
-    assert plan(early, FACTORY).again == 0.5
+    assert plan_of(early).actions == ()
+    assert plan_of(early).again == 0.5
     late = seen(agent(), failed_pod(ago=delay, failures=failures), known=view())
     assert kinds(late) == [DeletePod, CreatePod]
     body = made(late)
@@ -317,7 +316,7 @@ def test_a_failure_before_a_life_that_was_healthy_is_forgotten() -> None:
 def test_the_last_failed_pod_is_kept_ten_minutes() -> None:
     mine = pod("ada-3")
     older, last = failed_pod("ada-1", ago=400), failed_pod("ada-2", ago=300)
-    kept = plan(seen(agent(), older, last, mine, known=held(mine, epoch=3)), FACTORY)
+    kept = plan_of(seen(agent(), older, last, mine, known=held(mine, epoch=3)))
     assert kept.actions == (DeletePod(older, "a later one ended too"),)
     assert kept.again == 300
     old = failed_pod("ada-2", ago=600)

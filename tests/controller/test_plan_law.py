@@ -13,7 +13,6 @@ from horos_operator.facts import Ended, PodFacts, pod_facts
 from horos_operator.lost_pods import why_lost
 from horos_operator.needs import cause_of
 from horos_operator.observe import BusSeen, Observation
-from horos_operator.plan import plan
 from tests.controller.facts import (
     FACTORY,
     NOW,
@@ -21,6 +20,7 @@ from tests.controller.facts import (
     agent_pool,
     configs,
     model_config,
+    plan_of,
     pod,
     servers,
     spec,
@@ -168,9 +168,9 @@ def _on_pods(seen: Observation, action: actions.Action) -> Observation:
 @settings(max_examples=300, deadline=None)
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(seen: Observation) -> None:
     after = seen
-    for action in plan(seen, FACTORY).actions:
+    for action in plan_of(seen).actions:
         after = carried_out(after, action)
-    assert plan(after, FACTORY).actions == ()
+    assert plan_of(after).actions == ()
 
 
 @given(observations())
@@ -182,14 +182,14 @@ def test_a_live_holder_is_never_deleted_while_its_agent_stays(seen: Observation)
     assert seen.agent.spec is not None
     if AgentState.TERMINATED in {seen.bus.view.state, seen.agent.spec.operating_mode.lower()}:
         return  # it is over: its pod is ended at once
-    gone = [each.pod for each in plan(seen, FACTORY).actions if isinstance(each, actions.DeletePod)]
+    gone = [each.pod for each in plan_of(seen).actions if isinstance(each, actions.DeletePod)]
     assert all(each.uid != seen.bus.view.holder or each.dead or why_lost(each, NOW) for each in gone)
 
 
 @given(observations())
 @settings(max_examples=150, deadline=None)
 def test_whoever_is_lost_is_written_off_and_nobody_else_is(seen: Observation) -> None:
-    decided = plan(seen, FACTORY).actions
+    decided = plan_of(seen).actions
     forced = {each.pod.uid for each in decided if isinstance(each, actions.DeletePod) and each.force}
     assert forced == {each.uid for each in seen.pods if why_lost(each, NOW)}
 
@@ -197,7 +197,7 @@ def test_whoever_is_lost_is_written_off_and_nobody_else_is(seen: Observation) ->
 @given(observations())
 @settings(max_examples=150, deadline=None)
 def test_a_pod_is_made_only_for_a_running_agent_that_nobody_holds(seen: Observation) -> None:
-    decided = plan(seen, FACTORY).actions
+    decided = plan_of(seen).actions
     if not any(isinstance(each, actions.CreatePod) for each in decided):
         return
     assert seen.agent is not None
