@@ -35,6 +35,7 @@ class Screen:
         self._console: Console = console(self._file)
         self._colours: dict[str, str] = {}
         self._live: Live | None = None
+        self._seen: list[tuple[str, str, str, int, int]] = []
 
     def __enter__(self) -> "Screen":
         """Begin to show progress, where that can be taken back."""
@@ -69,7 +70,11 @@ class Screen:
 
     def progress(self, followers: Mapping[str, Follower]) -> None:
         """Show what everybody does now."""
-        if self._live is not None:
+        seen = [
+            (name, each.doing, each.speaking, each.turns, each.tokens) for name, each in followers.items()
+        ]
+        if self._live is not None and seen != self._seen:
+            self._seen = seen
             self._live.update(self._picture(followers), refresh=True)
 
     def _rendered(self, line: Line) -> Text:
