@@ -21,7 +21,7 @@ class DayBudget:
     """
 
     def __init__(
-        self, messages: MessageService, patience: Patience, meter: Meter, turn: str, budget: BudgetSpec
+        self, messages: MessageService, patience: Patience, meter: Meter, turn: str, spec: AgentSpec
     ) -> None:
         self._messages = messages
         self._patience = patience

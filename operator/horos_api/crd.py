@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from horos_api.agent_pools import AgentPool
 from horos_api.fields import JsonSchema
+from horos_api.groups import Group
 from horos_api.model_config import ModelConfig
 from horos_api.names import GROUP, VERSION
 from horos_api.objects import Resource
@@ -153,6 +154,8 @@ AGENT: Final = Kind(
         _column("Turns", ".status.usage.turns", "integer"),
         _column("Age", ".metadata.creationTimestamp", "date"),
         _column("Mode", ".spec.operatingMode", wide=True),
+        _column("Parent", ".spec.parentName", wide=True),
+        _column("Children", ".status.children", "integer", wide=True),
         _column("Approvals", ".status.approvals", "integer", wide=True),
         _column("Read", ".status.usage.promptTokens", "integer", wide=True),
         _column("Written", ".status.usage.completionTokens", "integer", wide=True),
@@ -206,7 +209,22 @@ AGENT_POOL: Final = Kind(
         _column("Message", f"{_READY}.message", wide=True),
     ),
 )
-KINDS: Final = (AGENT, MODEL_CONFIG, TOOL_SERVER, AGENT_POOL)
+GROUP_KIND: Final = Kind(
+    model=Group,
+    name="Group",
+    short_name="agg",
+    columns=(
+        _column("Members", ".status.memberCount", "integer"),
+        _column("Wake", ".spec.wake"),
+        _column("Ready", f"{_READY}.status"),
+        _column("Reason", f"{_READY}.reason"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+        _column("Missing", ".status.missing", wide=True),
+        _column("Retain", ".spec.retainMessages", "integer", wide=True),
+        _column("Message", f"{_READY}.message", wide=True),
+    ),
+)
+KINDS: Final = (AGENT, MODEL_CONFIG, TOOL_SERVER, AGENT_POOL, GROUP_KIND)
 
 
 def schema(kind: Kind) -> JsonSchema:

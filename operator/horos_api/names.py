@@ -14,6 +14,10 @@ LABEL_AGENT: Final = f"{GROUP}/agent"
 """On a pod: the name of the Agent that it is an incarnation of."""
 LABEL_COMPONENT: Final = f"{GROUP}/component"
 """On everything the operator makes: `agent`, `redis`, `gateway`, `bus`, `quota`."""
+LABEL_ROOT: Final = f"{GROUP}/root"
+"""On an Agent with a parent: the name of the oldest ancestor, so that a whole family can be selected."""
+ANNOTATION_ORDER: Final = f"{GROUP}/order"
+"""On what the operator made for an agent: the id of the order that asked for it, so that it is made once."""
 ANNOTATION_ASKED: Final = f"{GROUP}/asked"
 """On a pod: what the operator asked for when it made it; a difference to today's means a new pod."""
 
@@ -34,6 +38,9 @@ LEASE: Final = "horos-operator"
 
 AGENT_NAME_LENGTH: Final = 52
 """Room for `-<epoch>` in a pod's name, which Kubernetes also makes its host name (63 characters)."""
+GROUP_NAME_LENGTH: Final = 52
+"""Room for `group.` in the name of the thread that its members read it in."""
+_GROUP_THREAD: Final = "group."
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _THREAD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
@@ -76,6 +83,26 @@ def agent_name_error(name: str) -> str | None:
     if not _DNS_LABEL.fullmatch(name):
         return f"name {name!r} is not a DNS label: expected a-z, 0-9 and '-', not at the ends"
     return None
+
+
+def group_name_error(name: str) -> str | None:
+    """Say what is wrong with a group's name, or None: a DNS label of at most 52 characters."""
+    if len(name) > GROUP_NAME_LENGTH:
+        return f"group {name!r} has {len(name)} characters; expected at most {GROUP_NAME_LENGTH}"
+    if not _DNS_LABEL.fullmatch(name):
+        return f"group {name!r} is not a DNS label: expected a-z, 0-9 and '-', not at the ends"
+    return None
+
+
+def group_thread(group: str) -> str:
+    """Name the thread in which each member reads a group and answers it."""
+    return _GROUP_THREAD + group
+
+
+def group_of_thread(thread: str) -> str | None:
+    """Name the group that a thread is about; None: it is about none."""
+    group = thread.removeprefix(_GROUP_THREAD)
+    return group if group != thread and group_name_error(group) is None else None
 
 
 def namespace_name_error(name: str) -> str | None:

@@ -11,6 +11,8 @@ from horos_api.fields import NOT_TEXT, ApiModel, DataKey, ObjectName, Quantity, 
 RESERVED_ENV_PREFIX: Final = "HOROS_"
 LABEL_NAME: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)"
 
+LABEL_KEY: Final = rf"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{LABEL_NAME}$"
+
 LabelValue = Annotated[str, Field(pattern=rf"^{LABEL_NAME}?$", max_length=63)]
 """The value of a label; may be empty."""
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import BusError
 from horos_bus.doorbells import Doorbells
 from horos_bus.operating import Waiting
-from horos_bus.records import AgentView
 from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pool import AgentPool, Need, PoolDecision, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts

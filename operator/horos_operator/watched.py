@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from horos_api.names import API_VERSION
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts, quota_facts
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
+from horos_operator.groups import GroupFacts, group_facts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.observe import Caches
 from horos_operator.queue import Key
@@ -17,7 +18,16 @@ from horos_operator.wakes import Wakes
 CORE: Final = "v1"
 """The API version of pods and ResourceQuotas."""
 
-SeenT = TypeVar("SeenT", AgentFacts, PodFacts, ModelConfigFacts, ToolServerFacts, AgentPoolFacts, QuotaFacts)
+SeenT = TypeVar(
+    "SeenT",
+    AgentFacts,
+    PodFacts,
+    ModelConfigFacts,
+    ToolServerFacts,
+    AgentPoolFacts,
+    QuotaFacts,
+    GroupFacts,
+)
 
 Tell: TypeAlias = Callable[[Mapping[str, Any], bool], None]
 """Gets an object as it is now or was last, and whether it is gone."""
@@ -68,6 +78,7 @@ def tellings(target: Watch) -> dict[tuple[str, str], Tell]:
         _shared(target, _Shared("modelconfigs", model_config_facts, caches.put_config, caches.drop_config)),
         _shared(target, _Shared("toolservers", tool_server_facts, caches.put_server, caches.drop_server)),
         _shared(target, _Shared("agentpools", agent_pool_facts, caches.put_pool, caches.drop_pool)),
+        _shared(target, _Shared("groups", group_facts, caches.groups.put, caches.groups.drop)),
     )
     return {
         (API_VERSION, "agents"): partial(_tell_of_agent, target),
@@ -90,6 +101,8 @@ def _tell_of_agent(target: Watch, body: Mapping[str, Any], gone: bool) -> None:
     seen = target.told("agents", agent_facts(body))
     if gone or not target.caches.knows(seen):
         target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
+        for key in target.caches.stirred():
+            target.affected(key)
 
 
 def _tell_of_pod(target: Watch, body: Mapping[str, Any], gone: bool) -> None:

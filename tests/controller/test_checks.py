@@ -13,7 +13,7 @@ from horos_operator.agent_factory import AgentFactory
 from horos_operator.checks import verdicts
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import PodFacts, pod_facts
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from horos_operator.situation import situation
 from horos_operator.tool_servers import ToolServerFacts
 from horos_operator.verdict import Verdict

@@ -21,7 +21,7 @@ from horos_operator.actions import (
     Steer,
 )
 from horos_operator.facts import ANNOTATION_FAILURES
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from tests.controller.facts import (
     NOW,
     agent,

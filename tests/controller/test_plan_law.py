@@ -12,7 +12,7 @@ from horos_operator.agent_factory import config_digest
 from horos_operator.facts import Ended, PodFacts, pod_facts
 from horos_operator.lost_pods import why_lost
 from horos_operator.needs import cause_of
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from tests.controller.facts import (
     FACTORY,
     NOW,

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from horos_api.agent_state import AgentState
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Waiting
-from horos_bus.records import AgentView
 from horos_operator.agent_pool import Need, PodPart
 from horos_operator.agent_pools import agent_pool_facts
 from horos_operator.facts import AgentFacts, PodFacts

@@ -3,7 +3,7 @@
 import pytest
 
 from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
-from horos_operator.kube.cluster import translated
+from horos_operator.kube.requests import translated
 from horos_operator.kube.connection import KubeError
 from horos_operator.kube.quota_errors import no_room
 

@@ -11,7 +11,7 @@ from horos_api.resources import AgentStatus
 from horos_api.server_report import ServerReport, ServersReport, ServerState
 from horos_bus.records import DayUsage, TotalUsage
 from horos_operator.checks import verdicts
-from horos_operator.observe import BusSeen
+from horos_operator.observation import BusSeen
 from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
 from horos_operator.verdict import Verdict

@@ -1,10 +1,12 @@
--- NEEDS elicitations messages approvals debts turns usage retention
+-- NEEDS elicitations messages approvals debts orders turns usage retention
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
 -- ARGV  agent, token, turn, absolute index, cap, day, prompt tokens, completion tokens, cost (units as usage.lua has
 --       them), number of records, number of offloaded results, records.., {ref, text} of each offloaded result..,
 --       effects: {send, to, thread, kind, body | reply, mid of the request, '', '', body | approve, tool, milliseconds
---       to wait, its arguments, the call; number of outcomes, then each outcome with its record}..
---       Outcomes: OK, FULL, NOAGENT, for a request LIMIT too; of a reply OK and NOREQUEST; of an approval OK and LIMIT.
+--       to wait, its arguments, the call | order, name, kind, '', body; number of outcomes, then each outcome with its
+--       record}..
+--       Outcomes: OK, FULL, NOAGENT, for a request LIMIT too; of a reply OK and NOREQUEST; of an approval OK and LIMIT;
+--       of an order OK, LIMIT and NOAGENT.
 -- Returns {OK, state, cancel, joined inputs, outcomes}; {DUP, state, cancel, joined inputs, records stored since the
 -- index}; {LOST}; {FENCED, holder}. `joined`: every input of the turn that has no user record in the journal yet,
 -- among them the messages that people sent to this thread meanwhile.
@@ -21,14 +23,7 @@ if length > ix then
     call('LRANGE', context_key(agent, s.thread), ix - first, -1)}
 end
 
--- When the agent stops waiting for an answer or a decision: after so long, and early enough to still say something to
--- whoever waits for it.
-local function wait_until(milliseconds)
-  local t = now()
-  local deadline = t + milliseconds
-  for _, debt in ipairs(debts(agent, s.thread)) do deadline = math.min(deadline, t + (debt.deadline - t) * 0.9) end
-  return math.floor(deadline)
-end
+local function wait_until(milliseconds) return give_up_at(agent, s.thread, milliseconds) end
 
 -- An agent that asked itself would wait for itself: no later turn would leave nothing open.
 local function send(mid, to, thread, kind, body)
@@ -39,7 +34,7 @@ local function send(mid, to, thread, kind, body)
   message.deadline = wait_until(s.request_ms)
   local outcome = deliver(to, '', message, cap)
   if outcome == 'OK' then
-    call('HSET', key(agent, 'waits'), mid, s.thread .. ' ' .. stamp() .. ' ' .. to .. ' asked')
+    wait_for(agent, mid, s.thread, stamp(), to)
     call('ZADD', P .. 'later', message.deadline, deadline_entry(agent, s.uid, mid))
   end
   return outcome
@@ -72,6 +67,7 @@ while i <= #ARGV do
   local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #outcomes
   local outcome
   if ARGV[i] == 'reply' then outcome = answer(ARGV[i + 1], ARGV[i + 4])
+  elseif ARGV[i] == 'order' then outcome = order(agent, s, mid, ARGV[i + 2], ARGV[i + 1], ARGV[i + 4])
   elseif ARGV[i] == 'approve' then outcome = approve(mid, unpack(slice(i + 1, 4)))
   else outcome = send(mid, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
   local results = i + 6

@@ -27,8 +27,10 @@ local function drop_debt(agent, uid, mid)
   call('ZREM', P .. 'later', deadline_entry(agent, uid, mid))
 end
 
+-- `answered`: a Task may end from now on.
 local function pay(agent, uid, debt, body, failed)
   reply(agent, uid, debt, body, failed)
+  call('HSET', state_key(agent), 'answered', '1')
   drop_debt(agent, uid, debt.mid)
 end
 
@@ -52,6 +54,15 @@ local function held_back(debt, waits)
     if debt.fuid == '' or wait.to ~= debt.from or wait.asked >= debt.taken then return true end
   end
   return false
+end
+
+-- When the agent stops waiting for an answer or a decision: after so long, and early enough to still say something to
+-- whoever waits for it.
+local function give_up_at(agent, thread, milliseconds)
+  local t = now()
+  local deadline = t + milliseconds
+  for _, debt in ipairs(debts(agent, thread)) do deadline = math.min(deadline, t + (debt.deadline - t) * 0.9) end
+  return math.floor(deadline)
 end
 
 -- Pay what the thread owes and nothing open holds back; the debts in `anyway` (a set of mids) in any case.

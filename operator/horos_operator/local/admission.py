@@ -1,4 +1,4 @@
-"""What the API server of a LocalCluster lets in: what the pydantic models do, which the CRDs are made from."""
+"""What the API server of a LocalCluster lets in: what the pydantic models do, which make the CRDs."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -59,18 +59,24 @@ def admitted(documents: Sequence[Mapping[str, Any]], namespace: str) -> list[Doc
 
 def refused_change(plural: str, before: Body, after: Body) -> str:
     """Say why a spec may not become this one; '' when it may. What is wrong by itself counts, too."""
-    if plural not in MODELS:
+    if why := refused(plural, after):
+        return why
+    rules = TRANSITIONS.get(plural)
+    # What an older version has let in may be put right.
+    if not rules or refused(plural, before):
         return ""
+    old, new = (_valid(plural, each).spec for each in (before, after))
+    return next((message for message, allows in rules.items() if not allows(old, new)), "")
+
+
+def refused(plural: str, body: Body) -> str:
+    """Say why an object is not valid, a line for each problem; '' when it is."""
     try:
-        new = _valid(plural, after)
+        if plural in MODELS:
+            _valid(plural, body)
     except RefusedError as error:
         return error.message
-    try:
-        old = _valid(plural, before)
-    except RefusedError:
-        return ""  # an older version has let it in: it may be put right
-    rules = TRANSITIONS.get(plural, {})
-    return next((message for message, allows in rules.items() if not allows(old.spec, new.spec)), "")
+    return ""
 
 
 def _mode_is_final(old: AgentSpec, new: AgentSpec) -> bool:

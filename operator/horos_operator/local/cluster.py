@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from horos_api.names import LABEL_ROOT
 from horos_api.resources import OperatingMode
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts, quota_facts
 from horos_operator.cluster import NameTakenError, RefusedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
-from horos_operator.local.admission import Document, admitted, refused_change
-from horos_operator.local.apply import applied, newly_applied
-from horos_operator.local.data import DataFolders, data_of
-from horos_operator.local.environment import Values
-from horos_operator.local.kinds import AGENTS, DATA, PLURALS, PODS, QUOTAS, SECRET
-from horos_operator.local.objects import Objects, Target
+from horos_operator.family import owner_reference
+from horos_operator.groups import GroupFacts, group_facts
+from horos_operator.local.admission import refused
+from horos_operator.local.data import DataFolders
+from horos_operator.local.kinds import AGENTS, GROUPS, MODEL_CONFIGS, PODS, POOLS, QUOTAS, TOOL_SERVERS
+from horos_operator.local.objects import Objects, Target, with_metadata
 from horos_operator.local.quota import make_room, quota_status
 from horos_operator.local.store import Body, ObjectStore
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
@@ -24,52 +25,19 @@ from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
 class LocalCluster:
     """A `Cluster` whose API server is this process. Nothing here waits, so each call is one step.
 
-    `values` are its Secrets and ConfigMaps; whoever runs the pods listens to `store`.
+    Whoever runs the pods listens to `store`.
     """
 
-    def __init__(self, store: ObjectStore, objects: Objects, values: Values) -> None:
+    def __init__(self, store: ObjectStore, objects: Objects, secrets: DataFolders) -> None:
         self._store = store
         self._objects = objects
-        self._values = values
+        self._secrets = secrets
         store.listen(self._recount)
 
-    def apply(self, documents: Sequence[Mapping[str, Any]], namespace: str) -> None:
-        """Create or change what people have written. Raises RefusedError; then nothing has changed."""
-        wanted = admitted(documents, namespace)
-        problems = [f"{each}: {why}" for each in wanted if (why := self._refusal(each))]
-        if problems:
-            raise RefusedError("\n".join(problems))
-        for each in wanted:
-            self._apply(each)
-
-    def delete(self, kind: str, namespace: str, name: str) -> bool:
-        """Begin to delete an object; False: there is none. Raises RefusedError for an unknown kind."""
-        if kind in DATA:
-            return self._folders(kind).remove(namespace, name)
-        if kind not in PLURALS:
-            raise RefusedError(f"kind: expected one of {', '.join([*PLURALS, *DATA])}, found {kind!r}")
-        return self._objects.delete(Target(PLURALS[kind], namespace, name))
-
-    def _refusal(self, wanted: Document) -> str:
-        if wanted.kind in DATA:
-            data_of(wanted)
-            return ""
-        plural = PLURALS[wanted.kind]
-        there = self._store.find(plural, wanted.namespace, wanted.name)
-        return "" if there is None else refused_change(plural, there, applied(there, wanted.body))
-
-    def _apply(self, wanted: Document) -> None:
-        if wanted.kind in DATA:
-            self._folders(wanted.kind).replace(wanted)
-            return
-        target = Target(PLURALS[wanted.kind], wanted.namespace, wanted.name)
-        if self._store.find(target.plural, target.namespace, target.name) is None:
-            self._objects.create(target.plural, newly_applied(wanted.body))
-        else:
-            self._objects.change(target, lambda there: applied(there, wanted.body))
-
-    def _folders(self, kind: str) -> DataFolders:
-        return self._values.secrets if kind == SECRET else self._values.config_maps
+    def begin(self) -> None:
+        """Put in order what an earlier process has left, whose pods have ended with it."""
+        self._count()
+        self._objects.collect_garbage()
 
     async def agents(self) -> Sequence[AgentFacts]:
         """List every Agent."""
@@ -81,15 +49,19 @@ class LocalCluster:
 
     async def model_configs(self) -> Sequence[ModelConfigFacts]:
         """List every ModelConfig."""
-        return [model_config_facts(body) for body in self._store.all("modelconfigs")]
+        return [model_config_facts(body) for body in self._store.all(MODEL_CONFIGS)]
 
     async def tool_servers(self) -> Sequence[ToolServerFacts]:
         """List every ToolServer."""
-        return [tool_server_facts(body) for body in self._store.all("toolservers")]
+        return [tool_server_facts(body) for body in self._store.all(TOOL_SERVERS)]
 
     async def agent_pools(self) -> Sequence[AgentPoolFacts]:
         """List every AgentPool."""
-        return [agent_pool_facts(body) for body in self._store.all("agentpools")]
+        return [agent_pool_facts(body) for body in self._store.all(POOLS)]
+
+    async def groups(self) -> Sequence[GroupFacts]:
+        """List every Group."""
+        return [group_facts(body) for body in self._store.all(GROUPS)]
 
     async def quotas(self) -> Sequence[QuotaFacts]:
         """List every ResourceQuota."""
@@ -100,6 +72,11 @@ class LocalCluster:
         found = self._store.find(AGENTS, namespace, name)
         return None if found is None else agent_facts(found)
 
+    async def group(self, namespace: str, name: str) -> GroupFacts | None:
+        """Look for one Group."""
+        found = self._store.find(GROUPS, namespace, name)
+        return None if found is None else group_facts(found)
+
     async def pod(self, namespace: str, name: str) -> PodFacts | None:
         """Look for one pod."""
         found = self._store.find(PODS, namespace, name)
@@ -107,12 +84,47 @@ class LocalCluster:
 
     async def set_finalizers(self, agent: AgentFacts, finalizers: Sequence[str]) -> AgentFacts:
         """Write the finalizers; OutdatedError when the Agent is not as it was seen."""
-        target = Target(AGENTS, agent.namespace, agent.name, agent.uid, agent.version)
-        return agent_facts(
-            self._objects.change(
-                target, lambda body: {**body, "metadata": {**body["metadata"], "finalizers": [*finalizers]}}
-            )
-        )
+        return agent_facts(self._set_finalizers(AGENTS, agent, finalizers))
+
+    async def set_group_finalizers(self, group: GroupFacts, finalizers: Sequence[str]) -> GroupFacts:
+        """Write the finalizers; OutdatedError when the Group is not as it was seen."""
+        return group_facts(self._set_finalizers(GROUPS, group, finalizers))
+
+    def _set_finalizers(self, plural: str, of: AgentFacts | GroupFacts, left: Sequence[str]) -> Body:
+        target = Target(plural, of.namespace, of.name, of.uid, of.version)
+        return self._objects.change(target, lambda body: with_metadata(body, finalizers=[*left]))
+
+    async def set_owner(self, agent: AgentFacts, parent: AgentFacts, root: str) -> AgentFacts:
+        """Have the Agent end with its parent and carry the name of its root; others' references stay.
+
+        OutdatedError when it is gone or another one.
+        """
+        reference = owner_reference(parent, controller=not agent.controlled)
+
+        def edit(body: Body) -> Body:
+            metadata = body["metadata"]
+            others = [each for each in metadata.get("ownerReferences") or () if each["uid"] != parent.uid]
+            labels = {**(metadata.get("labels") or {}), LABEL_ROOT: root}
+            return with_metadata(body, labels=labels, ownerReferences=[*others, reference])
+
+        return agent_facts(self._objects.change(Target(AGENTS, agent.namespace, agent.name, agent.uid), edit))
+
+    async def create_agent(self, body: Mapping[str, Any]) -> AgentFacts:
+        """Create an Agent; NameTakenError when there is one of this name, RefusedError."""
+        return agent_facts(self._create_own(AGENTS, body))
+
+    async def create_group(self, body: Mapping[str, Any]) -> GroupFacts:
+        """Create a Group; NameTakenError when there is one of this name, RefusedError."""
+        return group_facts(self._create_own(GROUPS, body))
+
+    def _create_own(self, plural: str, body: Mapping[str, Any]) -> Body:
+        if why := refused(plural, body):
+            raise RefusedError(why)
+        return self._objects.create(plural, body)
+
+    async def delete_agent(self, agent: AgentFacts) -> None:
+        """Delete this very Agent (by uid); it is no error when it is gone."""
+        self._objects.delete(Target(AGENTS, agent.namespace, agent.name, agent.uid))
 
     async def set_operating_mode(
         self, namespace: str, name: str, uid: str, mode: OperatingMode
@@ -134,27 +146,31 @@ class LocalCluster:
         self, config: ModelConfigFacts, status: Mapping[str, Any]
     ) -> ModelConfigFacts:
         """Write the status; OutdatedError when the ModelConfig is gone."""
-        return model_config_facts(self._write_status(_shared("modelconfigs", config), status))
+        return model_config_facts(self._write_status(_shared(MODEL_CONFIGS, config), status))
 
     async def write_tool_server_status(
         self, server: ToolServerFacts, status: Mapping[str, Any]
     ) -> ToolServerFacts:
         """Write the status; OutdatedError when the ToolServer is gone."""
-        return tool_server_facts(self._write_status(_shared("toolservers", server), status))
+        return tool_server_facts(self._write_status(_shared(TOOL_SERVERS, server), status))
 
     async def write_agent_pool_status(
         self, pool: AgentPoolFacts, status: Mapping[str, Any]
     ) -> AgentPoolFacts:
         """Write the status; OutdatedError when the AgentPool is gone."""
-        return agent_pool_facts(self._write_status(_shared("agentpools", pool), status))
+        return agent_pool_facts(self._write_status(_shared(POOLS, pool), status))
+
+    async def write_group_status(self, group: GroupFacts, status: Mapping[str, Any]) -> GroupFacts:
+        """Write the status; OutdatedError when the Group is gone."""
+        return group_facts(self._write_status(Target(GROUPS, group.namespace, group.name, group.uid), status))
 
     def _write_status(self, target: Target, status: Mapping[str, Any]) -> Body:
         return self._objects.change(target, lambda body: {**body, "status": dict(status)})
 
     async def create_quota(self, body: Mapping[str, Any]) -> QuotaFacts:
         """Create a ResourceQuota, which counts at once; NameTakenError when there is one of this name."""
-        counting = {**body, "status": quota_status(body, self._store.all(PODS))}
-        return quota_facts(self._objects.create(QUOTAS, counting))
+        made = quota_facts(self._objects.create(QUOTAS, body))
+        return quota_facts(self._write_status(_of_quota(made), quota_status(body, self._store.all(PODS))))
 
     async def change_quota(self, quota: QuotaFacts, body: Mapping[str, Any]) -> QuotaFacts:
         """Bring this very ResourceQuota to what `body` says; OutdatedError when it is not as it was seen."""
@@ -165,8 +181,8 @@ class LocalCluster:
             changed = {**there, "spec": {**there["spec"], "hard": body["spec"]["hard"]}}
             labels = {**there["metadata"].get("labels", {}), **body["metadata"].get("labels", {})}
             owners = body["metadata"].get("ownerReferences", [])
-            metadata = {**there["metadata"], "labels": labels, "ownerReferences": owners}
-            return {**changed, "metadata": metadata, "status": quota_status(changed, self._store.all(PODS))}
+            counted = {**changed, "status": quota_status(changed, self._store.all(PODS))}
+            return with_metadata(counted, labels=labels, ownerReferences=owners)
 
         return quota_facts(self._objects.change(target, edit))
 
@@ -175,11 +191,14 @@ class LocalCluster:
         self._objects.delete(_of_quota(quota))
 
     def _recount(self, plural: str, body: Body, _gone: bool) -> None:
-        if plural != PODS:
-            return
+        if plural == PODS:
+            self._count(body["metadata"]["namespace"])
+
+    def _count(self, namespace: str = "") -> None:
+        """Bring the status of quotas to what they count now."""
         pods = self._store.all(PODS)
         for quota in self._store.all(QUOTAS):
-            if quota["metadata"]["namespace"] == body["metadata"]["namespace"]:
+            if namespace in ("", quota["metadata"]["namespace"]):
                 self._write_status(_of_quota(quota_facts(quota)), quota_status(quota, pods))
 
     async def create_pod(self, body: Mapping[str, Any]) -> PodFacts:
@@ -198,17 +217,17 @@ class LocalCluster:
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """Read a Secret; None when it does not exist."""
-        return self._values.secrets.read(namespace, name)
+        return self._secrets.read(namespace, name)
 
     async def create_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
         """Create a Secret; NameTakenError when there is one."""
-        if self._values.secrets.read(namespace, name) is not None:
+        if self._secrets.read(namespace, name) is not None:
             raise NameTakenError(f'secrets "{name}" already exists')
         await self.change_secret(namespace, name, data)
 
     async def change_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
         """Change keys of a Secret."""
-        self._values.secrets.write(namespace, name, {key: value.encode() for key, value in data.items()})
+        self._secrets.write(namespace, name, {key: value.encode() for key, value in data.items()})
 
 
 def _shared(plural: str, of: SharedFacts[Any]) -> Target:

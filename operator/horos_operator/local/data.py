@@ -93,7 +93,7 @@ def data_of(document: Document) -> dict[str, bytes]:
     coded = "data" if document.kind == SECRET else "binaryData"
     known = {"apiVersion", "kind", "metadata", "type", "immutable", plain, coded}
     if unknown := sorted(body.keys() - known):
-        raise RefusedError(f"{document}: {unknown[0]}: unknown field")
+        raise RefusedError(f"{unknown[0]}: unknown field")
     values = {key: _decoded(document, coded, key, value) for key, value in _part(document, coded)}
     return values | {key: value.encode() for key, value in _part(document, plain)}
 
@@ -101,12 +101,12 @@ def data_of(document: Document) -> dict[str, bytes]:
 def _part(document: Document, part: str) -> list[tuple[str, str]]:
     values: Any = document.body.get(part) or {}
     if not isinstance(values, Mapping):
-        raise RefusedError(f"{document}: {part}: expected texts by key")
+        raise RefusedError(f"{part}: expected texts by key")
     for key, value in values.items():
         if not isinstance(key, str) or not _is_key(key):
-            raise RefusedError(f"{document}: {part}: expected keys of A-Z a-z 0-9 - _ ., found {key!r}")
+            raise RefusedError(f"{part}: expected keys of A-Z a-z 0-9 - _ ., found {key!r}")
         if not isinstance(value, str):
-            raise RefusedError(f"{document}: {part}.{key}: expected a text")
+            raise RefusedError(f"{part}.{key}: expected a text")
     return list(values.items())
 
 
@@ -114,7 +114,7 @@ def _decoded(document: Document, part: str, key: str, value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise RefusedError(f"{document}: {part}.{key}: expected base64") from None
+        raise RefusedError(f"{part}.{key}: expected base64") from None
 
 
 def _is_key(name: str) -> bool:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from horos_api.agent_pools import AgentPool
+from horos_api.groups import Group
 from horos_api.model_config import ModelConfig
 from horos_api.names import API_VERSION
 from horos_api.objects import Resource
@@ -13,8 +14,12 @@ from horos_operator.watched import CORE
 PODS: Final = "pods"
 QUOTAS: Final = "resourcequotas"
 AGENTS: Final = "agents"
+MODEL_CONFIGS: Final = "modelconfigs"
+TOOL_SERVERS: Final = "toolservers"
+POOLS: Final = "agentpools"
+GROUPS: Final = "groups"
 
-OWN: Final[tuple[type[Resource], ...]] = (Agent, ModelConfig, ToolServer, AgentPool)
+OWN: Final[tuple[type[Resource], ...]] = (Agent, ModelConfig, ToolServer, AgentPool, Group)
 """Our own kinds, each called as its model; the model says what is valid."""
 PLURALS: Final = {model.__name__: f"{model.__name__.lower()}s" for model in OWN}
 """Our own kinds by what documents call them."""

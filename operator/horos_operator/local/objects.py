@@ -63,7 +63,7 @@ class Objects:
         if after.get("spec") != before.get("spec"):
             if why := refused_change(target.plural, before, after):
                 raise RefusedError(why)
-            after = _with_metadata(after, generation=before["metadata"].get("generation", 0) + 1)
+            after = with_metadata(after, generation=before["metadata"].get("generation", 0) + 1)
         only_status = {**after, "status": None} == {**before, "status": None}
         kept = self._store.put(target.plural, after, surely=not only_status)
         if _may_go(target.plural, kept):
@@ -115,7 +115,7 @@ class Objects:
         changed: dict[str, Any] = {"deletionTimestamp": utc_time(self._wall())}
         if plural != PODS:
             changed["generation"] = body["metadata"].get("generation", 0) + 1
-        return _with_metadata(body, **changed)
+        return with_metadata(body, **changed)
 
     def _with_grace(self, pod: Body, grace: int | None) -> Body:
         before = pod["metadata"].get("deletionGracePeriodSeconds")
@@ -123,7 +123,7 @@ class Objects:
         if before is not None and before <= asked:
             return pod
         by = utc_time(self._wall() + asked)
-        return _with_metadata(pod, deletionGracePeriodSeconds=asked, deletionTimestamp=by)
+        return with_metadata(pod, deletionGracePeriodSeconds=asked, deletionTimestamp=by)
 
 
 def _may_go(plural: str, body: Body) -> bool:
@@ -132,6 +132,7 @@ def _may_go(plural: str, body: Body) -> bool:
     return plural != PODS and "deletionTimestamp" in metadata and not metadata.get("finalizers")
 
 
-def _with_metadata(body: Body, **changed: Any) -> dict[str, Any]:
+def with_metadata(body: Body, **changed: Any) -> dict[str, Any]:
+    """Build an object with these parts of its metadata in place of those that it has."""
     metadata: Mapping[str, Any] = body["metadata"]
     return {**body, "metadata": {**metadata, **changed}}

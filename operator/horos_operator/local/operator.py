@@ -23,10 +23,11 @@ from horos_operator.local.cluster import LocalCluster
 from horos_operator.local.data import DataFolders
 from horos_operator.local.environment import Values
 from horos_operator.local.files import FolderInUseError, FolderLock, FolderUnusableError, make_folder
-from horos_operator.local.kinds import AGENTS, CONFIG_MAP, SECRET, VERSIONS
+from horos_operator.local.kinds import AGENTS, CONFIG_MAP, PLURALS, SECRET, VERSIONS
 from horos_operator.local.kubelet import Kubelet, Machine
 from horos_operator.local.objects import Objects
-from horos_operator.local.store import Body, ObjectStore
+from horos_operator.local.store import Body, Listener, ObjectStore
+from horos_operator.local.written import Written
 from horos_operator.metrics import Metrics
 from horos_operator.parts import Parts
 from horos_operator.settings import Settings
@@ -91,7 +92,8 @@ class LocalOperator:
         )
         self._store = ObjectStore(folder / "objects")
         self._objects = Objects(self._store)
-        self.cluster = LocalCluster(self._store, self._objects, values)
+        self.cluster = LocalCluster(self._store, self._objects, values.secrets)
+        self._written = Written(self._store, self._objects, values)
         self._values = values
         self._changes: asyncio.Queue[tuple[str, Body, bool]] = asyncio.Queue()
         self._acting: list[asyncio.Task[None]] = []
@@ -124,7 +126,7 @@ class LocalOperator:
         for plural, body in self._store.everything():
             self._changes.put_nowait((plural, body, False))
         self._store.listen(lambda plural, body, gone: self._changes.put_nowait((plural, body, gone)))
-        self._objects.collect_garbage()
+        self.cluster.begin()
         ground = Ground(self.settings, self.cluster, self._bus, self._redis_url, Leadership())
         health = Health(time.monotonic, silence_seconds=math.inf)
         self._parts = assemble(ground, Probes(health, Metrics()))
@@ -148,14 +150,26 @@ class LocalOperator:
         RefusedError, whose message has one line for each problem: which document, field, value, expectation.
         Fields of an earlier `apply` that a document has no more are removed; what others set stays.
         """
-        self.cluster.apply(documents, self.settings.namespace)
+        self._written.apply(documents, self.settings.namespace)
 
     async def delete(self, kind: str, namespace: str, name: str) -> bool:
         """Delete an object and what it owns, in the background as the API server does; False: none there.
 
         Raises RefusedError for a kind that is not known.
         """
-        return self.cluster.delete(kind, namespace, name)
+        return self._written.delete(kind, namespace, name)
+
+    def listen(self, listener: Listener) -> None:
+        """Let this one be told of every change of an object from now on, pods included."""
+        self._store.listen(listener)
+
+    def objects(self, kind: str) -> list[Body]:
+        """Every object of a kind (`Agent`, `AgentPool`..) as it is stored, status included."""
+        return self._store.all(PLURALS[kind])
+
+    def object(self, kind: str, namespace: str, name: str) -> Body | None:
+        """One object as it is stored, None when there is none."""
+        return self._store.find(PLURALS[kind], namespace, name)
 
     def problems(self) -> dict[str, str]:
         """What keeps agents from working now: `namespace/name` to the message of the condition that says so.
