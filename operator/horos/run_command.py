@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from horos_bus.records import StoredEvent
 
 PROGRESS_SECONDS: Final = 0.1
 PROBLEM_SECONDS: Final = 0.5
+_NUMBER: Final = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -172,9 +174,10 @@ class _Running:
         while True:
             found = stage.operator.problems()
             for who, why in found.items():
-                if known.get(who) != why:
+                # Times and counts change with each try, and say nothing new.
+                if known.get(who) != _NUMBER.sub("", why):
                     self._screen.line(Line(LineKind.ERROR, who.partition("/")[2], f"cannot work: {why}"))
-            known = dict(found)
+            known = {who: _NUMBER.sub("", why) for who, why in found.items()}
             await asyncio.sleep(PROBLEM_SECONDS)
 
 
