@@ -12,9 +12,9 @@ import pytest
 
 from horos_api.messages import MessageKind, NewMessage
 from horos_api.names import key_prefix
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import Bus
 from horos_bus.control import Control
-from horos_bus.agent_view import AgentView
 from horos_operator.local.operator import LocalOperator, local_settings
 from horos_runtime.local import ask
 from tests.model_fixtures import ScriptedModel
