@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,19 +12,20 @@ from typing import Final
 from horos.errors import INTERRUPTED, HorosError, TimedOutError, UsageError
 from horos.local.asking import Asked, ask
 from horos.local.documents import Documents, checked_documents
-from horos.local.folder import data_folder
+from horos.local.folder import DataFolder, data_folder
 from horos.local.follower import Line, LineKind
 from horos.local.interrupts import Interrupts
 from horos.local.model_server import DefaultModel, refuse_without_model
 from horos.local.screen import Screen
 from horos.local.society import Society, Who, told
-from horos.local.stage import INSTALL, Stage, Wanted, apply, beside, standing
+from horos.local.stage import Stage, Wanted, apply, beside, standing
 from horos.options import Lines
 from horos.terminal import Terminal
 from horos_bus.records import StoredEvent
 
 PROGRESS_SECONDS: Final = 0.1
 PROBLEM_SECONDS: Final = 0.5
+_NUMBER: Final = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,8 @@ def run_society(run: Run) -> int:
     addressee = _addressee(run, documents)
     with data_folder(run.data) as folder:
         _log_into(folder.log)
-        wanted = Wanted(documents, folder, run.port, run.model)
         try:
-            return asyncio.run(_Running(run, wanted, addressee).until_the_end())
+            return asyncio.run(_Running(run, documents, folder, addressee).until_the_end())
         except BaseExceptionGroup as group:
             raise _first(group) from group
 
@@ -66,9 +67,12 @@ def run_society(run: Run) -> int:
 class _Running:
     """One run: what is asked for, and the screen that tells of it."""
 
-    def __init__(self, run: Run, wanted: Wanted, addressee: tuple[str, str]) -> None:
+    def __init__(
+        self, run: Run, documents: Documents, folder: DataFolder, addressee: tuple[str, str]
+    ) -> None:
         self._run = run
-        self._wanted = wanted
+        self._documents = documents
+        self._folder = folder
         self._namespace, self._agent = addressee
         self._screen = Screen()
         self._terminal = Terminal()
@@ -80,21 +84,23 @@ class _Running:
         with self._screen:
             interrupts = Interrupts(self._screen.note)
             try:
-                async with standing(self._wanted, self._screen.note) as stage:
+                async with standing(self._wanted()) as stage:
                     return await self._watch(stage, interrupts)
             except asyncio.CancelledError:
                 if not interrupts.told.is_set():
                     raise
                 return INTERRUPTED
 
+    def _wanted(self) -> Wanted:
+        run = self._run
+        return Wanted(self._documents, self._folder, run.port, run.model, self._show, self._screen.note)
+
     async def _watch(self, stage: Stage, interrupts: Interrupts) -> int:
-        namespaces = sorted({each.manifest["metadata"]["namespace"] for each in self._wanted.documents.all})
-        society = Society(stage.bus, INSTALL, namespaces, self._show)
+        society = stage.society
         if self._run.output == Lines.JSON:
             society.listeners.append(self._print_event)
-        before = await society.remember()
-        await apply(stage, self._wanted.documents)
-        self._greet(stage, before)
+        await apply(stage, self._documents)
+        self._greet(stage)
         async with AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for work in (society.follow(), self._tell_problems(stage), self._tell_progress(society)):
@@ -132,13 +138,13 @@ class _Running:
     def _was_shown(self, text: str) -> bool:
         return self._last.get(self._agent) == text.strip()
 
-    def _greet(self, stage: Stage, before: list[str]) -> None:
-        folder, model = self._wanted.folder, stage.model
-        agents = [name for _, name in self._wanted.documents.names("Agent")]
+    def _greet(self, stage: Stage) -> None:
+        folder, model = self._folder, stage.model
+        agents = [name for _, name in self._documents.names("Agent")]
         self._screen.note(
             f"{', '.join(agents)}: data in {_near(folder.path)}, window and gateway at {stage.url}"
         )
-        if others := sorted(set(before) - set(agents)):
+        if others := sorted(set(stage.before) - set(agents)):
             self._screen.note(f"here from before: {', '.join(others)}")
         if model is not None:
             self._screen.note(f"who says no model of its own asks {model.name} at {model.base_url}")
@@ -168,9 +174,10 @@ class _Running:
         while True:
             found = stage.operator.problems()
             for who, why in found.items():
-                if known.get(who) != why:
+                # Times and counts change with each try, and say nothing new.
+                if known.get(who) != _NUMBER.sub("", why):
                     self._screen.line(Line(LineKind.ERROR, who.partition("/")[2], f"cannot work: {why}"))
-            known = dict(found)
+            known = {who: _NUMBER.sub("", why) for who, why in found.items()}
             await asyncio.sleep(PROBLEM_SECONDS)
 
 

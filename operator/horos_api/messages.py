@@ -20,6 +20,9 @@ class MessageKind(StrEnum):
     """Answers the request named in `re`."""
     NOTICE = "notice"
     """Wants nothing."""
+    MENTION = "mention"
+    """Points to a message in a group, whose id is `re`: it and what is unread before it waits to be answered
+    there."""
     DECISION = "decision"
     """Says what a person decided about the call of a tool that `re` names; the body is that call."""
 
@@ -54,6 +57,12 @@ class Message(BaseModel):
     """Of a decision: the person; empty when nobody decided in time."""
     reason: str = ""
     """Of a decision: why, in the person's words."""
+    group: str = ""
+    """Of a mention."""
+    group_uid: str = ""
+    """Of a mention: which group of the name it was."""
+    hops: int = 0
+    """How many messages led to it, each to the next, since a person wrote."""
 
     @property
     def from_person(self) -> bool:
@@ -85,5 +94,12 @@ class SendOutcome(StrEnum):
     NO_AGENT = "NOAGENT"
     LIMIT = "LIMIT"
     """Of an agent's request: too many of its own are open."""
+    LOOP = "LOOP"
+    """Of what an agent sends: too many messages led to it, each to the next, since a person wrote."""
+    RATE = "RATE"
+    """Of what an agent sends: too many within a minute."""
+    NO_GROUP = "NOGROUP"
+    OUTSIDE = "OUTSIDE"
+    """Of an agent's post: accepted, and the agent is no member of the group."""
     NO_REQUEST = "NOREQUEST"
     """Of an agent's reply: it owes nobody an answer to this."""

@@ -24,8 +24,8 @@ _STREAMS: Final = (
     "xack",
     "xdel",
 )
-_SHARED_KEYS: Final = ("agents", "work", "dirty", "later", "doorbell", "crowded", "orders")
-_PATTERNS: Final = ("", *_SHARED_KEYS, "a:*", "r:*", "d:*")
+_SHARED_KEYS: Final = ("agents", "work", "dirty", "later", "doorbell", "crowded", "groups", "orders")
+_PATTERNS: Final = ("", *_SHARED_KEYS, "a:*", "g:*", "r:*", "d:*")
 """Behind the prefix, itself the key that scripts declare. What only the operator writes is not here."""
 COMMANDS: Final = (*_CONNECTION, *_STRINGS_AND_LISTS, *_HASHES, *_SORTED_SETS, *_STREAMS)
 """What the runtime and the scripts it calls need. Inside a script each command is checked again."""

@@ -96,7 +96,7 @@ class Control:
         return await self._order("terminate", agent, uid)
 
     async def work_off_later(self) -> int:
-        """Deliver the delayed messages that are due and end the requests whose time is up; returns how many.
+        """Deliver what was delayed and is due, end the requests whose time is up; returns how many.
 
         A message whose receiver is full stays, and holds nobody up. Two callers at once do no harm.
         """
@@ -120,7 +120,7 @@ class Control:
         if kind == b"expire":
             uid, mid = rest.split(b" ", 1)
             return bytes(await self._bus.call("expire", [name, uid, mid]))
-        return bytes(await self._bus.call("due", [name, entry]))
+        return bytes(await self._bus.call("due_post" if kind == b"post" else "due", [name, entry]))
 
     async def approvals(self, agent: str) -> list[Approval]:
         """What people have to decide, or have decided and the agent has not acted on yet; oldest first."""

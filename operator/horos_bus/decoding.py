@@ -1,7 +1,7 @@
 """Between scripts and records. Redis speaks bytes; names and bodies become text here."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from horos_api.agent_state import AgentState
 from horos_api.messages import Message, MessageKind, Verdict
@@ -77,6 +77,9 @@ def message(entry: Sequence[Any]) -> Message:
         verdict=Verdict(values["verdict"]) if "verdict" in values else None,
         who=values.get("who", ""),
         reason=values.get("reason", "") if "verdict" in values else "",
+        group=values.get("group", ""),
+        group_uid=values.get("guid", ""),
+        hops=int(values.get("hops", 0)),
     )
 
 
@@ -169,12 +172,15 @@ def effect_words(effect: Effect) -> list[str | bytes | int]:
 def _effect(effect: Effect) -> tuple[str | int, ...]:
     if effect.approve is not None:
         asked = effect.approve
-        return "approve", asked.tool, asked.seconds * 1000, asked.arguments
+        return "approve", asked.tool, asked.seconds * 1000, asked.arguments, ""
     if effect.kind == "reply":
-        return "reply", effect.re, "", ""
+        return "reply", effect.re, "", "", ""
     if effect.kind == "order":
-        return "order", effect.to, effect.order, ""
-    return "send", effect.to, effect.thread, effect.message_kind
+        return "order", effect.to, effect.order, "", ""
+    delay_ms = effect.delay_seconds * 1000
+    if effect.kind == "post":
+        return "post", effect.to, " ".join(effect.mentions), "", delay_ms
+    return "send", effect.to, effect.thread, effect.message_kind, delay_ms
 
 
 def charge_words(charge: Charge) -> list[str | bytes | int]:

@@ -18,6 +18,7 @@ class Keys:
         """What the gateway asks of the operator; agents cannot write there."""
         self.orders = f"{prefix}orders"
         """What agents ask of the operator."""
+        self.groups = f"{prefix}groups"
 
     def state(self, agent: str) -> str:
         """Hash: uid, holder, epoch, state, the open turn, usage."""
@@ -78,6 +79,10 @@ class Keys:
     def wake(self, agent: str) -> str:
         """Pub/Sub channel: look at your inbox (`m`) or at your orders (`c`)."""
         return self._of_agent(agent, "wake")
+
+    def group_log(self, group: str) -> str:
+        """Stream: what was said in a group."""
+        return f"{self.prefix}g:{group}:log"
 
     def reply(self, mid: str) -> str:
         """String and channel: the answer to one person's request."""

@@ -136,13 +136,12 @@ class MessageService:
             args += effect_words(effect)
         answer = await self._call("append", *args)
         duplicate = answer[0] == b"DUP"
-        chosen = (effect.results[text(outcome)] for effect, outcome in zip(effects, answer[4], strict=False))
         return Appended(
             outcome="DUP" if duplicate else "OK",
             state=AgentState(text(answer[1])),
             cancel=answer[2] == 1,
             joined=tuple(message(entry) for entry in answer[3]),
-            stored=tuple(answer[4]) if duplicate else (*entries, *chosen),
+            stored=tuple(answer[4]) if duplicate else (*entries, *answer[4]),
         )
 
     async def emit(self, turn: str, events: Sequence[Event]) -> None:

@@ -100,22 +100,27 @@ class Effect:
     """What a step does on the bus, and the record to write for each outcome.
 
     A `send` brings a message to agent `to`: OK, FULL, NOAGENT, and LIMIT for a request when too many of the
-    agent's own are open. A `reply` answers the owed request `re` before the turn ends: OK or NOREQUEST.
-    An `approve` asks people about `approve`; its body is the call, which comes back with the decision: OK,
-    or LIMIT when too many calls of the agent wait. An `order` asks the operator for `order` about `to`, and
-    waits for its answer as for one to a request: OK, LIMIT as there, NOAGENT when whom it should end
-    has ended.
+    agent's own are open. A `post` brings one to group `to`, where `mentions` are members to wake: OK, OUTSIDE
+    (posted by somebody who is no member), NOGROUP; its record has places for names, `%WOKEN%`, `%FULL%` and
+    `%STRANGERS%`. Of both: LOOP when too many messages led to it, RATE when the agent has sent too many in
+    this minute; they are delivered `delay_seconds` later. A `reply` answers the owed request `re` before the
+    turn ends: OK or NOREQUEST. An `approve` asks people about `approve`; its body is the call, which comes
+    back with the decision: OK, or LIMIT when too many calls of the agent wait. An `order` asks the operator
+    for `order` about `to`, and waits for its answer as for one to a request: OK, LIMIT as there, NOAGENT when
+    whom it should end has ended, LOOP, RATE.
     """
 
     body: str
     results: dict[str, bytes]
-    kind: Literal["send", "reply", "approve", "order"] = "send"
+    kind: Literal["send", "post", "reply", "approve", "order"] = "send"
     to: str = ""
     thread: str = ""
     message_kind: MessageKind = MessageKind.NOTICE
     re: str = ""
     approve: CallToApprove | None = None
     order: OrderKind | Literal[""] = ""
+    mentions: tuple[str, ...] = ()
+    delay_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +184,9 @@ class Charge:
 class Charged:
     """The answer to a charge: which limit of the day is reached, if any, and the day's counters.
 
-    `day` is later than the one asked for when another process was there already. `tree tokens` and `tree cost`
-    are limits of agent `root`, for all that it and its descendants use: `limit` is that limit, and the counters
-    are those of the whole tree.
+    `day` is later than the one asked for when another process was there already. `tree tokens` and
+    `tree cost` are limits of agent `root`, for all that it and its descendants use: `limit` is that limit,
+    and the counters are those of the whole tree.
     """
 
     exhausted: Literal["", "tokens", "cost", "tree tokens", "tree cost"]

@@ -105,9 +105,9 @@ class AgentFactory:
 
         `idleSeconds`, `models` and `servers` are what the spec says of them, filled in.
         """
-        plain = wanted.spec.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD | _OF_THE_POOL
-        )
+        # Whoever has a parent pays into the budget of its tree.
+        unread = _OF_THE_POD | (_OF_THE_POOL - {"parent_name"} if wanted.spec.parent_name else _OF_THE_POOL)
+        plain = wanted.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unread)
         stored = {
             "generation": agent.generation,
             "idleSeconds": wanted.idle_seconds,

@@ -177,14 +177,14 @@ class Kin:
         seen = now or before
         if seen is None or _standing(before) == _standing(now):
             return
-        for parents in {parent_name(each) for each in (before, now) if each is not None} - {""}:
-            self._move(seen, parents, there=now is not None and parent_name(now) == parents)
-            self._stirred.add((seen.namespace, parents))
+        stirred = self._descendants(seen.namespace, seen.name)
+        for parent in {parent_name(each) for each in (before, now) if each is not None} - {""}:
+            self._move(seen, parent, there=now is not None and parent_name(now) == parent)
+            stirred.add(parent)
             if before is not None and lives(before):
                 # Its place may be free. Whoever is born takes none from older ones.
-                self._stirred |= {(seen.namespace, each) for each in self.children(seen.namespace, parents)}
-        self._stirred |= {(seen.namespace, each) for each in self._descendants(seen.namespace, seen.name)}
-        self._stirred.discard((seen.namespace, seen.name))
+                stirred |= self.children(seen.namespace, parent)
+        self._stirred |= {(seen.namespace, name) for name in stirred - {seen.name}}
 
     def _move(self, seen: AgentFacts, parent: str, *, there: bool) -> None:
         key = (seen.namespace, parent)

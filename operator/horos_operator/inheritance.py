@@ -44,7 +44,7 @@ def first_wrong(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     field = ".".join(map(str, first["loc"])) or "the order"
     value = "" if first["type"] in {"missing", "json_invalid"} else f" {first['input']!r:.100}"
-    return f"{field}{value}: {first['msg']}"
+    return f"{field}{value}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def child_spec(wish: ChildWish, own: AgentSpec) -> AgentSpec:

@@ -16,7 +16,7 @@ async def test_a_child_is_born_with_its_task_and_answers_its_parent(stage: Stage
     assert isinstance(order, SocietyOrder)
     mid = f"ada/{turn.id}/0.0"
     assert order == SocietyOrder(
-        order.id, OrderKind.CREATE_AGENT, "ada", "uid-ada", mid, "main", 0, "bob", b'{"task": "count"}'
+        order.id, OrderKind.CREATE_AGENT, "ada", "uid-ada", mid, "main", 1, "bob", b'{"task": "count"}'
     )
     await ada.commit(turn.id, 3, [record("assistant", "")], Ending("part"), Usage())
     assert await reply(stage.bus, "m1") is None

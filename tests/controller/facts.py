@@ -194,7 +194,8 @@ def plan_of(observed: Observation) -> Plan:
     if of is None or of.spec is None:
         return plan(observed, None, FACTORY)
     wanted = FACTORY.wanted(of.spec, observed.configs, observed.servers, observed.pool)
-    return plan(observed, wanted, FACTORY)
+    barred = observed.family.trouble is not None
+    return plan(observed, dataclasses.replace(wanted, barred=barred), FACTORY)
 
 
 def group(name: str = "review", /, *, version: int = 1, **changes: Any) -> GroupFacts:

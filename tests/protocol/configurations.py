@@ -274,7 +274,6 @@ CHILDREN: Final[Mapping[str, Scenario]] = {
     "a child, the operator dies, a reply lost": FAMILY._replace(faults={"opcrash": 1, "lost": 1}),
     "a child, killed": FAMILY._replace(faults={"crash": 2}),
     "a child, a zombie": FAMILY._replace(faults={"zombie": 1}),
-    "a child, two operators, one dies": FAMILY._replace(faults={"opcrash": 1}, operators=2),
     "a child is deleted, the operator dies": FAMILY._replace(faults={"delete": 1, "opcrash": 1}, victim=1),
     "a child is terminated": FAMILY._replace(faults={"terminate": 1, "opcrash": 1}, victim=1),
     "a child is suspended, deadlines": FAMILY._replace(
@@ -334,6 +333,18 @@ OPERATORS: Final[Mapping[str, Scenario]] = {
 }
 
 LONG: Final[Mapping[str, Scenario]] = {
+    "a child, two operators": FAMILY._replace(operators=2),
+    "a child, two operators, one dies": FAMILY._replace(faults={"opcrash": 1}, operators=2),
+    "a child, killed, the operator dies, a reply lost": FAMILY._replace(
+        faults={"crash": 1, "opcrash": 1, "lost": 1}
+    ),
+    "two children, the operator dies": FAMILY._replace(
+        plans=CREATE_TWO,
+        agents=3,
+        children=frozenset({1, 2}),
+        tasks=frozenset({1, 2}),
+        faults={"opcrash": 1},
+    ),
     "two zombies, a reply lost": Scenario(TWO, {"zombie": 2, "lost": 1}),
     "a tool, a zombie, killed": Scenario(TWO, {"zombie": 1, "crash": 1}, TOOL),
     "killed three times, two replies lost": Scenario((*TWO, Send()), {"crash": 3, "lost": 2}),

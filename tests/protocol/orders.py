@@ -67,7 +67,11 @@ def order_steps(model: Model, world: World, i: int, who: str) -> Iterator[Step]:
             on = op._replace(order=None, stage="")
             if outcome == "GONE":
                 on = op._replace(stage="take back")
-            yield taken(world._replace(bus=bus), i, on, f"{who} settles {mid}, {op.stage}: {outcome}")
+            said = f"{who} settles {mid}, {op.stage}: {outcome}"
+            yield taken(world._replace(bus=bus), i, on, said)
+            if bus is not world.bus and model.left(world, "lost"):
+                lost = ring(model.spend(world._replace(bus=bus), "lost"))
+                yield Step("fault", f"{said}, reply lost, will call again", lost)
         case "take back":
             after = world
             if ours in world.born:
@@ -125,8 +129,8 @@ def unfinished(world: World) -> bool:
     if world.bus.orders or any(op.order for op in world.operators):
         return True
     for child, mid, _ in world.born:
-        ends = {fate.mid for fate in world.bus.agents[child].fates}
-        if world.bus.agents[child].uid and mid not in ends:
+        agent = world.bus.agents[child]
+        if agent.uid and agent.state != "terminated" and mid not in {fate.mid for fate in agent.fates}:
             return True
     return any(agent.task and agent.answered and agent.state != "terminated" for agent in world.bus.agents)
 

@@ -192,7 +192,7 @@ DECIDING: Final[Mapping[str, Trap]] = {
 }
 
 RAISING: Final[Mapping[str, Trap]] = {
-    "N1": Trap(Guard.ORDER_ONCE, FAMILY._replace(operators=2), "I1"),
+    "N1": Trap(Guard.ORDER_ONCE, FAMILY._replace(faults={"lost": 1}), "I1"),
     "N2": Trap(Guard.ORDER_WAITS, FAMILY, "part"),
     "N3": Trap(Guard.TASK_IS_WAITED_FOR, FAMILY, "heard an error"),
     "N4": Trap(Guard.ORDER_STAYS, FAMILY._replace(faults={"terminate": 1, "opcrash": 1}), ""),

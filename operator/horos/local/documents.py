@@ -33,6 +33,11 @@ class Documents:
         """The objects themselves."""
         return [each.manifest for each in self.all]
 
+    @property
+    def namespaces(self) -> list[str]:
+        """Where the objects are."""
+        return sorted({_key(each)[1] for each in self.all})
+
     def names(self, kind: str) -> list[tuple[str, str]]:
         """Namespace and name of each object of a kind, in the order of the files."""
         return [_key(each)[1:] for each in self.all if each.manifest["kind"] == kind]

@@ -12,9 +12,11 @@ from horos.direct import DirectTransport
 from horos.errors import RefusedError, UsageError
 from horos.local.documents import Documents
 from horos.local.folder import DataFolder
+from horos.local.follower import Line
 from horos.local.gateway import LocalGateway, open_port
 from horos.local.model_server import DefaultModel, ModelServer
 from horos.local.redis_server import RedisServer
+from horos.local.society import Society
 from horos.session import Session
 from horos_bus.connection import Bus
 from horos_operator.cluster import RefusedError as NotStoredError
@@ -33,12 +35,17 @@ _KEY_SECRET: Final = ("horos-model", "apiKey")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is started: `port` of the gateway (0: a free one), `model` of the command line."""
+    """What is started: `port` of the gateway (0: a free one), `model` of the command line.
+
+    `show` gets what agents say and do, `say` what is to be known beside it.
+    """
 
     documents: Documents
     folder: DataFolder
     port: int
     model: DefaultModel | None
+    show: Callable[[Line], None]
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,9 @@ class Stage:
     url: str
     token: str
     model: DefaultModel | None
-    bus: Bus
+    society: Society
+    before: list[str]
+    """Who was there already, from an earlier run."""
     operator: LocalOperator
 
     def session(self, namespace: str) -> Session:
@@ -68,7 +77,7 @@ async def beside(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> A
 
 
 @asynccontextmanager
-async def standing(wanted: Wanted, say: Callable[[str], None]) -> AsyncIterator[Stage]:
+async def standing(wanted: Wanted) -> AsyncIterator[Stage]:
     """Start everything but the documents. Raises HorosError; what was started before that is ended."""
     folder = wanted.folder
     door = open_port(wanted.port)  # what a person may have to change is known before anything starts
@@ -76,7 +85,7 @@ async def standing(wanted: Wanted, say: Callable[[str], None]) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         stack.callback(door.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        redis, server = await _redis_and_model(wanted, say)
+        redis, server = await _redis_and_model(wanted)
         stack.push_async_callback(redis.stop)
         await stack.enter_async_context(beside(tasks, redis.keep()))
         if server is not None:
@@ -84,6 +93,9 @@ async def standing(wanted: Wanted, say: Callable[[str], None]) -> AsyncIterator[
         model = server.model if server is not None else wanted.model
         bus = Bus.open(redis.url, "")
         stack.push_async_callback(bus.aclose)
+        # Before anybody acts: what they do from then on is shown.
+        society = Society(bus, INSTALL, wanted.documents.namespaces, wanted.show)
+        before = await society.remember()
         gateway = LocalGateway(door, redis.url, INSTALL, token)
         await stack.enter_async_context(_serving(tasks, gateway))
         operator = _operator(wanted, redis.url, model)
@@ -92,16 +104,14 @@ async def standing(wanted: Wanted, say: Callable[[str], None]) -> AsyncIterator[
         except (FolderInUseError, FolderUnusableError) as error:
             raise RefusedError(f"{error}; choose another folder with --data") from error
         folder.point_here(gateway.url, token)
-        yield Stage(gateway.url, token, model, bus, operator)
+        yield Stage(gateway.url, token, model, society, before, operator)
 
 
-async def _redis_and_model(
-    wanted: Wanted, say: Callable[[str], None]
-) -> tuple[RedisServer, ModelServer | None]:
+async def _redis_and_model(wanted: Wanted) -> tuple[RedisServer, ModelServer | None]:
     """Start both at once: the model takes longer than all the rest."""
     needs_model = wanted.model is None and bool(wanted.documents.without_model)
     async with asyncio.TaskGroup() as starting:
-        redis = starting.create_task(RedisServer.start(wanted.folder, say))
+        redis = starting.create_task(RedisServer.start(wanted.folder, wanted.say))
         server = starting.create_task(ModelServer.start(wanted.folder)) if needs_model else None
     return redis.result(), server.result() if server is not None else None
 

@@ -1,19 +1,17 @@
--- NEEDS elicitations messages approvals debts orders turns usage retention
+-- NEEDS elicitations messages groups posting approvals debts turns usage retention orders effects
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
 -- ARGV  agent, token, turn, absolute index, cap, day, prompt tokens, completion tokens, cost (units as usage.lua has
 --       them), number of records, number of offloaded results, records.., {ref, text} of each offloaded result..,
---       effects: {send, to, thread, kind, body | reply, mid of the request, '', '', body | approve, tool, milliseconds
---       to wait, its arguments, the call | order, name, kind, '', body; number of outcomes, then each outcome with its
---       record}..
---       Outcomes: OK, FULL, NOAGENT, for a request LIMIT too; of a reply OK and NOREQUEST; of an approval OK and LIMIT;
---       of an order OK, LIMIT and NOAGENT.
--- Returns {OK, state, cancel, joined inputs, outcomes}; {DUP, state, cancel, joined inputs, records stored since the
--- index}; {LOST}; {FENCED, holder}. `joined`: every input of the turn that has no user record in the journal yet,
+--       effects: {kind, four words, body (see effects.lua), number of outcomes, then each outcome with its record}..
+-- Returns {OK, state, cancel, joined inputs, result records of effects}; {DUP, state, cancel, joined inputs, records
+-- stored since the index}; {LOST}; {FENCED, holder}. `joined`: every input of the turn that has no user record in the
+-- journal yet,
 -- among them the messages that people sent to this thread meanwhile.
 local agent, turn, ix, cap = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end
-local s = state_of(agent, 'turn', 'thread', 'base', 'uid', 'state', 'inputs', 'untold', 'cancel', 'alone', 'request_ms')
+local s = state_of(agent, 'turn', 'thread', 'base', 'uid', 'state', 'inputs', 'untold', 'cancel', 'alone',
+  'request_ms', 'hops', 'minute', 'sent')
 if s.turn ~= turn or ix < tonumber(s.base) then return {'LOST'} end
 local first, length = bounds(agent, s.thread)
 if length < ix then return {'LOST'} end
@@ -23,61 +21,27 @@ if length > ix then
     call('LRANGE', context_key(agent, s.thread), ix - first, -1)}
 end
 
-local function wait_until(milliseconds) return give_up_at(agent, s.thread, milliseconds) end
-
--- An agent that asked itself would wait for itself: no later turn would leave nothing open.
-local function send(mid, to, thread, kind, body)
-  local message = {mid = mid, from = agent, fuid = s.uid, thread = thread, kind = kind, re = '', body = body}
-  if kind ~= 'request' then return deliver(to, '', message, cap) end
-  if to == agent then return 'NOAGENT' end
-  if call('HLEN', key(agent, 'waits')) >= WAITS_LIMIT then return 'LIMIT' end
-  message.deadline = wait_until(s.request_ms)
-  local outcome = deliver(to, '', message, cap)
-  if outcome == 'OK' then
-    wait_for(agent, mid, s.thread, stamp(), to)
-    call('ZADD', P .. 'later', message.deadline, deadline_entry(agent, s.uid, mid))
-  end
-  return outcome
-end
-
-local function answer(mid, body)
-  local debt = debt_of(mid, call('HGET', key(agent, 'owed'), mid))
-  if not debt then return 'NOREQUEST' end
-  pay(agent, s.uid, debt, body)
-  return 'OK'
-end
-
--- The call waits for a person, the turn does not: the decision comes as a message.
-local function approve(id, tool, milliseconds, arguments, text)
-  if call('HLEN', key(agent, 'approvals')) >= APPROVALS_LIMIT then return 'LIMIT' end
-  ask_approval(agent, s.uid, id, {thread = s.thread, turn = turn, tool = tool, arguments = arguments, call = text,
-    deadline = wait_until(milliseconds)})
-  return 'OK'
-end
-
 local count, offloaded = tonumber(ARGV[10]), tonumber(ARGV[11])
 local records = slice(12, count)
 local told = heard(records)
 journal(agent, turn, s.thread, ix, records)
 offload(agent, s.thread, slice(12 + count, 2 * offloaded))
 spend(agent, tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
-local outcomes, at, i = {}, ix + count, 12 + count + 2 * offloaded
+local results, i = {}, 12 + count + 2 * offloaded
+local step = i <= #ARGV and step_of(agent, turn, cap, s)
 while i <= #ARGV do
   -- The id comes from the place in the journal, never from the model's tool-call id, which may repeat.
-  local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #outcomes
-  local outcome
-  if ARGV[i] == 'reply' then outcome = answer(ARGV[i + 1], ARGV[i + 4])
-  elseif ARGV[i] == 'order' then outcome = order(agent, s, mid, ARGV[i + 2], ARGV[i + 1], ARGV[i + 4])
-  elseif ARGV[i] == 'approve' then outcome = approve(mid, unpack(slice(i + 1, 4)))
-  else outcome = send(mid, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
-  local results = i + 6
-  i = results + 2 * tonumber(ARGV[i + 5])
-  for j = results, i - 2, 2 do
-    if ARGV[j] == outcome then journal(agent, turn, s.thread, at, {ARGV[j + 1]}) end
+  local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #results
+  local outcome, told = effects[ARGV[i]](step, mid, unpack(slice(i + 1, 5)))
+  local first = i + 7
+  i = first + 2 * tonumber(ARGV[first - 1])
+  for j = first, i - 2, 2 do
+    if ARGV[j] == outcome then results[#results + 1] = filled(ARGV[j + 1], told) end
   end
-  at = at + 1
-  outcomes[#outcomes + 1] = outcome
 end
+journal(agent, turn, s.thread, ix + count, results)
+local minute, sent = s.minute, s.sent
+if step then minute, sent = step.minute, step.sent end
 
 local inputs = words(s.inputs)
 local untold = words(s.untold)
@@ -98,5 +62,6 @@ if #run > 0 then
 end
 local ids = {}
 for k, entry in ipairs(untold) do ids[k] = entry[1] end
-call('HSET', state_key(agent), 'inputs', s.inputs, 'untold', table.concat(ids, ' '))
-return {'OK', s.state, cancel, untold, outcomes}
+call('HSET', state_key(agent), 'inputs', s.inputs, 'untold', table.concat(ids, ' '), 'minute', minute or 0, 'sent',
+  sent or 0)
+return {'OK', s.state, cancel, untold, results}

@@ -1,4 +1,4 @@
--- NEEDS elicitations messages approvals debts endings turns usage
+-- NEEDS elicitations messages groups approvals debts endings turns usage
 -- Become the one process that speaks for the agent: a compare-and-set on the epoch. A turn that has used up its
 -- attempts is given up here, before any byte of its messages reaches another process.
 -- ARGV  agent, uid, token, ticket (the epoch that the operator saw; '' = any), attempts allowed
@@ -27,10 +27,11 @@ local function narrow(inputs, kept)
   local back = {}
   for i = kept + 1, #inputs do back[#back + 1] = inputs[i] end
   local _, contents = entries_of(agent, back)
+  local _, suspected = entries_of(agent, {inputs[1], inputs[kept]})
   call('HSET', S, 'inputs', table.concat(inputs, ' ', 1, kept), 'untold', s.untold == s.inputs and inputs[1] or '',
-    'attempt', 1, 'alone', '1')
+    'attempt', 1, 'alone', '1', 'hops', hops_of(suspected))
   for _, m in ipairs(contents) do
-    if m.kind == 'request' then drop_debt(agent, s.uid, m.mid) end
+    if OWED[m.kind] then drop_debt(agent, s.uid, m.mid) end
   end
   call('XACK', key(agent, 'inbox'), 'rt', unpack(back))
   call('XGROUP', 'SETID', key(agent, 'inbox'), 'rt', inputs[kept])
@@ -49,6 +50,7 @@ local could_not_be_read = {
 local function bury(inputs)
   local why = 'agent ' .. agent .. ' died in ' .. ARGV[5] .. ' attempts at this message; it was given up'
   local _, contents = entries_of(agent, inputs)
+  local said = {body = why, failed = true}
   local anyway, lost = {}, {}
   for _, m in ipairs(contents) do
     call('XADD', key(agent, 'dead'), 'MAXLEN', '~', DEAD_KEPT, '*', 'mid', m.mid, 'from', m.from, 'fuid', m.fuid,
@@ -60,15 +62,17 @@ local function bury(inputs)
   acknowledge(agent, inputs, contents)
   if #lost > 0 then
     -- What it waited for went with them: the agent must hear of it, or what it owes there would never be answered.
+    local own = {}
     for _, debt in ipairs(debts(agent, s.thread)) do
-      if anyway[debt.mid] then pay(agent, s.uid, debt, why, true) end
+      if anyway[debt.mid] then own[#own + 1] = debt end
     end
+    pay(agent, s.uid, own, said)
     for _, m in ipairs(lost) do
       deliver(agent, s.uid, {mid = m.mid .. '!dead', from = agent, fuid = s.uid, thread = s.thread, kind = 'notice',
         re = '', body = could_not_be_read[m.kind](m) .. why}, 0)
     end
   else
-    settle(agent, s.uid, s.thread, why, true, anyway)
+    settle(agent, s.uid, s.thread, said, anyway)
   end
   custom(agent, s.thread, 'dead', {runId = s.turn, mids = mids_of(contents), reason = why})
   event(agent, s.thread, {type = 'RUN_ERROR', message = why, code = 'Buried'})

@@ -1,4 +1,4 @@
--- NEEDS messages approvals debts endings
+-- NEEDS messages groups approvals debts endings
 -- End an agent's life: whoever still waits for its answer gets an error, then every key goes. Operator only.
 -- ARGV  agent, uid
 -- Returns OK, or GONE when this life is over already.

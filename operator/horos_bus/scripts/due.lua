@@ -9,7 +9,8 @@ local message = delayed_of(to, entry)
 local outcome = deliver(to, message.to_uid, message, message.cap)
 if outcome == 'FULL' then return outcome end
 if outcome == 'NOAGENT' and message.kind == 'request' then
-  reply(to, '', message, 'agent ' .. to .. ' was deleted or terminated before this delayed message was due', true)
+  reply(to, '', message, {failed = true,
+    body = 'agent ' .. to .. ' was deleted or terminated before this delayed message was due'})
 end
 call('ZREM', P .. 'later', entry)
 return outcome

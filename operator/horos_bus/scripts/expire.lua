@@ -1,4 +1,4 @@
--- NEEDS messages approvals debts
+-- NEEDS messages groups approvals debts
 -- A deadline has come: of a request, where it is owed or where it was asked, or of an approval. Operator only.
 -- ARGV  agent, uid, mid
 -- Returns OK when the request was still open and ends with an error now, or the approval was pending and is denied; else
@@ -11,7 +11,7 @@ local wait = wait_of(agent, mid)
 local asked = approval_of(agent, mid)
 local outcome = 'NOOP'
 if s.uid == uid and owed then
-  pay(agent, uid, owed, 'agent ' .. agent .. ' did not answer in time', true)
+  pay(agent, uid, {owed}, {body = 'agent ' .. agent .. ' did not answer in time', failed = true})
   outcome = 'OK'
 elseif s.uid == uid and wait and wait.status == 'asked' then
   deliver(agent, uid, {mid = mid .. '!reply', from = wait.to, fuid = uid, thread = wait.thread, kind = 'reply',

@@ -1,4 +1,4 @@
--- NEEDS elicitations messages approvals debts turns
+-- NEEDS elicitations messages groups approvals debts turns
 -- What there is to do: the open turn, else a new one made of the head run of the inbox.
 -- ARGV  agent, token
 -- Returns {TURN, turn, thread, base, attempt, version, inputs, journal}; {EMPTY, version}; {LEAVE, evict | paused};

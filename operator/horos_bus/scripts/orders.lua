@@ -6,8 +6,9 @@ local function wait_for(agent, mid, thread, asked, to)
   call('HSET', key(agent, 'waits'), mid, thread .. ' ' .. asked .. ' ' .. to .. ' asked')
 end
 
--- s: uid, thread and hops of the turn that asks. OK, LIMIT, or NOAGENT when whom it should end has ended.
-local function order(agent, s, mid, kind, name, body)
+-- step: see `step_of`. OK, LIMIT, or NOAGENT when whom it should end has ended.
+local function order(step, mid, kind, name, body)
+  local agent = step.agent
   if call('HLEN', key(agent, 'waits')) >= WAITS_LIMIT then return 'LIMIT' end
   if kind == 'terminate_agent' then
     local whom = state_of(name, 'uid', 'state', 'parent')
@@ -15,9 +16,9 @@ local function order(agent, s, mid, kind, name, body)
     -- Its parent asks for the end, and hears of it by the answer to this order: see `tell_parent`.
     if whom.parent == agent then call('HSET', state_key(name), 'ending', mid) end
   end
-  call('XADD', P .. 'orders', '*', 'kind', kind, 'agent', agent, 'uid', s.uid, 'mid', mid, 'thread', s.thread,
-    'hops', s.hops or 0, 'name', name, 'body', body)
-  wait_for(agent, mid, s.thread, stamp(), name)
-  custom(agent, s.thread, 'order', {id = mid, kind = kind, name = name, status = 'asked'})
+  call('XADD', P .. 'orders', '*', 'kind', kind, 'agent', agent, 'uid', step.uid, 'mid', mid, 'thread', step.thread,
+    'hops', step.hops + 1, 'name', name, 'body', body)
+  wait_for(agent, mid, step.thread, stamp(), name)
+  custom(agent, step.thread, 'order', {id = mid, kind = kind, name = name, status = 'asked'})
   return 'OK'
 end

@@ -10,16 +10,8 @@ local seen = key(to, 'seen')
 if call('ZSCORE', seen, mid) or call('EXISTS', P .. 'r:' .. mid) == 1 then return 'DUP' end
 local message = {mid = mid, from = ARGV[4], fuid = '', thread = ARGV[5], kind = ARGV[6], re = '', body = ARGV[7]}
 local t = now()
-
-local function put_off()
-  local s = state_of(to, 'uid', 'state')
-  if not s.uid or s.state == 'terminated' or (to_uid ~= '' and to_uid ~= s.uid) then return 'NOAGENT' end
-  message.to_uid, message.cap = s.uid, cap
-  call('ZADD', P .. 'later', t + delay, delayed_entry(to, message))
-  return 'OK'
-end
-
-local outcome = delay > 0 and put_off() or delay == 0 and deliver(to, to_uid, message, cap)
+local outcome = delay > 0 and put_off(to, to_uid, message, cap, delay)
+  or delay == 0 and deliver(to, to_uid, message, cap)
 if outcome == 'OK' then
   call('ZADD', seen, t + delay, mid)
   call('ZREMRANGEBYSCORE', seen, '-inf', t - remember)

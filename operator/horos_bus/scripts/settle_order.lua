@@ -1,4 +1,4 @@
--- NEEDS messages approvals debts orders
+-- NEEDS messages groups approvals debts orders
 -- The operator answers what an agent has asked of it. Operator only; exactly once: the order goes in the same step.
 -- ARGV  id of the order, its kind, agent, uid, mid, name and hops; done | refused; what to say; the child that was made,
 --       its uid and its first request (each '' = none)
@@ -18,7 +18,7 @@ local function tell(text, failed)
 end
 
 local function hand_over()
-  local deadline = give_up_at(agent, wait.thread, s.request_ms)
+  local deadline = give_up_at(agent, wait.thread, s.request_ms, 0)
   local reached = deliver(child, child_uid, {mid = mid, from = agent, fuid = uid, thread = wait.thread,
     kind = 'request', re = '', body = task, deadline = deadline, hops = hops}, 0)
   if reached ~= 'OK' then

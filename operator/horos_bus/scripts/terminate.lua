@@ -1,4 +1,4 @@
--- NEEDS elicitations messages approvals debts endings
+-- NEEDS elicitations messages groups approvals debts endings
 -- End an agent for good and keep what it thought: nothing is taken in or done any more. Operator only.
 -- ARGV  agent, uid
 -- Whoever still waits for it gets an error; an open turn is closed, and its process finds LOST, then LEAVE.

@@ -22,7 +22,7 @@ local function take(agent, run, contents)
   local ids, mids = {}, {}
   for i, m in ipairs(contents) do
     ids[i], mids[i] = run[i][1], m.mid
-    if m.kind == 'request' then
+    if OWED[m.kind] then
       owe(agent, s.uid, m, math.min(now() + s.request_ms, tonumber(m.deadline or math.huge)))
     end
   end
@@ -76,14 +76,23 @@ local function journal(agent, turn, thread, ix, records)
   end
 end
 
--- The inputs leave the inbox; the replies and decisions among them are no longer waited for.
+-- The inputs leave the inbox; the replies and decisions among them are no longer waited for, and what mentions point to
+-- is read.
 local function acknowledge(agent, ids, contents)
   for _, m in ipairs(contents) do
+    if m.kind == 'mention' then read_up_to(agent, m.group, m.guid, m.re) end
     if m.kind == 'reply' then call('HDEL', key(agent, 'waits'), m.re) end
     if m.kind == 'decision' then call('HDEL', key(agent, 'approvals'), m.re) end
   end
   call('XACK', key(agent, 'inbox'), 'rt', unpack(ids))
   call('XDEL', key(agent, 'inbox'), unpack(ids))
+end
+
+-- How many messages led to these, each to the next, since a person wrote.
+local function hops_of(contents)
+  local most = 0
+  for _, m in ipairs(contents) do most = math.max(most, tonumber(m.hops or 0)) end
+  return most
 end
 
 -- No turn is open any more; a paused agent stays paused. `rested`: since when it has nothing to do, if it has nothing.
@@ -115,7 +124,8 @@ local function open_turn(agent)
     local inputs, mids = take(agent, run, contents)
     first, length = bounds(agent, thread)
     entries, s.turn, s.thread, s.base, s.attempt, s.cancel = run, run[1][1], thread, length, 1, ''
-    call('HSET', S, 'turn', s.turn, 'thread', thread, 'inputs', inputs, 'untold', inputs, 'base', length, 'attempt', 1)
+    call('HSET', S, 'turn', s.turn, 'thread', thread, 'inputs', inputs, 'untold', inputs, 'base', length, 'attempt', 1,
+      'hops', hops_of(contents))
     event(agent, thread, {type = 'RUN_STARTED', threadId = thread, runId = s.turn,
       metadata = {mids = mids, attempt = 1}})
   else

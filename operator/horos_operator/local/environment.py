@@ -1,8 +1,11 @@
 """The environment of an agent's process: what its container would have, and what it needs of this machine."""
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from horos_api.names import Env
@@ -43,6 +46,10 @@ def container_environment(pod: Body, values: Values) -> dict[str, str]:
     No health port: nobody asks it here, and all processes share the machine's ports.
     """
     environment = {name: value for name, value in values.machine.items() if _is_of_the_machine(name)}
+    # As in the agent's image, `python` is the one that has horos and what it needs.
+    environment["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
+    )
     for each in pod["spec"]["containers"][0].get("env") or ():
         if each["name"] == Env.HEALTH_PORT:
             continue
