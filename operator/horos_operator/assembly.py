@@ -1,4 +1,4 @@
-"""Puts the operator's parts together over whatever cluster there is; who runs their loops is another matter."""
+"""Puts the operator's parts together over whatever cluster there is; others run their loops."""
 
 import asyncio
 import time
@@ -8,10 +8,10 @@ from functools import partial
 from horos_api import metrics as words
 from horos_bus.connection import Bus
 from horos_operator.agent_factory import AgentFactory
-from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import Cluster
 from horos_operator.credentials import BusCredentials
 from horos_operator.elector import Leadership
+from horos_operator.hands import Hands
 from horos_operator.health import Health
 from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
@@ -53,7 +53,7 @@ def assemble(ground: Ground, probes: Probes) -> Parts:
     settings, cluster, caches = ground.settings, ground.cluster, Caches()
     guarded = ground.bus.guarded(ground.leadership.check)
     credentials = BusCredentials(cluster, guarded, settings, ground.redis_url)
-    manager = AgentManager(cluster, caches, guarded, credentials)
+    manager = Hands(cluster, caches, guarded, credentials)
     queue, wakes = KeyQueue(time.monotonic), Wakes()
     slots = Slots(time.time, wakes.touch)
     witness = Witness(probes.metrics)

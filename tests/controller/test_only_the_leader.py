@@ -14,12 +14,12 @@ from horos_api.names import key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
-from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pools import quota_body
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.credentials import BusCredentials
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Leadership
+from horos_operator.hands import Hands
 from horos_operator.health import Health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
@@ -129,7 +129,7 @@ async def test_the_bus_of_one_that_does_not_lead_is_not_even_asked(bus: Bus) -> 
 class Looks(Reconciler):
     """Looks at nothing: notes which keys it was to look at, and keeps the first ones waiting."""
 
-    def __init__(self, manager: AgentManager, leadership: Leadership) -> None:
+    def __init__(self, manager: Hands, leadership: Leadership) -> None:
         super().__init__(manager, FACTORY, lambda: 0.0)
         self._leadership = leadership
         self.begun: list[Key] = []
@@ -158,7 +158,7 @@ class Stage:
             for name in ("ada", "bob")
         ]
         guarded = bus.guarded(self.leadership.check)
-        manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
+        manager = Hands(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
         self.looks = Looks(manager, self.leadership)
         queue, wakes = KeyQueue(asyncio.get_running_loop().time), Wakes()
         self.parts = Parts(
