@@ -29,7 +29,7 @@ from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.pools import PoolKeeper
-from horos_operator.queue import Key, KeyQueue
+from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
 from horos_operator.slots import Slots
@@ -158,10 +158,7 @@ async def _watch_until_told_to_end(parts: Parts, told: asyncio.Event) -> None:
         parts.health.vigil.heard(kind, uid, version)
         parts.witness.metrics.heard(kind)
 
-    def affected(key: Key) -> None:
-        parts.queue.add(key, urgent=False)
-
-    target = Watch(parts.caches, parts.queue.add, heard, parts.wakes, affected)
+    target = Watch(parts.caches, parts.ask, heard, parts.wakes, partial(parts.ask, urgent=False))
     while not told.is_set():
         await guarded("the watch", lambda: watch(target, parts.settings.watched_namespaces, told))
         with contextlib.suppress(TimeoutError):

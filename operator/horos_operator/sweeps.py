@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -93,9 +94,10 @@ async def _sweep(parts: Parts) -> None:
     keys |= parts.caches.forget_missing(before, listed)
     parts.caches.groups.doubt()
     parts.manager.forget()
+    parts.witness.there(parts.caches.namespaces(), time.monotonic())
     parts.synced.set()
     for key in sorted(keys | parts.caches.keys()):
-        parts.queue.add(key, urgent=False)
+        parts.ask(key, urgent=False)
     # Last, so that a Redis that is down at the start is told in every status.
     await parts.bus.ping()
 

@@ -2,7 +2,7 @@
 
 from tests.protocol.approvals import deny
 from tests.protocol.guards import Guard, Rules
-from tests.protocol.prelude import bounce, close_turn, debt_of, deliver, forget, mark, reply, room, want
+from tests.protocol.prelude import bounce, close_turn, debt_of, deliver, forget, mark, name, reply, room, want
 from tests.protocol.state import Agent, Bus, Due, Fate, Message
 
 
@@ -150,11 +150,13 @@ def configure(rules: Rules, bus: Bus, a: int) -> Bus:
 
 
 def wake(rules: Rules, bus: Bus, a: int) -> Bus:
-    """Ask for a process though there is nothing to read. Who has one needs no other."""
+    """Ask for a process though there is nothing to read. Who has one, and may keep it, needs no other."""
     agent = bus.agents[a]
-    resident = agent.holder and rules.keep(Guard.WAKE_WHEN_ASLEEP)
-    if not agent.uid or agent.state == "terminated" or resident:
+    if not agent.uid or agent.state == "terminated":
         return bus
+    leaves = agent.evict and rules.keep(Guard.WAKE_WHILE_LEAVING)
+    if agent.holder and not leaves and rules.keep(Guard.WAKE_WHEN_ASLEEP):
+        return bus.alarm(f"{name(a)} was asked to come, and leaves all the same") if agent.evict else bus
     return told(rules, bus.change(a, wake=True), a)
 
 
