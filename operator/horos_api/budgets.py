@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, Protocol, Self
 
+from horos_api.budget_fields import BudgetSpec
 from horos_api.money import billionths, decimal_text
-from horos_api.resources import BudgetSpec
 
 DAY_SECONDS: Final = 86_400
 

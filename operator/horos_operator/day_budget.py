@@ -1,7 +1,7 @@
 """A day's budget in the operator's eyes: whether it is used up, and when to look again."""
 
 from horos_api.budgets import Exhausted, TreeDay, exhausted
-from horos_operator.observe import Observation
+from horos_operator.observation import Observation
 
 
 def exhausted_today(seen: Observation) -> Exhausted | None:

@@ -17,7 +17,7 @@ from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
 from horos_operator.metrics import Metrics
 from horos_operator.needs import Cause, cause_of
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from horos_operator.plan import GIVES_UP, Plan, plan
 from horos_operator.pods import Asked, asked
 from horos_operator.queue import Key
@@ -130,7 +130,8 @@ class Reconciler:
         """What the spec asks for; None: it cannot be read."""
         if seen.agent is None or seen.agent.spec is None:
             return None
-        return self._factory.wanted(seen.agent.spec, seen.configs, seen.servers, seen.pool)
+        wanted = self._factory.wanted(seen.agent.spec, seen.configs, seen.servers, seen.pool)
+        return replace(wanted, barred=seen.family.trouble is not None)
 
     async def _observe(self, key: Key) -> Observation:
         agent = self._caches.agent(key)
@@ -150,6 +151,7 @@ class Reconciler:
             pool=(pool := self._caches.pools.pool(agent.namespace)),
             slot=self._slots.may_start(key, limited=pool is not None),
             give_up=self._slots.gives_up(key),
+            family=self._caches.family(agent),
         )
 
     def _asked(self, agent: AgentFacts) -> str:

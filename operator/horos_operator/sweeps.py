@@ -66,6 +66,8 @@ async def _sweep(parts: Parts) -> None:
     # Pools, too: without its pool a namespace has no limit.
     pools, quotas = await parts.cluster.agent_pools(), await parts.cluster.quotas()
     pods, agents = await parts.cluster.pods(), await parts.cluster.agents()
+    # After the Agents: a member that is not seen yet would be told as missing.
+    groups = await parts.cluster.groups()
     kinds: dict[str, Sequence[_Seen]] = {
         "modelconfigs": configs,
         "toolservers": servers,
@@ -73,6 +75,7 @@ async def _sweep(parts: Parts) -> None:
         "resourcequotas": quotas,
         "pods": pods,
         "agents": agents,
+        "groups": groups,
     }
     listed = frozenset(each.uid for of_a_kind in kinds.values() for each in of_a_kind)
     known = parts.caches.versions()
@@ -87,7 +90,10 @@ async def _sweep(parts: Parts) -> None:
     for quota in quotas:
         parts.caches.put_quota(quota)
     keys = {parts.caches.put_agent(each) for each in agents} | {parts.caches.put_pod(each) for each in pods}
+    for group in groups:
+        parts.caches.groups.put(group)
     keys |= parts.caches.forget_missing(before, listed)
+    parts.caches.groups.doubt()
     parts.manager.forget()
     parts.synced.set()
     for key in sorted(keys | parts.caches.keys()):

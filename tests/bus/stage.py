@@ -3,18 +3,22 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from horos_api.events import Event
+from horos_api.mentions import Wake
 from horos_api.messages import Message, MessageKind, NewMessage, SendOutcome
 from horos_bus.agent_view import AgentView
 from horos_bus.approvals import CallToApprove
 from horos_bus.connection import Bus
 from horos_bus.control import Control
+from horos_bus.group_reading import GroupReading
+from horos_bus.group_records import GroupPost, NewPost, Posted
+from horos_bus.group_service import GroupService
 from horos_bus.message_service import MessageService
 from horos_bus.operating import OrderKind
 from horos_bus.records import Effect, Ending, Identity, Leave, Next, Turn, Usage
@@ -38,15 +42,44 @@ def tool_result(call: str, content: str) -> bytes:
     return record("tool", content, tool_call_id=call)
 
 
-def sending(to: str, body: str = "psst", kind: MessageKind = MessageKind.NOTICE) -> Effect:
+def sending(
+    to: str, body: str = "psst", kind: MessageKind = MessageKind.NOTICE, delay_seconds: int = 0
+) -> Effect:
     """Build the effect of a `send`, with results that name the outcome."""
-    results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "FULL", "NOAGENT", "LIMIT")}
-    return Effect(to=to, thread="main", message_kind=kind, body=body, results=results)
+    outcomes = ("OK", "FULL", "NOAGENT", "LIMIT", "LOOP", "RATE")
+    results = {outcome: tool_result("call-1", outcome) for outcome in outcomes}
+    return Effect(
+        to=to,
+        thread="main",
+        message_kind=kind,
+        body=body,
+        results=results,
+        delay_seconds=delay_seconds,
+    )
 
 
-def asking(to: str, body: str = "?") -> Effect:
+def asking(to: str, body: str = "?", delay_seconds: int = 0) -> Effect:
     """Build the effect of an `ask`."""
-    return sending(to, body, MessageKind.REQUEST)
+    return sending(to, body, MessageKind.REQUEST, delay_seconds)
+
+
+def posting(
+    group: str = "team", body: str = "hear", mentions: Sequence[str] = (), delay_seconds: int = 0
+) -> Effect:
+    """Build the effect of a post to a group, with results that name the outcome and whom it woke."""
+    told = "%WOKEN% / %FULL% / %STRANGERS%"
+    results = {
+        outcome: tool_result("call-1", f"{outcome}: {told}")
+        for outcome in ("OK", "OUTSIDE", "NOGROUP", "LOOP", "RATE")
+    }
+    return Effect(
+        kind="post",
+        to=group,
+        body=body,
+        results=results,
+        mentions=tuple(mentions),
+        delay_seconds=delay_seconds,
+    )
 
 
 def replying(mid: str, body: str = "early") -> Effect:
@@ -122,6 +155,36 @@ class Stage:
         token = token or f"token-{next(_tokens)}"
         return MessageService(bus or self.bus, Identity(name, f"uid-{name}", token))
 
+    @property
+    def groups(self) -> GroupService:
+        """The groups of the namespace."""
+        return GroupService(self.bus)
+
+    async def group(
+        self,
+        name: str = "team",
+        members: Sequence[str] = ("ada", "bob"),
+        wake: Wake = Wake.MENTIONED,
+        retain: int = 1000,
+    ) -> str:
+        """Project a group whose members are alive; its uid is derived from its name."""
+        lives = {member: f"uid-{member}" for member in members}
+        return await self.groups.put(name, f"uid-{name}", wake, retain, lives)
+
+    async def post(
+        self, mid: str, body: str = "hear", mentions: Sequence[str] = (), group: str = "team"
+    ) -> Posted:
+        """Post as a person."""
+        return await self.groups.post(NewPost(group, mid, "eve", body, tuple(mentions)))
+
+    async def log(self, group: str = "team") -> list[GroupPost]:
+        """All posts of a group that are kept."""
+        return await self.groups.read(group)
+
+    def reading(self, name: str = "ada", token: str = "") -> GroupReading:
+        """What an incarnation reads of groups."""
+        return GroupReading(self.bus, Identity(name, f"uid-{name}", token))
+
     async def resident(self, name: str = "ada", token: str = "") -> MessageService:
         """Create an agent and claim it."""
         await self.agent(name)
@@ -169,6 +232,22 @@ class Stage:
     async def waiting(self, name: str = "ada") -> int:
         """How many messages lie in an inbox."""
         return int(await self.bus.command("XLEN", self.bus.keys.inbox(name)))
+
+    async def state_fields(self, name: str = "ada") -> list[str]:
+        """Names of the fields of an agent's state."""
+        return [field.decode() for field in await self.bus.command("HKEYS", self.bus.keys.state(name))]
+
+    async def later(self) -> list[tuple[bytes, bytes]]:
+        """What waits for its time, with that time (ms), the soonest first."""
+        found = await self.bus.command("ZRANGE", self.bus.keys.later, 0, -1, "WITHSCORES")
+        return list(zip(found[::2], found[1::2], strict=True))
+
+    async def time_comes(self, kind: bytes = b"") -> None:
+        """Let the time of everything in `later` come that begins like this: delays (`due `), deadlines."""
+        for entry, _ in await self.later():
+            if entry.startswith(kind):
+                await self.bus.command("ZADD", self.bus.keys.later, 1, entry)
+        await self.control.work_off_later()
 
     async def key_names(self) -> list[str]:
         """Every key of the namespace."""

@@ -12,7 +12,18 @@ from horos_bus.approvals import Elicitation
 from horos_bus.connection import Bus, BusError, BusUnavailableError, NotPermittedError
 from horos_bus.records import Charge, Ending, Usage
 from tests.bus.conftest import OpenBus
-from tests.bus.stage import Stage, asking, calling, kept, record, replying, sending, turn_of, user
+from tests.bus.stage import (
+    Stage,
+    asking,
+    calling,
+    kept,
+    posting,
+    record,
+    replying,
+    sending,
+    turn_of,
+    user,
+)
 from tests.redis_fixtures import RedisProcess
 
 INSTALL = "acl"
@@ -109,6 +120,28 @@ async def test_a_runtime_asks_people_with_them(admin: Bus, red: Bus) -> None:
     turn = turn_of(await runtime.all_unread())
     await runtime.commit(turn.id, 4, [user(turn.inputs[0])], Ending())
     assert await stage.control.approvals("ada") == []
+
+
+async def test_a_member_talks_in_its_group_with_them(admin: Bus, red: Bus) -> None:
+    stage, theirs = Stage(admin), Stage(red)
+    for name in ("ada", "bob"):
+        await stage.agent(name)
+    await stage.group(retain=2)
+    runtime = theirs.runtime(token="t")
+    await runtime.claim(0)
+    for mid in ("m1", "m2", "m3"):
+        await stage.post(mid, "@ada")
+    turn = turn_of(await runtime.all_unread())
+    assert len((await theirs.reading(token="t").unread(turn.inputs[2])).posts) == 2
+    assert [line.name for line in await theirs.reading().groups()] == ["team"]
+    step = [*map(user, turn.inputs), record("assistant", "")]
+    effects = [posting(mentions=["bob"]), posting(delay_seconds=60), sending("bob", delay_seconds=60)]
+    appended = await runtime.append(turn.id, 0, step, effects)
+    await runtime.commit(turn.id, len(appended.stored), [record("assistant", "")], Ending(text="yes"))
+    assert [post.body for post in await stage.log()] == ["hear", "yes"]
+    view = await stage.groups.view("team")
+    assert view is not None
+    assert view.unread == {"ada": 0, "bob": 2}
 
 
 async def test_another_namespace_is_out_of_reach(admin: Bus, blue: Bus) -> None:

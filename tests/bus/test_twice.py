@@ -14,7 +14,7 @@ from horos_bus.approvals import Elicitation
 from horos_bus.connection import Argument, Bus, BusUnavailableError
 from horos_bus.records import Charge, Charged, DayUsage, Ending, Idle, TotalUsage, Usage
 from horos_bus.sender import reply
-from tests.bus.stage import Stage, calling, record, sending, tool_result, turn_of, user
+from tests.bus.stage import Stage, calling, posting, record, sending, tool_result, turn_of, user
 from tests.redis_fixtures import RedisProcess, fresh_prefix
 
 
@@ -142,6 +142,32 @@ async def test_people_are_asked_with_every_script_sent_twice(twice: LosesReplies
     ]
     assert await stage.control.terminate("ada", "uid-ada") == "SAME"
     assert {"elicit", "decide", "answer", "withdraw", "report", "expire"} <= twice.repeated
+
+
+async def test_a_group_talks_with_every_script_sent_twice(twice: LosesReplies) -> None:
+    stage = Stage(twice)
+    for name in ("ada", "bob"):
+        await stage.control.create(name, f"uid-{name}")
+    assert await stage.group() == "SAME"
+    ada = stage.runtime("ada", "ada-1")
+    await ada.claim(0)
+    assert (await stage.post("m1", "@ada")).outcome == "DUP"
+    turn = turn_of(await ada.all_unread())
+    assert len((await stage.reading("ada", "ada-1").unread(turn.inputs[0])).posts) == 1
+    step = [user(turn.inputs[0]), record("assistant", "")]
+    appended = await ada.append(turn.id, 0, step, [posting(mentions=["bob"]), posting(delay_seconds=60)])
+    assert appended.stored[2] == tool_result("call-1", "OK: bob / nobody / nobody")
+    ((entry, _),) = [each for each in await stage.later() if each[0].startswith(b"post ")]
+    assert await twice.call("due_post", ["team", entry]) == b"NOOP"
+    await ada.commit(turn.id, 4, [record("assistant", "hear")], Ending(text="so it is"))
+    assert [post.body for post in await stage.log()] == ["@ada", "hear", "hear", "so it is"]
+    assert await stage.waiting("bob") == 1
+    assert len(await stage.reading("ada").groups()) == 1
+    view = await stage.groups.view("team")
+    assert view is not None
+    assert await stage.groups.delete("team", "uid-team") == "GONE"
+    every = {"group_put", "post", "unread", "due_post", "group_list", "group_view", "group_delete"}
+    assert every <= twice.repeated
 
 
 def told(event: Event) -> bool:

@@ -13,7 +13,8 @@ from horos_operator.credentials import BusCredentials
 from horos_operator.facts import PodFacts, pod_facts
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.lost_pods import LOST_SECONDS, seconds_to_loss, why_lost
-from horos_operator.observe import BusSeen, Caches, Observation
+from horos_operator.observation import BusSeen, Observation
+from horos_operator.observe import Caches
 from horos_operator.plan import Plan
 from tests.controller.facts import NOW, SETTINGS, agent, held, plan_of, pod, seen, view
 from tests.controller.lease_server import serving

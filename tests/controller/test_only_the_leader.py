@@ -30,16 +30,32 @@ from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.slots import Slots
 from horos_operator.wakes import Wakes
-from tests.controller.facts import FACTORY, SETTINGS, agent, agent_pool, model_config, pod, quota, tool_server
+from tests.controller.facts import (
+    FACTORY,
+    SETTINGS,
+    agent,
+    agent_pool,
+    group,
+    model_config,
+    pod,
+    quota,
+    tool_server,
+)
 from tests.controller.lease_server import serving
 
 WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
     "set_finalizers": lambda cluster: cluster.set_finalizers(agent(), ()),
+    "set_owner": lambda cluster: cluster.set_owner(agent(), agent(name="lead"), "lead"),
+    "create_agent": lambda cluster: cluster.create_agent({"metadata": {"namespace": "a"}}),
+    "delete_agent": lambda cluster: cluster.delete_agent(agent()),
+    "create_group": lambda cluster: cluster.create_group({"metadata": {"namespace": "a"}}),
+    "set_group_finalizers": lambda cluster: cluster.set_group_finalizers(group(), ()),
     "set_operating_mode": lambda cluster: cluster.set_operating_mode("a", "b", "c", OperatingMode.RUNNING),
     "write_status": lambda cluster: cluster.write_status(agent(), {}),
     "write_model_config_status": lambda cluster: cluster.write_model_config_status(model_config(), {}),
     "write_tool_server_status": lambda cluster: cluster.write_tool_server_status(tool_server(), {}),
     "write_agent_pool_status": lambda cluster: cluster.write_agent_pool_status(agent_pool(), {}),
+    "write_group_status": lambda cluster: cluster.write_group_status(group(), {}),
     "create_quota": lambda cluster: cluster.create_quota({"metadata": {"namespace": "a"}}),
     "change_quota": lambda cluster: cluster.change_quota(quota(), quota_body(agent_pool(), 3, "agents")),
     "delete_quota": lambda cluster: cluster.delete_quota(quota()),
@@ -50,7 +66,7 @@ WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
 }
 READS = {
     *("agents", "pods", "model_configs", "tool_servers", "agent_pools", "quotas"),
-    *("agent", "pod", "secret"),
+    *("agent", "pod", "secret", "groups", "group"),
 }
 
 

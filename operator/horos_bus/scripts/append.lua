@@ -10,8 +10,8 @@
 local agent, turn, ix, cap = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end
-local s = state_of(agent, 'turn', 'thread', 'base', 'uid', 'state', 'inputs', 'untold', 'cancel', 'alone', 'request_ms',
-  'hops', 'minute', 'sent')
+local s = state_of(agent, 'turn', 'thread', 'base', 'uid', 'state', 'inputs', 'untold', 'cancel', 'alone',
+  'request_ms', 'hops', 'minute', 'sent')
 if s.turn ~= turn or ix < tonumber(s.base) then return {'LOST'} end
 local first, length = bounds(agent, s.thread)
 if length < ix then return {'LOST'} end
@@ -62,5 +62,6 @@ if #run > 0 then
 end
 local ids = {}
 for k, entry in ipairs(untold) do ids[k] = entry[1] end
-call('HSET', state_key(agent), 'inputs', s.inputs, 'untold', table.concat(ids, ' '), 'minute', minute or 0, 'sent', sent or 0)
+call('HSET', state_key(agent), 'inputs', s.inputs, 'untold', table.concat(ids, ' '), 'minute', minute or 0, 'sent',
+  sent or 0)
 return {'OK', s.state, cancel, untold, results}

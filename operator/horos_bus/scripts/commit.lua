@@ -3,8 +3,9 @@
 -- that has nothing left to do ends here.
 -- ARGV  agent, token, turn, absolute index, day, prompt tokens, completion tokens, cost (units as usage.lua has them),
 --       absolute index of the oldest record to keep ('' = all), `text` or `error`, that text, records..
--- Answers with the text whatever the thread owes and nothing open holds back; with `error` the requests and
--- mentions among the turn's own inputs in any case. What is still owed is answered by a later turn of the thread, or at its deadline.
+-- Answers with the text whatever the thread owes and nothing open holds back; with `error` the requests and mentions
+-- among the turn's own inputs in any case. What is still owed is answered by a later turn of the thread, or at its
+-- deadline.
 -- Returns as `next`, besides {LOST}. Repeated: the turn is closed already, only looks for the next one.
 local agent, turn, ix, failed, body = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[10] == 'error', ARGV[11]
 local S = state_key(agent)

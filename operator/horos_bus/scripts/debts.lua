@@ -5,7 +5,8 @@ local OWED = {request = true, mention = true}
 
 local function owe(agent, uid, message, deadline)
   local asker = message.guid and '@' .. message.guid or message.fuid == '' and '-' or message.fuid
-  call('HSET', key(agent, 'owed'), message.mid, table.concat({message.thread, deadline, stamp(), asker, message.from}, ' '))
+  call('HSET', key(agent, 'owed'), message.mid,
+    table.concat({message.thread, deadline, stamp(), asker, message.from}, ' '))
   call('ZADD', P .. 'later', deadline, deadline_entry(agent, uid, message.mid))
 end
 

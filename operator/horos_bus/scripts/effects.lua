@@ -1,15 +1,15 @@
--- Joined behind turns.lua and posting.lua: what a step does on the bus, by the kind of the effect. Each function takes the
--- step (see `step_of`), the id of the effect, four words and the body, and returns the outcome that chooses the result
--- record, and for a post what its record is filled in with.
+-- Joined behind turns.lua and posting.lua: what a step does on the bus, by the kind of the effect. Each function takes
+-- the step (see `step_of`), the id of the effect, four words and the body, and returns the outcome that chooses the
+-- result record, and for a post what its record is filled in with.
 local NAMES_TOLD = 20
 local effects = {}
 
--- What append knows of the turn: agent, turn, cap, uid, thread, request_ms; hops of its inputs; how many messages the agent
--- has sent in this minute of the clock.
+-- What append knows of the turn: agent, turn, cap, uid, thread, request_ms; hops of its inputs; how many messages the
+-- agent has sent in this minute of the clock.
 local function step_of(agent, turn, cap, s)
-  local minute = math.floor(now() / 60000)
+  local minute, sent = math.floor(now() / 60000), tonumber(s.sent or 0)
   return {agent = agent, turn = turn, cap = cap, uid = s.uid, thread = s.thread, request_ms = s.request_ms,
-    hops = tonumber(s.hops or 0), minute = minute, sent = tonumber(s.minute or 0) == minute and tonumber(s.sent or 0) or 0}
+    hops = tonumber(s.hops or 0), minute = minute, sent = tonumber(s.minute or 0) == minute and sent or 0}
 end
 
 -- Why nothing more is sent: LOOP, RATE; nil when it may be.

@@ -1,7 +1,7 @@
 -- Joined behind messages.lua: what is said in groups, and how far each member has read.
--- groups: G -> uid. g:<G>:meta: uid, wake (Mentioned | All), retain, last (id of the newest post, 0-0 = none yet).
--- g:<G>:members: A -> '<uid of the agent> <id behind which it may read>'. g:<G>:log: the posts. g:<G>:seen: mids of posts
--- from outside. State field cur:<G>: the id up to which an agent has read.
+-- groups: G -> uid. g:<G>:meta: uid, wake (Mentioned | All), retain, last (id of the newest post, 0-0 = none).
+-- g:<G>:members: A -> '<uid of the agent> <id behind which it may read>'. g:<G>:log: the posts. g:<G>:seen: mids of
+-- posts from outside. State field cur:<G>: the id up to which an agent has read.
 -- Ids of posts are <ms>-<number>: numbers grow by 1, so one id says when, in which order, and how many lie between two.
 local NOTHING_POSTED = '0-0'
 
@@ -18,15 +18,21 @@ end
 
 local function is_member(group, agent) return call('HGET', group_key(group, 'members'), agent) end
 
--- Who belongs to the group has read up to this id, and forgets it again when it leaves.
+-- Who belongs to the group has read up to this id, and what it wrote itself right behind that. It forgets the place again
+-- when it leaves.
 local function read_up_to(agent, group, uid, id)
   if not group_of(group, uid) or not is_member(group, agent) then return end
   local field = cursor_field(group)
-  if number_of(id) > number_of(call('HGET', state_key(agent), field)) then call('HSET', state_key(agent), field, id) end
+  if number_of(id) <= number_of(call('HGET', state_key(agent), field)) then return end
+  for _, entry in ipairs(call('XRANGE', group_key(group, 'log'), '(' .. id, '+', 'COUNT', 8)) do
+    if fields_of(entry).from ~= agent then break end
+    id = entry[1]
+  end
+  call('HSET', state_key(agent), field, id)
 end
 
--- Store a post behind all others: mid, from ('' = a person), who, body, mentions; of an answer `answers`, the mentions that
--- it answers, and `error`. Whoever had read everything before has read its own post, too. Returns its id.
+-- Store a post behind all others: mid, from ('' = a person), who, body, mentions; of an answer `answers`, the mentions
+-- that it answers, and `error`. Whoever had read everything before has read its own post, too. Returns its id.
 local function write_post(group, post)
   local before = group.last
   local ms = math.max(now(), tonumber(string.match(before, '^%d+')))

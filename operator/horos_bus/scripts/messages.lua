@@ -1,8 +1,8 @@
 -- Joined behind prelude.lua: bringing messages to inboxes, and answers to whoever asked.
 
--- What only some messages have: `error` of a reply that says why there is none; `deadline` of a request, which is answered
--- by then or never; `verdict`, `who` and `reason` of a decision; `group` and `guid` of a mention (its group and that one's
--- uid); `hops` of what an agent sends: how many messages led to it, each to the next, since a person wrote.
+-- What only some messages have: `error` of a reply that says why there is none; `deadline` of a request, which is
+-- answered by then or never; `verdict`, `who` and `reason` of a decision; `group` and `guid` of a mention (its group and
+-- that one's uid); `hops` of what an agent sends: how many messages led to it, each to the next, since a person wrote.
 local OPTIONAL = {'error', 'deadline', 'verdict', 'who', 'reason', 'group', 'guid', 'hops'}
 
 -- message: mid, from, fuid, thread, kind, re, body, and what is optional. cap 0 = never full.

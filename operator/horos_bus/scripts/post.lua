@@ -1,8 +1,8 @@
 -- NEEDS messages groups posting
 -- A message to a group from outside the bus, accepted once per mid for as long as the mid is remembered.
 -- ARGV  group, its uid ('' = any group of the name), mid, who, body, cap, milliseconds to remember the mid, mentions..
--- Returns {OK, id, names woken, names whose inbox is full, names that are no members}; {DUP}; {NOGROUP}, which remembers
--- nothing.
+-- Returns {OK, id, names woken, names whose inbox is full, names that are no members}; {DUP}; {NOGROUP}, which
+-- remembers nothing.
 local mid, remember = ARGV[3], tonumber(ARGV[7])
 local group = group_of(ARGV[1], ARGV[2])
 if not group then return {'NOGROUP'} end

@@ -2,11 +2,13 @@
 -- A delayed post lies in `later` as 'post <group> <message>'.
 
 local function delayed_post(group, post) return 'post ' .. group .. ' ' .. cmsgpack.pack(post) end
-local function delayed_post_of(group, entry) return cmsgpack.unpack(string.sub(entry, #('post ' .. group .. ' ') + 1)) end
+local function delayed_post_of(group, entry)
+  return cmsgpack.unpack(string.sub(entry, #('post ' .. group .. ' ') + 1))
+end
 
--- Store a post and bring a mention to whom it wakes: of kind `mention`, body '', `re` = the post's id, in the group's thread.
--- post: as write_post has it, with fuid ('' = a person) and hops. Returns its id, and lists of names in order: who was
--- woken, whose inbox was full, who was mentioned and is no member (or gone).
+-- Store a post and bring a mention to whom it wakes: of kind `mention`, body '', `re` = the post's id, in the group's
+-- thread. post: as write_post has it, with fuid ('' = a person) and hops. Returns its id, and lists of names in order:
+-- who was woken, whose inbox was full, who was mentioned and is no member (or gone).
 local function post_to(group, post, cap)
   local id = write_post(group, post)
   local woken, full, strangers = {}, {}, {}

@@ -14,9 +14,9 @@ local REPLY_SECONDS = 3600
 local HEAD_RUN = 64
 -- Two agents that always answer each other end here: so many messages have led each to the next since a person wrote.
 local HOPS_LIMIT = 100
--- A message that is delayed for so long (milliseconds) begins to count anew: a note to oneself for tomorrow is no ping-pong.
+-- A message that is delayed for so long (milliseconds) begins to count anew: a note for tomorrow is no ping-pong.
 local NEW_CHAIN = 60000
--- How many messages an agent may send within one minute of the clock; a post counts one for each member that it wakes, too.
+-- How many messages an agent may send within one minute of the clock; a post counts one more for each whom it wakes.
 local SENDS_PER_MINUTE = 120
 
 local function key(agent, part) return P .. 'a:' .. agent .. ':' .. part end

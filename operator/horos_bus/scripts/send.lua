@@ -10,7 +10,8 @@ local seen = key(to, 'seen')
 if call('ZSCORE', seen, mid) or call('EXISTS', P .. 'r:' .. mid) == 1 then return 'DUP' end
 local message = {mid = mid, from = ARGV[4], fuid = '', thread = ARGV[5], kind = ARGV[6], re = '', body = ARGV[7]}
 local t = now()
-local outcome = delay > 0 and put_off(to, to_uid, message, cap, delay) or delay == 0 and deliver(to, to_uid, message, cap)
+local outcome = delay > 0 and put_off(to, to_uid, message, cap, delay)
+  or delay == 0 and deliver(to, to_uid, message, cap)
 if outcome == 'OK' then
   call('ZADD', seen, t + delay, mid)
   call('ZREMRANGEBYSCORE', seen, '-inf', t - remember)

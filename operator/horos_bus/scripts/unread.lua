@@ -1,9 +1,10 @@
 -- NEEDS messages groups
--- What a member reads of a group when it is mentioned. Reads only: the place up to which it has read moves with the commit.
+-- What a member reads of a group when it is mentioned. Reads only: the place up to which it has read moves with the
+-- commit.
 -- ARGV  agent, token, group, uid of the group, id of the post that mentions it, id of the one that did so before in the
 --       same turn ('' = none), how many posts at most, how many bytes of bodies at most
--- Returns {how many it has missed, since there were more (older ones), posts as XRANGE gives them}, the newest last; who is
--- no member any more gets the one post alone. {0} with nothing when group or post are gone. {FENCED, holder}.
+-- Returns {how many older ones are left out, posts as XRANGE gives them}, the newest last; who is no member any more
+-- gets the one post alone. {0} with nothing when group or post are gone. {FENCED, holder}.
 local agent, name, pointer, most, bytes = ARGV[1], ARGV[3], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end
