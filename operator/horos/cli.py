@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from horos.errors import EXIT_CODES
+from horos.group_cli import group_app
 from horos.options import (
     Document,
     Lines,
@@ -19,13 +20,14 @@ from horos.options import (
     Place,
     Question,
     Watch,
-    checked_key,
     checked_names,
+    checked_question,
     checked_text,
     spread,
     text_from,
 )
 from horos.pool_cli import pool_app
+from horos.run_cli import run_app
 from horos.session import exit_codes, run
 from horos.tool_cli import tool_app
 from horos_api.names import DEFAULT_THREAD
@@ -72,21 +74,25 @@ def send(
     ] = 0,
     output: AsLines = Lines.TEXT,
 ) -> None:
-    """Send a message to an agent.
+    """Send a message to an agent, or to a group.
 
-    The answer goes to standard output; tools, errors and the message's id go to standard error.
+    The answer goes to standard output; tools, errors and the message's id go to standard error. In a group
+    those answer whom the text mentions as @name, or all, as its `wake` says.
     """
     from horos.commands import ask, send_message  # noqa: PLC0415
+    from horos.group_commands import post_and_wait, post_message  # noqa: PLC0415
 
     with exit_codes():
-        checked_names(question.agent, question.thread)
-        checked_key(question.key)
+        checked_question(question)
         said = text_from(sys.stdin) if question.text == "-" else question.text
         question = replace(question, text=checked_text(said))
+    to_group = question.agent.startswith("@")
     if wait:
-        run(place, lambda session: ask(session, question, timeout, output))
+        answered = post_and_wait if to_group else ask
+        run(place, lambda session: answered(session, question, timeout, output))
     else:
-        run(place, lambda session: send_message(session, question, output))
+        handed_in = post_message if to_group else send_message
+        run(place, lambda session: handed_in(session, question, output))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -231,6 +237,8 @@ def history(
     run(place, lambda session: print_history(session, part, output))
 
 
+app.add_typer(run_app)
+app.add_typer(group_app)
 app.add_typer(pool_app)
 app.add_typer(tool_app)
 

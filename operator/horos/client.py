@@ -61,6 +61,7 @@ class GatewayClient:
         self._transport = transport
         self._namespace = f"/namespaces/{quote(namespace, safe='')}"
         self._agents = f"{self._namespace}/agents"
+        self._groups = f"{self._namespace}/groups"
 
     async def agents(self) -> list[dict[str, Any]]:
         """List the agents of the namespace."""
@@ -78,13 +79,7 @@ class GatewayClient:
         body: dict[str, Any] = {"text": text}
         body |= {"thread": thread} if thread else {}
         body |= {"delaySeconds": delay_seconds} if delay_seconds else {}
-        path = self._of(name) + "/messages"
-        for pause in _PAUSES[:3]:
-            try:
-                return _sent(await self._transport.request("POST", path, body, {"Idempotency-Key": key}))
-            except CannotReachError:
-                await asyncio.sleep(pause)
-        return _sent(await self._transport.request("POST", path, body, {"Idempotency-Key": key}))
+        return _sent(await self._repeated(self._of(name) + "/messages", body, {"Idempotency-Key": key}))
 
     async def reply(self, name: str, message: str) -> str | None:
         """Get the text of the reply to a message, or None while there is none.
@@ -151,13 +146,7 @@ class GatewayClient:
 
         NotFoundError when nothing of this id waits, RefusedError when somebody decided otherwise.
         """
-        path = self._of(name) + "/approvals/decide"
-        for pause in _PAUSES[:3]:
-            try:
-                return dict(await self._transport.request("POST", path, decision, {}))
-            except CannotReachError:
-                await asyncio.sleep(pause)
-        return dict(await self._transport.request("POST", path, decision, {}))
+        return await self._repeated(self._of(name) + "/approvals/decide", decision, {})
 
     async def records(self, name: str, thread: str, last: int | None) -> dict[str, Any]:
         """Read the newest records of a thread, `last` of them or all: `start`, `next` and `items`."""
@@ -166,10 +155,36 @@ class GatewayClient:
         found: dict[str, Any] = await self._transport.request("GET", path + asked, None, {})
         return found
 
+    async def groups(self) -> list[dict[str, Any]]:
+        """List the groups of the namespace."""
+        listed = await self._transport.request("GET", self._groups, None, {})
+        items: list[dict[str, Any]] = listed["items"]
+        return items
+
+    async def group(self, name: str) -> dict[str, Any]:
+        """Get one group, `@name`, with its members."""
+        found: dict[str, Any] = await self._transport.request("GET", self._of(name), None, {})
+        return found
+
+    async def post(self, name: str, text: str, who: str, key: str) -> dict[str, Any]:
+        """Post a message to a group, `@name`; returns whom it woke. `key` makes it safe to repeat."""
+        body = {"text": text, **({"who": who} if who else {})}
+        return await self._repeated(self._of(name) + "/messages", body, {"Idempotency-Key": key})
+
+    async def messages(self, name: str, last: int) -> dict[str, Any]:
+        """Read the newest messages of a group, `@name`: `items`, `oldest` and `newest` (ids)."""
+        asked = urlencode({"limit": max(1, last)})
+        found: dict[str, Any] = await self._transport.request(
+            "GET", f"{self._of(name)}/messages?{asked}", None, {}
+        )
+        return found
+
     async def events(
         self, name: str, thread: str | None = None, after: str | None = None
     ) -> AsyncGenerator[WatchedEvent | Quiet | Interruption]:
-        """Watch an agent, of one thread or all; `after` None means from now on, `"0"` from the oldest kept.
+        """Watch an agent, of one thread or all, or a group, `@name`.
+
+        `after` None means from now on, `"0"` from the oldest kept.
 
         A broken connection is resumed after the last event seen, and told as an Interruption. Ends when
         the agent is gone; raises CannotReachError after a minute without a connection.
@@ -226,7 +241,18 @@ class GatewayClient:
                     else:
                         yield WatchedEvent(part.id, json.loads(part.data))
 
+    async def _repeated(self, path: str, body: object, headers: dict[str, str]) -> dict[str, Any]:
+        """Ask for what is done once however often it is asked for; a broken connection is tried again."""
+        for pause in _PAUSES[:3]:
+            try:
+                return dict(await self._transport.request("POST", path, body, headers))
+            except CannotReachError:
+                await asyncio.sleep(pause)
+        return dict(await self._transport.request("POST", path, body, headers))
+
     def _of(self, name: str) -> str:
+        if name.startswith("@"):
+            return f"{self._groups}/{quote(name[1:], safe='')}"
         return f"{self._agents}/{quote(name, safe='')}"
 
 

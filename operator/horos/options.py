@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from functools import wraps
 from typing import Annotated, Any, TextIO, get_type_hints
@@ -16,6 +16,7 @@ from horos_api.names import (
     BODY_BYTES,
     DEFAULT_THREAD,
     agent_name_error,
+    group_name_error,
     namespace_name_error,
     thread_name_error,
 )
@@ -79,9 +80,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Question:
-    """What is said to an agent."""
+    """What is said to an agent, or to a group."""
 
-    agent: Annotated[str, typer.Argument(help="Name of the agent.")]
+    agent: Annotated[str, typer.Argument(help="Name of the agent, or @ and the name of a group.")]
     text: Annotated[str, typer.Argument(help="What to say; `-` reads it from standard input.")]
     thread: Annotated[str | None, typer.Option(help="The conversation it belongs to; default: main.")] = None
     key: Annotated[
@@ -107,6 +108,15 @@ class Watch:
     follow: Annotated[
         bool, typer.Option(help="Go on with what comes, or end after the events that are there.")
     ] = True
+
+
+@dataclass(frozen=True)
+class GroupWatch:
+    """Which messages of a group are wanted."""
+
+    group: Annotated[str, typer.Argument(metavar="@GROUP", help="Name of the group.")]
+    last: Annotated[int, typer.Option(min=0, max=1000, help="Begin with so many of the newest.")] = 20
+    follow: Annotated[bool, typer.Option(help="Go on with what comes, or end after what is there.")] = True
 
 
 @dataclass(frozen=True)
@@ -177,6 +187,29 @@ def checked_names(agent: str, thread: str | None) -> None:
     error = agent_name_error(agent) or (thread_name_error(thread) if thread is not None else None)
     if error:
         raise UsageError(error)
+
+
+def checked_question(question: Question) -> Question:
+    """Refuse names that nobody can have, and what a group cannot be told. Raises UsageError."""
+    checked_key(question.key)
+    if not question.agent.startswith("@"):
+        checked_names(question.agent, question.thread)
+        return question
+    if error := group_name_error(question.agent[1:]):
+        raise UsageError(error)
+    if question.thread is not None:
+        raise UsageError("--thread: a group has one conversation; leave it out")
+    if question.delay:
+        raise UsageError("--delay: a group gets messages at once; leave it out")
+    return question
+
+
+def checked_group(watch: GroupWatch) -> GroupWatch:
+    """Refuse a name that no group can have; the @ may be left out. Raises UsageError."""
+    name = watch.group.removeprefix("@")
+    if error := group_name_error(name):
+        raise UsageError(error)
+    return replace(watch, group=f"@{name}")
 
 
 def checked_namespaces(place: Place) -> None:

@@ -107,6 +107,19 @@ async def read_agent_pool(kube: KubeConnection, namespace: str) -> dict[str, Any
     return pool
 
 
+async def read_groups(kube: KubeConnection, namespace: str) -> list[dict[str, Any]]:
+    """Read all Groups of a namespace; none where the cluster does not know the kind."""
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/groups"
+    try:
+        listed = await kube.request("GET", path)
+    except KubeError as error:
+        if error.status == 404:
+            return []
+        raise _told(error, f"read groups in namespace {namespace}") from error
+    items: list[dict[str, Any]] = listed["items"]
+    return items
+
+
 async def user_name(kube: KubeConnection) -> str:
     """Ask the API server who this is; '' when it does not say (it is older than 1.28)."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}

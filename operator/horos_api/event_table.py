@@ -88,11 +88,15 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
         "and `after` in tokens."
     ),
     "progress": "A running tool tells how far it is: `toolCallId`, `text`, `fraction` from 0 to 1.",
-    "gap": (
-        "Events after `after` are no longer kept. A STATE_SNAPSHOT follows; read the thread's records for "
-        "what was missed."
+    "post": (
+        "Only in the stream of a group: a message was posted. The value is the message, as in "
+        "`GroupPostBody`; its `id` is its place."
     ),
-    "deleted": "The agent is gone, and this is its last event; it has no id.",
+    "gap": (
+        "Events after `after` are no longer kept. Of an agent a STATE_SNAPSHOT follows; read the thread's "
+        "records for what was missed. Of a group the messages that are kept follow."
+    ),
+    "deleted": "The agent (or group) is gone, and this is its last event; it has no id.",
 }
 
 _PLACE: Final = (

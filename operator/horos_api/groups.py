@@ -6,13 +6,13 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from horos_api.agent_status import Condition
-from horos_api.fields import DNS_LABEL, SET_LIST, ApiModel, Unique, WholeNumber, rule, rules
+from horos_api.fields import DNS_LABEL, SET_LIST, ApiModel, JsonSchema, Unique, WholeNumber, rule, rules
 from horos_api.mentions import MEMBERS_AT_MOST, Wake
 from horos_api.names import AGENT_NAME_LENGTH, GROUP_NAME_LENGTH, group_name_error
 from horos_api.objects import Metadata, Resource
 from horos_api.pod_fields import LABEL_KEY, LabelValue
 
-_WHOLE_LIST: Final = {"x-kubernetes-list-type": "atomic"}
+_WHOLE_LIST: Final[JsonSchema] = {"x-kubernetes-list-type": "atomic"}
 """The API server notes down who owns each item of a set: for a status that would be all of it once more."""
 
 AgentName = Annotated[str, Field(pattern=rf"^{DNS_LABEL}$", max_length=AGENT_NAME_LENGTH)]

@@ -96,6 +96,19 @@ class GroupService:
             if entries or left <= 0:
                 return [group_post(entry) for entry in entries]
 
+    async def latest(self, group: str, count: int = 100, before: str = "") -> list[GroupPost]:
+        """Read the newest messages before an id of the log ('' = of all), the newest last.
+
+        Empty when there are none, or no such group. Raises ValueError for something that is no id.
+        """
+        if before and not _ID.fullmatch(before):
+            raise ValueError(f"id {before!r}: expected <milliseconds>-<number>")
+        end = f"({before}" if before else "+"
+        found = await self._bus.command(
+            "XREVRANGE", self._bus.keys.group_log(group), end, "-", "COUNT", count
+        )
+        return [group_post(entry) for entry in reversed(found)]
+
     async def _entries(self, group: str, after: str, count: int, seconds: float) -> list[Any]:
         block: list[Argument] = []
         if seconds > 0:

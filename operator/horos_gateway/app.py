@@ -16,6 +16,8 @@ from horos_gateway.auth import Authority, Verb
 from horos_gateway.backend import Backend
 from horos_gateway.decisions import Decisions
 from horos_gateway.event_hub import EventHub
+from horos_gateway.group_routes import GROUP_OPERATIONS
+from horos_gateway.groups import Groups
 from horos_gateway.metrics import Metrics
 from horos_gateway.openapi import openapi_document
 from horos_gateway.pool import Pool
@@ -26,7 +28,7 @@ from horos_gateway.settings import Settings
 from horos_gateway.tool_routes import TOOL_OPERATIONS
 from horos_gateway.window import window_routes
 
-ALL: Final = (*OPERATIONS, *POOL_OPERATIONS, *TOOL_OPERATIONS)
+ALL: Final = (*OPERATIONS, *POOL_OPERATIONS, *TOOL_OPERATIONS, *GROUP_OPERATIONS)
 
 
 def gateway_app(settings: Settings) -> Starlette:
@@ -37,9 +39,11 @@ def gateway_app(settings: Settings) -> Starlette:
     metrics = Metrics()
     bus = Bus.open(settings.redis_url, "").watched(metrics.bus_failed)
     backend = Backend(bus, settings.install)
-    hub = EventHub(backend.event_stream, settings.heartbeat_seconds)
+    hub = EventHub(backend.stream_of, settings.heartbeat_seconds)
     authority = Authority(settings.token.get_secret_value())
-    services = Services(authority, backend, Decisions(backend), Pool(backend), hub, metrics)
+    services = Services(
+        authority, backend, Decisions(backend), Pool(backend), Groups(backend), hub=hub, metrics=metrics
+    )
     metrics.read(words.STREAMS, hub.watchers)
 
     @asynccontextmanager

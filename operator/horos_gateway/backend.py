@@ -11,11 +11,12 @@ from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP, key_prefix
 from horos_api.resources import OperatingMode
 from horos_api.server_report import read_report
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
+from horos_bus.group_service import GroupService
 from horos_bus.operating import Place
-from horos_bus.records import AgentView
 from horos_bus.sender import reply, send
 from horos_gateway.agent_bodies import agent_body, agent_fields, dead_letter_body, inbox_body
 from horos_gateway.bodies import (
@@ -31,6 +32,8 @@ from horos_gateway.bodies import (
     ReplyBody,
 )
 from horos_gateway.budget_bodies import budget_body
+from horos_gateway.event_hub import Stream, Topic
+from horos_gateway.group_stream import GroupStream
 from horos_gateway.inputs import Span
 from horos_gateway.problems import (
     InboxFullError,
@@ -66,6 +69,16 @@ class Backend:
     def event_stream(self, namespace: str) -> EventStream:
         """The events of a namespace's agents."""
         return EventStream(self._at(namespace))
+
+    def group_service(self, namespace: str) -> GroupService:
+        """What can be said in and read of a namespace's groups."""
+        return GroupService(self._at(namespace))
+
+    def stream_of(self, topic: Topic) -> Stream:
+        """Where the events of an agent, or the messages of a group, are read."""
+        if topic.is_group:
+            return GroupStream(self.group_service(topic.namespace))
+        return self.event_stream(topic.namespace)
 
     async def agents(self, namespace: str) -> AgentListBody:
         """All agents of the namespace by name; none when there is no such namespace."""

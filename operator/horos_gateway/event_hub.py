@@ -1,4 +1,4 @@
-"""Feeds all watchers of an agent from one blocking read of Redis; slow ones catch up by themselves."""
+"""Feeds all watchers of an agent or a group from one blocking read of Redis; slow ones catch up alone."""
 
 import asyncio
 import logging
@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Protocol, Self
 
 from horos_bus.connection import BusError
-from horos_bus.event_stream import EventStream
 from horos_bus.records import StoredEvent
 
 BLOCK_SECONDS: Final = 2.0
@@ -20,7 +19,29 @@ UNREADABLE: Final = (BusError, ValueError, KeyError)
 """Redis is gone, or an agent wrote into its stream, with its own credentials, what is no event."""
 
 log = logging.getLogger("horos.gateway")
-_Key: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What is watched: an agent, or a group."""
+
+    namespace: str
+    name: str
+    is_group: bool = False
+
+
+class Stream(Protocol):
+    """Events of agents or of groups, read on from any of them."""
+
+    async def exists(self, name: str, /) -> bool:
+        """Whether there is (still) such a one."""
+        ...
+
+    async def read(
+        self, name: str, thread: str | None, after: str, wait_seconds: float, /
+    ) -> list[StoredEvent]:
+        """Return the events behind an id; waits so many seconds for the first one."""
+        ...
 
 
 class Feed:
@@ -64,19 +85,19 @@ class Feed:
 
 @dataclass
 class _Watched:
-    """One agent that somebody watches."""
+    """One topic that somebody watches."""
 
     reader: asyncio.Task[None]
     feeds: list[Feed] = field(default_factory=list)
 
 
 class EventHub:
-    """Keeps one reader for each agent that is watched, for as long as it is. A context manager owns them."""
+    """Keeps one reader for each topic that is watched, for as long as it is. A context manager owns them."""
 
-    def __init__(self, stream_of: Callable[[str], EventStream], heartbeat_seconds: float) -> None:
+    def __init__(self, stream_of: Callable[[Topic], Stream], heartbeat_seconds: float) -> None:
         self._heartbeat_seconds = heartbeat_seconds
         self._stream_of = stream_of
-        self._watched: dict[_Key, _Watched] = {}
+        self._watched: dict[Topic, _Watched] = {}
         self._readers = asyncio.TaskGroup()
         self._ended = False
 
@@ -93,52 +114,51 @@ class EventHub:
     def end(self) -> None:
         """Let every watcher finish: the process is about to."""
         self._ended = True
-        for key in list(self._watched):
-            self._forget(key)
+        for topic in list(self._watched):
+            self._forget(topic)
 
     def watchers(self) -> int:
         """How many feeds are open."""
         return sum(len(watched.feeds) for watched in self._watched.values())
 
     @contextmanager
-    def watching(self, namespace: str, agent: str, newest: str) -> Iterator[Feed]:
+    def watching(self, topic: Topic, newest: str) -> Iterator[Feed]:
         """Open a feed of the events from now on; `newest` is the newest one's id, seen before this call."""
-        key, feed = (namespace, agent), Feed(self._heartbeat_seconds)
+        feed = Feed(self._heartbeat_seconds)
         if self._ended:
             feed.end()
             yield feed
             return
-        if key not in self._watched:
-            self._watched[key] = _Watched(self._readers.create_task(self._read(key, newest)))
-        watched = self._watched[key]
+        if topic not in self._watched:
+            self._watched[topic] = _Watched(self._readers.create_task(self._read(topic, newest)))
+        watched = self._watched[topic]
         watched.feeds.append(feed)
         try:
             yield feed
         finally:
             watched.feeds.remove(feed)
-            if not watched.feeds and self._watched.get(key) is watched:
-                self._forget(key)
+            if not watched.feeds and self._watched.get(topic) is watched:
+                self._forget(topic)
 
-    def _forget(self, key: _Key) -> None:
-        watched = self._watched.pop(key)
+    def _forget(self, topic: Topic) -> None:
+        watched = self._watched.pop(topic)
         watched.reader.cancel()
         for feed in watched.feeds:
             feed.end()
 
-    async def _read(self, key: _Key, after: str) -> None:
-        namespace, agent = key
-        stream = self._stream_of(namespace)
-        watched = self._watched[key]
+    async def _read(self, topic: Topic, after: str) -> None:
+        stream = self._stream_of(topic)
+        watched = self._watched[topic]
         try:
             while True:
-                events = await stream.read(agent, None, after, BLOCK_SECONDS)
+                events = await stream.read(topic.name, None, after, BLOCK_SECONDS)
                 if events:
                     after = events[-1].id
                     for feed in watched.feeds:
                         feed.put(events)
-                elif not await stream.exists(agent):
+                elif not await stream.exists(topic.name):
                     break
         except UNREADABLE as error:
-            log.warning("the events of %s/%s cannot be read: %r", namespace, agent, error)
-        if self._watched.get(key) is watched:
-            self._forget(key)
+            log.warning("the events of %s/%s cannot be read: %r", topic.namespace, topic.name, error)
+        if self._watched.get(topic) is watched:
+            self._forget(topic)

@@ -11,9 +11,16 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from horos_api.names import BODY_BYTES, agent_name_error, namespace_name_error, thread_name_error
+from horos_api.names import (
+    BODY_BYTES,
+    agent_name_error,
+    group_name_error,
+    namespace_name_error,
+    thread_name_error,
+)
 from horos_gateway.bodies import CancelBody, MessageBody
 from horos_gateway.decision_bodies import REASON_BYTES, WHO_LENGTH, DecisionBody
+from horos_gateway.group_bodies import GroupMessageBody
 from horos_gateway.problems import MediaTypeError, ProblemError, TooLargeError
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -24,7 +31,11 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EVENT_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _APPROVAL_ID = re.compile(r"[!-~]{1,256}")
 _NAME_OF_A_PERSON = re.compile(rf"\S(.{{0,{WHO_LENGTH - 2}}}\S)?")
+_PLACE = re.compile(r"([0-9]{1,15})(-[0-9]{1,15})?")
 _LARGEST = 2**64 - 1
+USUAL_POSTS: Final = 100
+MOST_POSTS: Final = 1000
+"""How many messages of a group are read at once: where nothing is said, and at most."""
 
 
 def namespace_of(request: Request) -> str:
@@ -40,6 +51,14 @@ def agent_of(request: Request) -> str:
     name: str = request.path_params["name"]
     if error := agent_name_error(name):
         raise ProblemError(error, "name")
+    return name
+
+
+def group_of(request: Request) -> str:
+    """The group's name in the path."""
+    name: str = request.path_params["group"]
+    if error := group_name_error(name):
+        raise ProblemError(error, "group")
     return name
 
 
@@ -86,6 +105,29 @@ def span_of(request: Request) -> Span:
     )
 
 
+@dataclass(frozen=True)
+class Page:
+    """Which messages of a group are wanted: the first `limit` behind `after`, or the last before `before`."""
+
+    after: str | None
+    before: str | None
+    limit: int
+
+
+def page_of(request: Request) -> Page:
+    """Which messages are asked for."""
+    after, before = (
+        _place(value, field) if (value := request.query_params.get(field)) else None
+        for field in ("after", "before")
+    )
+    if after is not None and before is not None:
+        raise ProblemError("after and before: expected one of them, not both", "before")
+    limit = _number(request, "limit", least=1)
+    if limit is not None and limit > MOST_POSTS:
+        raise ProblemError(f"limit {limit}: expected at most {MOST_POSTS}", "limit")
+    return Page(after, before, limit or USUAL_POSTS)
+
+
 def _number(request: Request, name: str, least: int = 0) -> int | None:
     text = request.query_params.get(name)
     if text is None:
@@ -104,6 +146,20 @@ def after_of(request: Request) -> str | None:
         if value:
             return _event_id(value, field)
     return None
+
+
+def place_after_of(request: Request) -> str | None:
+    """The message to resume behind, or None: only what comes from now on."""
+    after = after_of(request)
+    named = "Last-Event-ID" if request.headers.get("last-event-id") else "after"
+    return None if after is None else _place(after, named)
+
+
+def _place(value: str, field: str) -> str:
+    parts = _PLACE.fullmatch(value)
+    if not parts:
+        raise ProblemError(f"{field} {value[:80]!r}: expected the id of a message, or 0", field)
+    return value if parts[2] else f"{value}-0"
 
 
 def refuse_unknown_queries(request: Request, known: Collection[str]) -> None:
@@ -128,12 +184,34 @@ def message_id_for(request: Request, agent: str) -> str:
 async def message_of(request: Request) -> MessageBody:
     """The message in the body."""
     message = _checked(MessageBody, await _json(request))
-    if not message.text.strip():
-        raise ProblemError("text is empty; expected what to say to the agent", "text")
-    if (size := len(message.text.encode())) > BODY_BYTES:
-        raise TooLargeError(f"text has {size} bytes; expected at most {BODY_BYTES}", "text")
+    _check_text(message.text, "to the agent")
     _thread(message.thread)
     return message
+
+
+async def group_message_of(request: Request) -> GroupMessageBody:
+    """The message to a group in the body."""
+    message = _checked(GroupMessageBody, await _json(request))
+    _check_text(message.text, "to the group")
+    for place, name in enumerate(message.mentions):
+        if error := agent_name_error(name):
+            raise ProblemError(error, f"mentions.{place}")
+    if message.who:
+        _check_person(message.who)
+    return message
+
+
+def _check_text(text: str, whom: str) -> None:
+    if not text.strip():
+        raise ProblemError(f"text is empty; expected what to say {whom}", "text")
+    if (size := len(text.encode())) > BODY_BYTES:
+        raise TooLargeError(f"text has {size} bytes; expected at most {BODY_BYTES}", "text")
+
+
+def _check_person(who: str) -> None:
+    if not _NAME_OF_A_PERSON.fullmatch(who) or not who.isprintable():
+        expected = f"expected 1 to {WHO_LENGTH} printable characters, no space at either end"
+        raise ProblemError(f"who {who[:80]!r}: {expected}", "who")
 
 
 async def cancel_of(request: Request) -> CancelBody:
@@ -154,9 +232,7 @@ async def decision_of(request: Request, agent: str) -> DecisionBody:
         raise ProblemError(f"id {said}: expected what waits for a decision of {agent}: {agent}/...", "id")
     if (size := len(wanted.reason.encode())) > REASON_BYTES:
         raise TooLargeError(f"reason has {size} bytes; expected at most {REASON_BYTES}", "reason")
-    if not _NAME_OF_A_PERSON.fullmatch(wanted.who) or not wanted.who.isprintable():
-        expected = f"expected 1 to {WHO_LENGTH} printable characters, no space at either end"
-        raise ProblemError(f"who {wanted.who[:80]!r}: {expected}", "who")
+    _check_person(wanted.who)
     return wanted
 
 

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from horos_gateway.auth import PROXY_HEADER
 from horos_gateway.bodies import ProblemBody
+from horos_gateway.inputs import MOST_POSTS, USUAL_POSTS
 from horos_gateway.problems import MEDIA_TYPE
 from horos_gateway.routes import Operation
 
@@ -24,6 +25,7 @@ _SCHEMAS: Final = "#/components/schemas/"
 _PARAMETERS: Final[dict[str, str]] = {
     "namespace": "The Kubernetes namespace of the agent.",
     "name": "The name of the agent.",
+    "group": "The name of the group.",
     "id": "The message's id, as sending it returned.",
     "thread": "One conversation of the agent.",
     "start": "Absolute index of the first record wanted; 0 or left out = from the first.",
@@ -33,6 +35,13 @@ _PARAMETERS: Final[dict[str, str]] = {
     "Idempotency-Key": "Sent again with the same key, a message is taken once (remembered for a day).",
     "Last-Event-ID": "As `after`, and stronger; what an EventSource sends when it reconnects.",
 }
+_OF_GROUPS: Final[dict[str, str]] = {
+    "namespace": "The Kubernetes namespace of the group.",
+    "after": "Only what lies behind this place, the oldest of it; 0 = with the oldest kept.",
+    "before": "Only what lies before this place, the newest of it; left out = the newest of all.",
+    "limit": f"At most so many messages, 1 to {MOST_POSTS}; left out = {USUAL_POSTS}.",
+}
+"""What a parameter means where it is about a group."""
 
 
 def openapi_document(operations: Iterable[Operation]) -> Json:
@@ -70,12 +79,13 @@ def openapi_document(operations: Iterable[Operation]) -> Json:
 
 def _operation(operation: Operation) -> Json:
     summary = inspect.cleandoc(operation.handler.__doc__ or "")
+    about_group = "{group}" in operation.path
     places = [(name, "path") for name in re.findall(r"{(\w+)}", operation.path)]
     places += [(name, "query") for name in operation.query] + [(name, "header") for name in operation.headers]
     described: Json = {
         "operationId": operation.handler.__name__,
         "summary": summary,
-        "parameters": [_parameter(name, place) for name, place in places],
+        "parameters": [_parameter(name, place, about_group=about_group) for name, place in places],
         "responses": {str(operation.status): _answer(operation)}
         | {str(status): _refusal(status) for status in sorted({*ALWAYS, *operation.refusals})},
     }
@@ -87,13 +97,14 @@ def _operation(operation: Operation) -> Json:
     return described
 
 
-def _parameter(name: str, place: str) -> Json:
+def _parameter(name: str, place: str, *, about_group: bool) -> Json:
+    number = name == "limit" if about_group else name in _NUMBERS
     return {
         "name": name,
         "in": place,
         "required": place == "path",
-        "description": _PARAMETERS[name],
-        "schema": {"type": "integer", "minimum": 0} if name in _NUMBERS else {"type": "string"},
+        "description": (_PARAMETERS | _OF_GROUPS if about_group else _PARAMETERS)[name],
+        "schema": {"type": "integer", "minimum": 0} if number else {"type": "string"},
     }
 
 

@@ -28,7 +28,8 @@ from horos_gateway.bodies import (
     ReplyBody,
 )
 from horos_gateway.decisions import Decisions
-from horos_gateway.event_hub import EventHub
+from horos_gateway.event_hub import EventHub, Topic
+from horos_gateway.groups import Groups
 from horos_gateway.metrics import Metrics
 from horos_gateway.pool import Pool
 from horos_gateway.sse import Watch, event_response
@@ -47,6 +48,7 @@ class Services:
     backend: Backend
     decisions: Decisions
     pool: Pool
+    groups: Groups
     hub: EventHub
     metrics: Metrics
 
@@ -75,7 +77,8 @@ class Operation:
     async def answer_to(self, request: Request, services: Services) -> Response:
         """Check the caller, then let the handler answer."""
         path = request.path_params
-        await services.authority.check(request.headers, self.verb, path["namespace"], path.get("name", ""))
+        name = path.get("name") or path.get("group", "")
+        await services.authority.check(request.headers, self.verb, path["namespace"], name)
         inputs.refuse_unknown_queries(request, self.query)
         return await self.handler(request, services)
 
@@ -156,8 +159,7 @@ async def get_records(request: Request, services: Services) -> Response:
 async def watch_events(request: Request, services: Services) -> Response:
     """Stream the events of an agent, of one thread or all, as they happen."""
     watch = Watch(
-        namespace=inputs.namespace_of(request),
-        agent=inputs.agent_of(request),
+        topic=Topic(inputs.namespace_of(request), inputs.agent_of(request)),
         thread=inputs.thread_in_query(request),
         after=inputs.after_of(request),
     )

@@ -1,4 +1,4 @@
-"""An agent's events as server-sent events: resumable at any id, alive while nothing happens."""
+"""Events of an agent or a group as server-sent ones: resumable at any id, alive while nothing happens."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -10,10 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from horos_api.events import custom, placed
-from horos_bus.event_stream import EventStream
 from horos_bus.records import StoredEvent
 from horos_gateway.backend import Backend
-from horos_gateway.event_hub import UNREADABLE, EventHub, Feed
+from horos_gateway.event_hub import UNREADABLE, EventHub, Feed, Stream, Topic
 from horos_gateway.metrics import Metrics
 
 RETRY: Final = b"retry: 1000\n\n"
@@ -34,8 +33,7 @@ log = logging.getLogger("horos.gateway")
 class Watch:
     """What a watcher asked for. `thread` None = all; `after` None = only what comes from now on."""
 
-    namespace: str
-    agent: str
+    topic: Topic
     thread: str | None
     after: str | None
 
@@ -43,9 +41,7 @@ class Watch:
 class EventResponse(StreamingResponse):
     """The stream itself; it watches from its first byte until its last, however it ends."""
 
-    def __init__(
-        self, watch: Watch, stream: EventStream, hub: EventHub, newest: str, metrics: Metrics
-    ) -> None:
+    def __init__(self, watch: Watch, stream: Stream, hub: EventHub, newest: str, metrics: Metrics) -> None:
         super().__init__((), media_type="text/event-stream", headers=HEADERS)
         self._watcher = _Watcher(watch, stream, watch.after or newest, metrics)
         self._hub = hub
@@ -53,22 +49,21 @@ class EventResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
-        watch = self._watcher.watch
-        with self._hub.watching(watch.namespace, watch.agent, self._newest) as feed:
+        with self._hub.watching(self._watcher.watch.topic, self._newest) as feed:
             self.body_iterator = self._watcher.body(feed)
             await super().__call__(scope, receive, send)
 
 
 async def event_response(watch: Watch, backend: Backend, hub: EventHub, metrics: Metrics) -> Response:
     """Begin the stream; raises NotFoundError when there is no such agent."""
-    newest = await backend.newest_event(watch.namespace, watch.agent)
-    return EventResponse(watch, backend.event_stream(watch.namespace), hub, newest, metrics)
+    newest = await backend.newest_event(watch.topic.namespace, watch.topic.name)
+    return EventResponse(watch, backend.stream_of(watch.topic), hub, newest, metrics)
 
 
 class _Watcher:
     """One stream's place in the events."""
 
-    def __init__(self, watch: Watch, stream: EventStream, after: str, metrics: Metrics) -> None:
+    def __init__(self, watch: Watch, stream: Stream, after: str, metrics: Metrics) -> None:
         self.watch = watch
         self._stream = stream
         self._after = after
@@ -83,7 +78,8 @@ class _Watcher:
                 opening = b""
         except UNREADABLE as error:
             # The client connects again, and is told the problem then or goes on where it was.
-            log.warning("a stream of %s/%s ends: %r", self.watch.namespace, self.watch.agent, error)
+            topic = self.watch.topic
+            log.warning("a stream of %s/%s ends: %r", topic.namespace, topic.name, error)
 
     async def _parts(self, feed: Feed) -> AsyncIterator[bytes]:
         while True:
@@ -102,11 +98,11 @@ class _Watcher:
             if feed.ended:
                 break
             yield ALIVE
-        if not await self._stream.exists(self.watch.agent):
+        if not await self._stream.exists(self.watch.topic.name):
             yield GONE
 
     async def _missed(self) -> AsyncIterator[bytes]:
-        while events := await self._stream.read(self.watch.agent, None, self._after, 0):
+        while events := await self._stream.read(self.watch.topic.name, None, self._after, 0):
             if part := self._frames(events):
                 yield part
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from horos_api.resources import OperatingMode
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.groups import GroupFacts
 from horos_operator.model_configs import ModelConfigFacts
 from horos_operator.tool_servers import ToolServerFacts
 
@@ -75,6 +76,10 @@ class Cluster(Protocol):
         """List every AgentPool; none where the cluster does not know the kind yet."""
         ...
 
+    async def groups(self) -> Sequence[GroupFacts]:
+        """List every Group; none where the cluster does not know the kind yet."""
+        ...
+
     async def quotas(self) -> Sequence[QuotaFacts]:
         """List every ResourceQuota that the operator made for an AgentPool."""
         ...
@@ -83,12 +88,39 @@ class Cluster(Protocol):
         """Ask for one Agent, past all caches."""
         ...
 
+    async def group(self, namespace: str, name: str) -> GroupFacts | None:
+        """Ask for one Group, past all caches."""
+        ...
+
     async def pod(self, namespace: str, name: str) -> PodFacts | None:
         """Ask for one pod, past all caches."""
         ...
 
     async def set_finalizers(self, agent: AgentFacts, finalizers: Sequence[str]) -> AgentFacts:
         """Write the finalizers; OutdatedError when the Agent is not as it was seen."""
+        ...
+
+    async def set_group_finalizers(self, group: GroupFacts, finalizers: Sequence[str]) -> GroupFacts:
+        """Write the finalizers; OutdatedError when the Group is not as it was seen."""
+        ...
+
+    async def set_owner(self, agent: AgentFacts, parent: AgentFacts, root: str) -> AgentFacts:
+        """Have the Agent end with its parent and carry the name of its root; others' references stay.
+
+        OutdatedError when it is gone or another one.
+        """
+        ...
+
+    async def create_agent(self, body: Mapping[str, Any]) -> AgentFacts:
+        """Create an Agent; NameTakenError when there is one of this name, RefusedError."""
+        ...
+
+    async def delete_agent(self, agent: AgentFacts) -> None:
+        """Delete this very Agent (by uid); it is no error when it is gone."""
+        ...
+
+    async def create_group(self, body: Mapping[str, Any]) -> GroupFacts:
+        """Create a Group; NameTakenError when there is one of this name, RefusedError."""
         ...
 
     async def set_operating_mode(
@@ -120,6 +152,10 @@ class Cluster(Protocol):
         self, pool: AgentPoolFacts, status: Mapping[str, Any]
     ) -> AgentPoolFacts:
         """Write the status as the operator's own; OutdatedError when the AgentPool is gone."""
+        ...
+
+    async def write_group_status(self, group: GroupFacts, status: Mapping[str, Any]) -> GroupFacts:
+        """Write the status as the operator's own; OutdatedError when the Group is gone."""
         ...
 
     async def create_quota(self, body: Mapping[str, Any]) -> QuotaFacts:

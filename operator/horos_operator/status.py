@@ -8,10 +8,10 @@ from horos_api.conditions import ConditionType, Reason
 from horos_api.money import decimal_text
 from horos_bus.records import TotalUsage
 from horos_operator.facts import AgentFacts
-from horos_operator.observe import Observation
+from horos_operator.observation import Observation
 from horos_operator.verdict import Verdict, condition_entry
 
-_OF_THE_BUS: Final = ("state", "owed", "approvals", "deadLetters", "servers", "usage")
+_OF_THE_BUS: Final = ("state", "owed", "approvals", "deadLetters", "children", "servers", "usage")
 QUIET_SECONDS: Final = 5.0
 """Between two writes of one status that only counts on: usage, state and messages."""
 SETTLE_SECONDS: Final = 2.0
@@ -31,6 +31,7 @@ def agent_status(
             "owed": view.owed,
             "approvals": view.approvals,
             "deadLetters": view.dead,
+            **({"children": seen.family.children} if seen.family.children or "children" in known else {}),
             **_servers(seen, agent),
             "usage": _usage(view.usage),
         }
@@ -78,16 +79,17 @@ def write_due(
 
     A condition that turns or looks at a new generation is told at once, but not whether an agent that is well
     has a pod just now: that is told once it has `lasted` for SETTLE_SECONDS, so that a short activation is
-    one write. What only counts on, like that, waits until the last write is QUIET_SECONDS ago.
+    one write. What only counts on, like that, waits until the last write is QUIET_SECONDS ago. A negative
+    number is a clock that was put back: nobody knows for how long it has been, and nothing waits for that.
     """
     if dict(old) == dict(new):
         return None
     before, after = turns(old), turns(new)
-    quiet = max(0.0, QUIET_SECONDS - since_last)
+    quiet = max(0.0, QUIET_SECONDS - since_last) if since_last >= 0 else 0.0
     if before == after:
         return quiet
     if before.keys() == after.keys() and all(_soft(kind, before[kind], after[kind]) for kind in after):
-        return max(quiet, SETTLE_SECONDS - lasted)
+        return max(quiet, SETTLE_SECONDS - lasted if lasted >= 0 else 0.0)
     return 0.0
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from horos_api.resources import BuiltinTool
+
 Json = Any
 
 
@@ -140,6 +142,24 @@ AGENT_POOLS: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "evict": st.sampled_from(["IdleLongest", "Never"]),
     },
 )
+MEMBERS: st.SearchStrategy[Json] = st.lists(NAMES, max_size=4, unique=True)
+SELECTORS: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {
+        "matchLabels": st.dictionaries(
+            st.sampled_from(["team", "horos.dev/root", "a.b-c/d_e.f"]),
+            st.sampled_from(["", "x", "research", "a.b_c-d"]),
+            min_size=1,
+        )
+    }
+)
+GROUP_RULES: dict[str, st.SearchStrategy[Json]] = {
+    "wake": st.sampled_from(["Mentioned", "All"]),
+    "retainMessages": st.integers(1, 100_000),
+}
+GROUPS: st.SearchStrategy[Json] = st.one_of(
+    st.fixed_dictionaries({"members": MEMBERS.filter(bool)}, optional=GROUP_RULES),
+    st.fixed_dictionaries({"memberSelector": SELECTORS}, optional={"members": MEMBERS, **GROUP_RULES}),
+)
 TOOL_SERVERS: st.SearchStrategy[Json] = st.fixed_dictionaries({"url": URLS}, optional=REMOTE)
 SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
     {},
@@ -149,13 +169,13 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
         "tools": st.fixed_dictionaries(
             {},
             optional={
-                "builtin": st.lists(
-                    st.sampled_from(["send", "ask", "reply", "list_agents", "history"]), unique=True
-                ),
+                "builtin": st.lists(st.sampled_from([each.value for each in BuiltinTool]), unique=True),
                 "servers": st.lists(SERVERS, max_size=3, unique_by=by_name),
             },
         ),
         "operatingMode": st.sampled_from(["Running", "Suspended", "Terminated"]),
+        "lifetime": st.sampled_from(["Permanent", "Task"]),
+        "ttlSecondsAfterFinished": st.integers(0, 2_592_000),
         "priority": st.integers(-1000, 1000),
         "idleSeconds": st.integers(0, 2_592_000),
         "parentName": st.one_of(st.just(""), st.from_regex(r"parent-[a-z0-9]{1,20}", fullmatch=True)),
@@ -173,6 +193,8 @@ SPECS: st.SearchStrategy[Json] = st.fixed_dictionaries(
                 "requestSeconds": st.integers(1, 2_592_000),
                 "tokensPerDay": st.integers(1, 10**12),
                 "costPerDay": AMOUNTS,
+                "children": st.integers(0, 1000),
+                "depth": st.integers(0, 16),
             },
         ),
     },
@@ -250,6 +272,12 @@ EVERY_TOOL_SERVER_FIELD: Json = {
     "oauthSecretRef": {"name": "tickets-client"},
 }
 EVERY_POOL_FIELD: Json = {"maxRunning": 20, "idleSeconds": 60, "evict": "Never"}
+EVERY_GROUP_FIELD: Json = {
+    "members": ["ada", "bob"],
+    "memberSelector": {"matchLabels": {"team": "research", "horos.dev/root": ""}},
+    "wake": "All",
+    "retainMessages": 500,
+}
 EVERY_FIELD: Json = {
     "instructions": "You are Ada.",
     "model": {
@@ -275,6 +303,8 @@ EVERY_FIELD: Json = {
     },
     "tools": {"builtin": ["send"], "servers": EVERY_SERVER_FIELD},
     "operatingMode": "Suspended",
+    "lifetime": "Task",
+    "ttlSecondsAfterFinished": 60,
     "priority": 5,
     "idleSeconds": 60,
     "parentName": "lead",
@@ -299,6 +329,8 @@ EVERY_FIELD: Json = {
         "requestSeconds": 90,
         "tokensPerDay": 1000,
         "costPerDay": "0.5",
+        "children": 2,
+        "depth": 1,
     },
 }
 EVERY_CONFIG_FIELD: Json = {

@@ -15,8 +15,8 @@ from horos_api.crd import (
     definition,
     generated_files,
     schema,
-    structural_schema,
 )
+from horos_api.structural import structural_schema
 
 SHORTEST_DESCRIPTION = 20
 # The API server wants nothing said about what Kubernetes itself defines.
@@ -77,8 +77,14 @@ def test_columns_say_what_it_is_doing_and_why_not() -> None:
 
 def test_every_kind_has_names_of_its_own_under_one_category() -> None:
     names = [definition(kind)["spec"]["names"] for kind in KINDS]
-    assert [each["shortNames"] for each in names] == [["ag"], ["amc"], ["ats"], ["agp"]]
-    assert [each["plural"] for each in names] == ["agents", "modelconfigs", "toolservers", "agentpools"]
+    assert [each["shortNames"] for each in names] == [["ag"], ["amc"], ["ats"], ["agp"], ["agg"]]
+    assert [each["plural"] for each in names] == [
+        "agents",
+        "modelconfigs",
+        "toolservers",
+        "agentpools",
+        "groups",
+    ]
     assert all(each["categories"] == ["horos"] for each in names)
 
 

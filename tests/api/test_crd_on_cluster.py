@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from horos_api.agent_pools import AgentPool, AgentPoolSpec
-from horos_api.crd import AGENT, AGENT_POOL, KINDS, MODEL_CONFIG, TOOL_SERVER, schema
+from horos_api.crd import AGENT, AGENT_POOL, GROUP_KIND, KINDS, MODEL_CONFIG, TOOL_SERVER, schema
+from horos_api.groups import Group, GroupSpec
 from horos_api.model_config import ModelConfig, ModelConfigSpec
 from horos_api.resources import Agent, AgentSpec
 from horos_api.tool_servers import ToolServer, ToolServerSpec
@@ -21,8 +22,10 @@ from tests.api.specs import (
     AGENT_POOLS,
     EVERY_CONFIG_FIELD,
     EVERY_FIELD,
+    EVERY_GROUP_FIELD,
     EVERY_POOL_FIELD,
     EVERY_TOOL_SERVER_FIELD,
+    GROUPS,
     MODEL_CONFIGS,
     NAMES,
     SPECS,
@@ -57,6 +60,10 @@ def tool_server(spec: Any, name: str = "docs") -> dict[str, Any]:
 
 def agent_pool(spec: Any, name: str = "default") -> dict[str, Any]:
     return manifest(spec, name) | {"kind": "AgentPool"}
+
+
+def group(spec: Any, name: str = "review") -> dict[str, Any]:
+    return manifest(spec, name) | {"kind": "Group"}
 
 
 def refusal_by_model(document: dict[str, Any]) -> str | None:
@@ -107,6 +114,14 @@ def test_every_field_of_an_agent_pool_gets_the_same_verdict_from_both(api_server
     assert_same_verdicts(api_server, documents)
 
 
+def test_every_field_of_a_group_gets_the_same_verdict_from_both(api_server: ApiServer) -> None:
+    described = set(schema(GROUP_KIND)["properties"]["spec"]["properties"])
+    assert set(EVERY_GROUP_FIELD) == described, "specs.EVERY_GROUP_FIELD lacks a field"
+    changed = [*every_field_changed(EVERY_GROUP_FIELD), *every_object_extended(EVERY_GROUP_FIELD)]
+    documents = [group(spec) for spec in [EVERY_GROUP_FIELD, *changed]]
+    assert_same_verdicts(api_server, documents)
+
+
 def assert_same_verdicts(api_server: ApiServer, documents: list[dict[str, Any]]) -> None:
     """The first is accepted, most are not, and the models say the same of each."""
     verdicts = api_server.refusals(documents)
@@ -154,6 +169,41 @@ def test_a_valid_agent_pool_is_stored_as_the_model_reads_it(
     document = agent_pool(spec)
     stored = api_server.created(document)
     assert AgentPoolSpec.model_validate(stored["spec"]) == AgentPool.from_manifest(document).spec
+
+
+@ON_THE_CLUSTER
+@given(spec=GROUPS, name=NAMES)
+def test_a_valid_group_is_stored_as_the_model_reads_it(
+    api_server: ApiServer, spec: dict[str, Any], name: str
+) -> None:
+    document = group(spec, name)
+    stored = api_server.created(document)
+    assert GroupSpec.model_validate(stored["spec"]) == Group.from_manifest(document).spec
+
+
+@ON_THE_CLUSTER
+@given(spec=changed_specs(GROUPS))
+@example(spec={})
+@example(spec={"members": []})
+@example(spec={"members": ["ada", "ada"]})
+@example(spec={"members": [f"a{number}" for number in range(1001)]})
+@example(spec={"memberSelector": {}})
+@example(spec={"memberSelector": {"matchLabels": {}}})
+@example(spec={"memberSelector": {"matchLabels": {"team": None}}})
+@example(spec={"memberSelector": {"matchLabels": {"Not A Key": "x"}}})
+@example(spec={"memberSelector": {"matchLabels": {"team": "no value!"}}})
+def test_a_change_in_a_group_gets_the_same_verdict_from_both(api_server: ApiServer, spec: Any) -> None:
+    assert_same_verdict(group(spec), api_server.refusal(group(spec)))
+
+
+@settings(ON_THE_CLUSTER, max_examples=20)
+@given(name=st.one_of(NAMES, WRONG_NAMES))
+@example(name="n" * 52)
+@example(name="n" * 53)
+@example(name="a.b")
+def test_names_of_groups_get_the_same_verdict_from_both(api_server: ApiServer, name: str) -> None:
+    document = group({"members": ["ada"]}, name)
+    assert_same_verdict(document, api_server.refusal(document))
 
 
 def test_a_pool_of_another_name_is_refused_and_told_the_one_name(api_server: ApiServer) -> None:

@@ -233,6 +233,8 @@ def test_the_operator_may_do_with_each_kind_what_it_does(helm: Helm) -> None:
         ("agents/finalizers", "update"),
         ("agentpools/status", "patch"),
         ("agentpools/finalizers", "update"),
+        *(("groups", verb) for verb in ("get", "list", "watch", "patch")),
+        ("groups/status", "patch"),
     }
 
 

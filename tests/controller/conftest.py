@@ -100,11 +100,12 @@ class Stage:
         if self._forward:
             self._forward.terminate()
             self._forward.wait(timeout=10)
-        for agent in self.agents.all("agents"):
-            name = agent["metadata"]["name"]
-            self.agents.kubectl(
-                "patch", "agent", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
-            )
+        for kind in ("agent", "group"):
+            for each in self.agents.all(kind):
+                name = each["metadata"]["name"]
+                self.agents.kubectl(
+                    "patch", kind, name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+                )
         for namespace in (self.agents, self.own):
             kubectl("delete", "namespace", namespace.name, "--wait=false")
 

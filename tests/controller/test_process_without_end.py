@@ -29,6 +29,7 @@ KINDS = {
         "modelconfigs": "ModelConfig",
         "toolservers": "ToolServer",
         "agentpools": "AgentPool",
+        "groups": "Group",
     },
     "/apis/apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
 }
@@ -224,8 +225,8 @@ async def test_refusals_of_everything_are_waited_out(
         await operator.until("its sweeps fail", lambda: operator.said("sweep: the server says"))
         assert await operator.asked("/healthz") == 200
         assert await operator.asked("/readyz") == 503
-        server.refuse_with = None
-        server.tell({"type": "ADDED", "object": AGENT})
+        # In a list: which stream is the newest depends on what had begun before the refusals.
+        server.refuse_with, server.listed = None, [AGENT]
         await operator.until("it acts again", lambda: any("agents/ada" in each for each in server.changed))
         assert operator.process.returncode is None
 

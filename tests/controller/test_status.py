@@ -11,7 +11,8 @@ from horos_api.resources import AgentStatus
 from horos_api.server_report import ServerReport, ServersReport, ServerState
 from horos_bus.records import DayUsage, TotalUsage
 from horos_operator.checks import verdicts
-from horos_operator.observe import BusSeen
+from horos_operator.family import Family
+from horos_operator.observation import BusSeen
 from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
 from horos_operator.verdict import Verdict
@@ -139,7 +140,7 @@ def test_the_same_status_is_not_written() -> None:
     assert write_due(WRITTEN, dict(WRITTEN), since_last=1000) is None
 
 
-@pytest.mark.parametrize(("since", "due"), [(0, 5.0), (2, 3.0), (5, 0.0), (1e9, 0.0)])
+@pytest.mark.parametrize(("since", "due"), [(0, 5.0), (2, 3.0), (5, 0.0), (1e9, 0.0), (-3600, 0.0)])
 def test_what_only_counts_on_waits_five_seconds(since: float, due: float) -> None:
     counted = {**WRITTEN, "usage": {"turns": 4, "promptTokens": 50, "completionTokens": 6}}
     assert write_due(WRITTEN, counted, since) == due
@@ -177,6 +178,7 @@ def test_where_a_healthy_agent_is_is_told_when_it_has_lasted() -> None:
         assert write_due(ASLEEP, new, since_last=100, lasted=0.5) == 1.5
         assert write_due(ASLEEP, new, since_last=100, lasted=2) == 0.0
         assert write_due(ASLEEP, new, since_last=1, lasted=2) == 4.0
+        assert write_due(ASLEEP, new, since_last=-3600, lasted=-3600) == 0.0, "the clock was put back"
 
 
 def test_a_short_activation_is_one_write_with_what_it_used() -> None:
@@ -193,3 +195,11 @@ def test_what_a_person_may_have_to_act_on_is_told_at_once() -> None:
     assert (
         write_due(ASLEEP, whereabouts(("True", "Resident"), ("True", "Resident"), 2), since_last=0.1) == 0.0
     )
+
+
+def test_children_are_counted_once_there_was_one() -> None:
+    counted = [
+        agent_status(seen(of, known=view(), family=Family(children=number)), of, READY, None).get("children")
+        for of, number in ((agent(), 0), (agent(), 2), (agent(status={"children": 2}), 0))
+    ]
+    assert counted == [None, 2, 0]

@@ -65,8 +65,8 @@ def _what(call: Call, ended: Callable[[str], bool]) -> str:
     match call.kind, call.verb:
         case "pods", "delete":
             return "delete-ended" if ended(call.name) else "delete-live"
-        case "agents", "patch":
-            return _change_of_agent(call.body)
+        case "agents" | "groups", "patch":
+            return _change_of_our_own(call.body)
         case "secrets", _:
             return f"{call.verb}-{call.name or call.body['metadata']['name']}"
         case "leases", "patch":
@@ -75,7 +75,7 @@ def _what(call: Call, ended: Callable[[str], bool]) -> str:
             return call.verb
 
 
-def _change_of_agent(body: Mapping[str, Any]) -> str:
+def _change_of_our_own(body: Mapping[str, Any]) -> str:
     metadata = body.get("metadata", {})
     if "finalizers" in metadata:
         return "finalizer-on" if FINALIZER in metadata["finalizers"] else "finalizer-off"

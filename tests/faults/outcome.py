@@ -16,6 +16,7 @@ async def outcome(world: World) -> dict[str, Any]:
         "agents": {name: await _agent(world, name) for name in sorted({*now["agents"], *REMAIN})},
         "pods": len(now["pods"]),
         "resourcequotas": {name: body["spec"]["hard"] for name, body in now["resourcequotas"].items()},
+        "groups": {name: await _group(world, name) for name in sorted(now["groups"])},
         "agentpools": {name: _told(body) for name, body in now["agentpools"].items()},
         "modelconfigs": {name: _told(body) for name, body in now["modelconfigs"].items()},
         "toolservers": {name: _told(body) for name, body in now["toolservers"].items()},
@@ -34,6 +35,18 @@ async def _agent(world: World, name: str) -> dict[str, Any]:
         "finalizers": body.get("metadata", {}).get("finalizers", []),
         "mode": body.get("spec", {}).get("operatingMode"),
         "on the bus": view and {"state": view.state.value, "held": bool(view.holder), "evict": view.evict},
+    }
+
+
+async def _group(world: World, name: str) -> dict[str, Any]:
+    body = world.record.now["groups"][name]
+    view = await world.groups.view(name)
+    status = body.get("status", {})
+    return {
+        **_told(body),
+        "finalizers": body["metadata"].get("finalizers", []),
+        "members": [status.get("members"), status.get("missing")],
+        "on the bus": view and {"members": sorted(view.members), "kept": view.length},
     }
 
 

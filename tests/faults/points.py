@@ -11,7 +11,10 @@ after it was carried out, without its answer; the same, and its successor's firs
 is the answer. `dropped`: this watch event never comes."""
 KILLS: Final[tuple[When, ...]] = ("before", "lost", "stale")
 TROUBLES: Final[tuple[When, ...]] = ("cut", "429", "500", "409")
-WATCHED: Final = ("agents", "pods", "agentpools", "resourcequotas", "modelconfigs", "toolservers")
+WATCHED: Final = (
+    *("agents", "pods", "agentpools", "resourcequotas", "modelconfigs", "toolservers"),
+    "groups",
+)
 """Kinds whose events are dropped."""
 
 MOST: Final[Mapping[str, int]] = {"agents.status": 12, "agentpools.status": 6, "leases.renew": 2}
@@ -28,6 +31,7 @@ REQUIRED: Final = (
     *("secrets.patch-horos-bus", "leases.create", "leases.renew"),
     *("resourcequotas.create", "resourcequotas.patch", "resourcequotas.delete"),
     *("agentpools.status", "modelconfigs.status", "toolservers.status"),
+    *("groups.finalizer-on", "groups.finalizer-off", "groups.status"),
 )
 """What the story must make the operator write, or some verb on some kind would have no point."""
 

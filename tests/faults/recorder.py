@@ -12,7 +12,7 @@ from tests.faults.api import Api, ApiError
 GROUP_PATH: Final = "/apis/horos.dev/v1alpha1"
 PATHS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("pods", "resourcequotas", "secrets"), "/api/v1"),
-    **dict.fromkeys(("agents", "agentpools", "modelconfigs", "toolservers"), GROUP_PATH),
+    **dict.fromkeys(("agents", "groups", "agentpools", "modelconfigs", "toolservers"), GROUP_PATH),
     "leases": "/apis/coordination.k8s.io/v1",
 }
 Change = Literal["ADDED", "MODIFIED", "DELETED"]

@@ -8,6 +8,7 @@ from typing import Final
 
 from horos_api.names import POOL, QUOTA, SECRET_BUS
 from horos_api.resources import OperatingMode
+from horos_bus.group_records import NewPost
 from tests.faults.node import placement
 from tests.faults.world import World
 
@@ -29,7 +30,11 @@ async def begin(world: World) -> None:
             name,
             {**placement(world.place.node), **({"tools": {"servers": servers}} if servers else {})},
         )
+    await world.apply("groups", "review", {"members": ["ada", "dan"]})
+    await world.apply("groups", "board", {"members": ["bob", "nobody"], "wake": "All"})
     await world.until("the quota is there", lambda: _hard(world) == "1")
+    await world.until("the groups are told", lambda: world.members("review") + world.members("board"))
+    await world.until("something is said", lambda: _said(world))
     await world.until("all are known", lambda: all(world.reason(name) for name in AGENTS))
     await world.until("one is born", lambda: _any_claimed(world))
 
@@ -90,12 +95,15 @@ async def an_order_of_the_gateway(world: World) -> None:
 
 
 async def one_ends_and_one_is_deleted(world: World) -> None:
-    """cyd is terminated and dan is deleted, both while they are resident."""
+    """cyd is terminated and dan is deleted, both while they are resident. A group goes, another loses dan."""
     mids = [await world.send(name) for name in ("cyd", "dan")]
     await world.until("both are answered", lambda: world.answered(*mids))
     await world.api.remove(world.record.path("agents", "dan"))
     await world.apply("agents", "cyd", {**placement(world.place.node), "operatingMode": "Terminated"})
+    await world.api.remove(world.record.path("groups", "board"))
     await world.until("dan is gone", lambda: not world.agent("dan"))
+    await world.until("dan has left the group", lambda: world.members("review") == ["ada"])
+    await world.until("the other group is gone", lambda: not world.record.now["groups"].get("board"))
     await world.until("cyd is over", lambda: world.reason("cyd") == "Terminated")
     await world.until("their pods are gone", lambda: not world.live_pods("cyd") + world.live_pods("dan"))
 
@@ -135,10 +143,17 @@ async def tell(world: World) -> None:
 
 
 async def farewell(world: World) -> None:
-    """Delete every Agent, so that what is left of them can be looked at."""
+    """Delete every Agent and Group, so that what is left of them can be looked at."""
+    await world.api.remove(world.record.path("groups", "review"))
     for name in REMAIN:
         await world.api.remove(world.record.path("agents", name))
     await world.until("all Agents are gone", lambda: not world.record.now["agents"])
+    await world.until("all Groups are gone", lambda: not world.record.now["groups"])
+
+
+async def _said(world: World) -> bool:
+    """Post one message that wakes nobody; it has to outlive every death of an operator."""
+    return (await world.groups.post(NewPost("review", "said", "", "hello"))).outcome != "NOGROUP"
 
 
 async def _any_claimed(world: World) -> bool:

@@ -104,6 +104,7 @@ async def test_writes_are_named_by_what_they_change(tmp_path: Path) -> None:
             ("PATCH", agent, {"metadata": {"finalizers": ["horos.dev/bus"]}}),
             ("PATCH", agent, {"metadata": {"finalizers": []}}),
             ("PATCH", agent, {"spec": {"operatingMode": "Suspended"}}),
+            ("PATCH", agent.replace("agents/ada", "groups/review"), {"metadata": {"finalizers": []}}),
             ("POST", "/api/v1/namespaces/research/secrets", {"metadata": {"name": "horos-bus"}}),
             ("PATCH", "/api/v1/namespaces/research/secrets/horos-bus", {"stringData": {}}),
         ]
@@ -116,6 +117,7 @@ async def test_writes_are_named_by_what_they_change(tmp_path: Path) -> None:
             "agents.finalizer-on",
             "agents.finalizer-off",
             "agents.mode",
+            "groups.finalizer-off",
             "secrets.create-horos-bus",
             "secrets.patch-horos-bus",
         ]

@@ -89,8 +89,12 @@ def test_what_became_of_messages_is_seen() -> None:
 
 
 def test_keys_that_stay_are_seen() -> None:
-    keys = [f"{PREFIX}doorbell", f"{PREFIX}a:dan:state"]
-    assert list(of_keys(keys, PREFIX)) == [f"{PREFIX}a:dan:state is left of an Agent that is gone"]
+    keys = [f"{PREFIX}doorbell", f"{PREFIX}a:dan:state", f"{PREFIX}g:review:log", f"{PREFIX}groups"]
+    assert list(of_keys(keys, PREFIX)) == [
+        f"{PREFIX}a:dan:state is left of an Agent that is gone",
+        f"{PREFIX}g:review:log is left of a Group that is gone",
+        f"{PREFIX}groups is left of a Group that is gone",
+    ]
 
 
 def test_a_difference_is_named_by_its_place() -> None:

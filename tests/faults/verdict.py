@@ -85,10 +85,12 @@ def of_messages(
 
 
 def of_keys(keys: Sequence[str], prefix: str) -> Iterator[str]:
-    """When every Agent is gone, so are its keys."""
+    """When every Agent and every Group is gone, so are their keys."""
     for key in keys:
         if key.startswith(f"{prefix}a:"):
             yield f"{key} is left of an Agent that is gone"
+        if key.startswith((f"{prefix}g:", f"{prefix}groups")):
+            yield f"{key} is left of a Group that is gone"
 
 
 def difference(wanted: Any, found: Any, where: str = "") -> Iterator[str]:

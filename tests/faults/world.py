@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from horos_api.crd import KINDS
 from horos_api.messages import NewMessage
 from horos_api.names import GROUP, SECRET_REDIS, VERSION, key_prefix
 from horos_bus.acl import namespace_user_name
 from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
+from horos_bus.group_service import GroupService
 from horos_bus.sender import reply, send
 from tests.crash.cradle import Child, Cradle
 from tests.faults.api import MERGE, Api
@@ -61,6 +63,7 @@ class World:
         self.prefix = key_prefix(place.install, place.namespace)
         self.bus = Bus.open(place.redis.url, self.prefix)
         self.control = Control(self.bus)
+        self.groups = GroupService(self.bus)
         self.kubelet = Kubelet(place.api, self.record, Manner())
         self.failures: list[str] = []
         self.sent: dict[str, str] = {}
@@ -148,6 +151,11 @@ class World:
         """The reason of a condition of an Agent's status, '' when it has none."""
         return condition(self.agent(agent), kind).get("reason", "")
 
+    def members(self, group: str) -> list[str]:
+        """Who belongs to a Group, as its status says."""
+        found = self.record.now["groups"].get(group, {}).get("status", {}).get("members", [])
+        return list(found)
+
     def secret(self, name: str, key: str) -> str:
         """A value of a Secret, '' when there is none."""
         found = self.record.now["secrets"].get(name, {}).get("data", {}).get(key, "")
@@ -177,10 +185,10 @@ class World:
 
     async def apply(self, kind: str, name: str, spec: Mapping[str, Any]) -> None:
         """Write a resource of ours as `kubectl apply` does."""
-        kinds = {"agents": "Agent", "agentpools": "AgentPool", "modelconfigs": "ModelConfig"}
+        kinds = {each.plural: each.name for each in KINDS}
         manifest = {
             "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": kinds.get(kind, "ToolServer"),
+            "kind": kinds[kind],
             "metadata": {"name": name, "namespace": self.place.namespace},
             "spec": dict(spec),
         }

@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from horos_api.agent_state import AgentState
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Place
-from horos_bus.records import AgentView, Ending, Leave, Usage
+from horos_bus.records import Ending, Leave, Usage
 from horos_gateway.agent_bodies import residency_of
 from horos_gateway.pool import pool_body
 from tests.gateway.conftest import heard
@@ -111,6 +112,22 @@ async def test_waking_a_resident_leaves_nothing_behind(space):
     assert (answer.status_code, answer.json()["residency"]) == (202, "resident")
     await runtime.retire()
     assert await standing(space) == ("hibernated", None)
+
+
+async def test_waking_one_that_was_asked_to_leave_brings_it_back(space):
+    runtime = await space.agent()
+    turn = await space.turn(runtime)
+    assert (await space.http.post("/ada/hibernate")).json()["leaving"] is True
+    told = (await space.http.post("/ada/wake")).json()
+    assert (told["residency"], told["leaving"]) == ("resident", True)
+    left = await runtime.commit(turn.id, turn.base, heard(turn), Ending(text="done"), Usage())
+    assert left == Leave("evict")
+    await runtime.retire()
+    assert await standing(space) == ("queued", None)
+    await runtime.claim(None)
+    await runtime.all_unread()
+    assert (await space.http.get("/ada")).json()["leaving"] is False
+    assert await space.control.work() == []
 
 
 async def test_a_resident_hibernates_when_it_has_nothing_to_do(space):

@@ -77,6 +77,7 @@ class Cluster:
     door: FrontDoor
     kubeconfig: str
     control: Control
+    bus: Bus
 
     async def horos(self, *arguments: str) -> Done:
         return await horos(*arguments, "-n", "here", KUBECONFIG=self.kubeconfig)
@@ -102,7 +103,7 @@ def kubeconfig(door: FrontDoor, tmp_path: Path) -> Iterator[str]:
 async def cluster(door: FrontDoor, kubeconfig: str, redis_server: RedisProcess) -> AsyncIterator[Cluster]:
     bus = Bus.open(redis_server.url, key_prefix(CLUSTER_INSTALL, "here"))
     control = Control(bus)
-    yield Cluster(door, kubeconfig, control)
+    yield Cluster(door, kubeconfig, control, bus)
     for name, uid in (await control.agents()).items():
         await control.delete(name, uid)
     await bus.aclose()

@@ -33,6 +33,9 @@ class FrontDoor:
     gateway: Starlette
     token: str
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups_listed: int = 0
+    """How often somebody has asked for the Groups."""
     may_read_agents: bool = True
     pool: dict[str, Any] | None = None
     """The AgentPool of the namespace."""
@@ -74,6 +77,7 @@ class FrontDoor:
                 Route(REVIEWS, self._review, methods=["POST"]),
                 Route("/apis/horos.dev/v1alpha1/namespaces/here/agentpools/default", self._pool),
                 Route(agents, self._list_agents),
+                Route("/apis/horos.dev/v1alpha1/namespaces/{namespace}/groups", self._list_groups),
                 Route(agents + "/{name}", self._agent),
             ],
             lifespan=self.gateway.router.lifespan_context,
@@ -99,6 +103,10 @@ class FrontDoor:
         if not self.may_read_agents:
             return _status(403, "Forbidden", "agents.horos.dev is forbidden")
         return JSONResponse({"items": list(self.agents.values())})
+
+    async def _list_groups(self, request: Request) -> Response:
+        self.groups_listed += 1
+        return JSONResponse({"items": list(self.groups.values())})
 
     async def _agent(self, request: Request) -> Response:
         if not self.may_read_agents:

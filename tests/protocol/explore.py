@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.protocol.faults import deadlines, fault_steps
 from tests.protocol.groups import first_members, group_faults, projecting
 from tests.protocol.invariants import settled, stuck, violation, wrong_step
+from tests.protocol.orders import collect
 from tests.protocol.runtime import steps as runtime_steps
 from tests.protocol.scenario import Model, Step
 from tests.protocol.state import Agent, Bus, Client, Operator, World
@@ -36,7 +37,9 @@ class Result:
 
 def first(model: Model) -> World:
     """All agents are there and asleep, nothing has been sent."""
-    bus = first_members(model, Bus(agents=(Agent(uid=1),) * model.scenario.agents))
+    children, tasks = model.scenario.children, model.scenario.tasks
+    agents = (Agent(uid=a not in children, task=a in tasks) for a in range(model.scenario.agents))
+    bus = first_members(model, Bus(agents=tuple(agents)))
     operators = (Operator(),) * model.scenario.operators
     shown = tuple(status_of(bus, a) for a in range(len(bus.agents))) if model.scenario.status else ()
     world = World(bus, (), operators, Client(), tuple(model.scenario.faults.values()), shown=shown)
@@ -59,6 +62,7 @@ def hasty(model: Model, world: World) -> Iterator[Step]:
         yield from runtime_steps(model, world, at)
     yield from operator_steps(model, world)
     yield from client_steps(model, world)
+    yield from collect(model, world)
     yield from fault_steps(model, world)
     yield from projecting(model, world)
     yield from group_faults(model, world)

@@ -4,6 +4,7 @@ from horos_api.agent_state import TRANSITIONS, AgentState
 from tests.protocol.decisions import wrong_decisions
 from tests.protocol.groups import mentions_ended, wrong_group
 from tests.protocol.guards import Rules
+from tests.protocol.orders import unfinished, wrong_children
 from tests.protocol.prelude import name, wakeable
 from tests.protocol.scenario import Model
 from tests.protocol.state import Agent, World
@@ -33,13 +34,9 @@ def violation(model: Model, world: World) -> str | None:
         wrong = wrong_with(model, agent, a)
         if wrong:
             return wrong
-    wrong = (
-        misplaced(world, places)
-        or wrong_group(world)
-        or wrong_processes(model, world)
-        or wrong_usage(model, world)
-    )
-    return wrong or wrong_decisions(model, world)
+    wrong = misplaced(world, places) or wrong_group(world) or wrong_processes(model, world)
+    wrong = wrong or wrong_usage(model, world)
+    return wrong or wrong_decisions(model, world) or wrong_children(model, world)
 
 
 def misplaced(world: World, places: list[str]) -> str | None:
@@ -169,7 +166,8 @@ def settled(model: Model, world: World) -> bool:
         return all_answered(model, world) or world.broken
     if world.runtimes or world.bus.work or any(entry.message for entry in world.bus.later):
         return False
-    return all_answered(model, world) and mentions_ended(world) and all_shown(model, world)
+    ended = all_answered(model, world) and mentions_ended(world) and not unfinished(world)
+    return ended and all_shown(model, world)
 
 
 def all_answered(model: Model, world: World) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from tests.protocol.configurations import (
+    A_TASK,
     APPROVE,
     APPROVE_THEN_TOOL,
     ASK,
@@ -12,7 +13,9 @@ from tests.protocol.configurations import (
     CALLED,
     CIRCLE,
     CROSSED,
+    EARLY,
     ELICIT,
+    FAMILY,
     LATE_CALL,
     ONE,
     POSTS,
@@ -108,6 +111,7 @@ CONTROLLING: Final[Mapping[str, Trap]] = {
     ),
     "C3": Trap(Guard.WAKE_IS_CLEARED, Scenario(ONE, {"wake": 1}), "only a timer"),
     "C13": Trap(Guard.WAKE_WHEN_ASLEEP, Scenario(ONE, {"wake": 1}), "only a timer"),
+    "C15": Trap(Guard.WAKE_WHILE_LEAVING, Scenario(ONE, {"wake": 1, "evict": 1}), "was asked to come"),
     "C14": Trap(Guard.ERROR_COUNTS_NOT, Scenario(ONE, {"broken": 1, "crash": 2}, attempts=1), "went from"),
     "C4": Trap(Guard.ERROR_IS_WORK, Scenario(ONE, {"broken": 1}), "only a timer"),
     "C5": Trap(Guard.FAIL_KEEPS_TURN, Scenario(ONE, {"broken": 1}), ""),
@@ -222,6 +226,21 @@ GATHERING: Final[Mapping[str, Trap]] = {
     "G14": Trap(Guard.POSTED_ONCE, Scenario(MENTIONED, {"lost": 1}, members=(0,)), "I1: m1 is in 2 places"),
 }
 
+RAISING: Final[Mapping[str, Trap]] = {
+    "N1": Trap(Guard.ORDER_ONCE, FAMILY._replace(faults={"lost": 1}), "I1"),
+    "N2": Trap(Guard.ORDER_WAITS, FAMILY, "part"),
+    "N3": Trap(Guard.TASK_IS_WAITED_FOR, FAMILY, "heard an error"),
+    "N4": Trap(Guard.ORDER_STAYS, FAMILY._replace(faults={"terminate": 1, "opcrash": 1}), ""),
+    "N5": Trap(Guard.NO_CHILD_IS_TOLD, FAMILY._replace(faults={"delete": 1}, victim=1), "nothing can happen"),
+    "N6": Trap(Guard.OWN_CHILD_IS_KNOWN, FAMILY._replace(faults={"opcrash": 1}), ""),
+    "N7": Trap(Guard.TASK_ENDS, FAMILY, ""),
+    "N8": Trap(Guard.TASK_ENDS_BURIED, A_TASK._replace(faults={"crash": 1}, attempts=0), ""),
+    "N9": Trap(Guard.TASK_HAS_ANSWERED, A_TASK._replace(sends=(Send(kind="notice"), Send())), "not asked"),
+    "N10": Trap(Guard.TASK_INBOX, A_TASK._replace(sends=TWO_THREADS), "left"),
+    "N11": Trap(Guard.TASK_OWES, A_TASK._replace(plans=EARLY, agents=2), "ended and waits"),
+    "N12": Trap(Guard.TASK_DELAYED, A_TASK._replace(sends=(Send(delayed=True), Send())), "accepted"),
+}
+
 TRAPS: Final[Mapping[str, Trap]] = {
     **CLASSIC,
     **ANSWERS,
@@ -232,4 +251,5 @@ TRAPS: Final[Mapping[str, Trap]] = {
     **KEEPING,
     **DECIDING,
     **GATHERING,
+    **RAISING,
 }
