@@ -46,7 +46,7 @@ class Asking:
         self._log = opened
         self._config = config
         self._deadline = deadline
-        self._budget = desk.day_budget(opened.turn.id, config.spec.budget)
+        self._budget = desk.day_budget(opened.turn.id, config.spec)
         self._summariser = Summariser(self._text)
 
     async def ask(self, schemas: list[ChatMessage]) -> Step:

@@ -1,9 +1,9 @@
 """The budget of a day: asked before each model call, told after it. Redis counts: no process can forget."""
 
-from horos_api.budgets import DAY_SECONDS, exhausted, has_day_budget
+from horos_api.budgets import DAY_SECONDS, exhausted, has_day_budget, tree_exhausted
 from horos_api.model_choice import ModelChoice
 from horos_api.money import billionths
-from horos_api.resources import BudgetSpec
+from horos_api.resources import AgentSpec
 from horos_bus.message_service import MessageService
 from horos_bus.records import Charge, Charged, DayUsage, Usage
 from horos_runtime.meter import Meter
@@ -21,23 +21,33 @@ class DayBudget:
     """
 
     def __init__(
-        self, messages: MessageService, patience: Patience, meter: Meter, turn: str, budget: BudgetSpec
+        self, messages: MessageService, patience: Patience, meter: Meter, turn: str, spec: AgentSpec
     ) -> None:
         self._messages = messages
         self._patience = patience
         self._meter = meter
         self._turn = turn
-        self._budget = budget
+        self._budget = budget = spec.budget
         self._cost = None if budget.cost_per_day is None else billionths(budget.cost_per_day)
+        # The root of a child's tree may have one, and only Redis knows.
+        self._limited = has_day_budget(budget) or bool(spec.parent_name)
 
     async def before(self, model: ModelChoice, prompt_tokens: int) -> None:
         """Charge for a call that is about to be made; raises BudgetExhaustedError."""
         answer_tokens = model.max_output_tokens or 0
         charged = await self._charge(prompt_tokens + answer_tokens, model.cost(prompt_tokens, answer_tokens))
         if charged is not None and charged.exhausted:
-            used_up = DayUsage(charged.day, charged.day_tokens, charged.day_cost)
-            reached = exhausted(self._budget, used_up, charged.day * DAY_SECONDS)
-            raise BudgetExhaustedError(reached.message if reached else "the budget of the day is used up")
+            raise BudgetExhaustedError(self._used_up(charged))
+
+    def _used_up(self, charged: Charged) -> str:
+        used = DayUsage(charged.day, charged.day_tokens, charged.day_cost)
+        match charged.exhausted:
+            case "tree tokens":
+                return tree_exhausted(charged.root, used, tokens=charged.limit)
+            case "tree cost":
+                return tree_exhausted(charged.root, used, cost=charged.limit)
+        reached = exhausted(self._budget, used, charged.day * DAY_SECONDS)
+        return reached.message if reached else "the budget of the day is used up"
 
     async def unused(self) -> None:
         """Give back what was charged for a call that no model has begun to answer."""
@@ -45,7 +55,7 @@ class DayBudget:
 
     async def _charge(self, tokens: int, cost: int) -> Charged | None:
         """Put this in the place of what was charged last and is not known to be used yet."""
-        if not has_day_budget(self._budget):
+        if not self._limited:
             return None
         used = self._meter.pending
         charge = Charge(

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from horos_api.resources import BudgetSpec
+from horos_api.resources import AgentSpec
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending
 from horos_runtime.context_manager import ContextManager
@@ -35,9 +35,9 @@ class Desk:
     agent: str
     token: str
 
-    def day_budget(self, turn: str, budget: BudgetSpec) -> DayBudget:
+    def day_budget(self, turn: str, spec: AgentSpec) -> DayBudget:
         """Say what the models of one turn may still use today."""
-        return DayBudget(self.messages, self.patience, self.meter, turn, budget)
+        return DayBudget(self.messages, self.patience, self.meter, turn, spec)
 
 
 @dataclass(frozen=True)

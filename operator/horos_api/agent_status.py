@@ -91,6 +91,9 @@ class AgentStatus(ApiModel):
     dead_letters: WholeNumber = Field(
         0, ge=0, description="How many messages were given up, since they killed the agent's process."
     )
+    children: WholeNumber = Field(
+        0, ge=0, description="How many children the agent has; those that have ended do not count."
+    )
     servers: ServerCounts | None = Field(
         None, description="The agent's tool servers, counted; only there when the spec names some."
     )

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, Self
 
+from horos_api.budget_fields import BudgetSpec
 from horos_api.money import billionths, decimal_text
-from horos_api.resources import BudgetSpec
 
 DAY_SECONDS: Final = 86_400
 
@@ -56,6 +56,35 @@ class DayCount(Protocol):
     def cost(self) -> int:
         """What that cost."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TreeDay:
+    """What a root and all its descendants have used on one day; a DayCount."""
+
+    day: int
+    tokens: int
+    cost: int
+
+    @classmethod
+    def of(cls, own: DayCount, descendants: DayCount) -> Self:
+        """Add both up on the later of their days."""
+        day = max(own.day, descendants.day)
+        counts = [each for each in (own, descendants) if each.day == day]
+        return cls(day, sum(each.tokens for each in counts), sum(each.cost for each in counts))
+
+
+def tree_exhausted(root: str, used: DayCount, *, tokens: int | None = None, cost: int | None = None) -> str:
+    """Word for a person that a tree has used up what its root may use in a day: the limit that is reached."""
+    if tokens is not None:
+        reached = f"tokens of agent {root} and its descendants are used up: {used.tokens} of {tokens}"
+        limit = "tokensPerDay"
+    else:
+        most = decimal_text(cost or 0)
+        reached = f"money of agent {root} and its descendants is used up: {decimal_text(used.cost)} of {most}"
+        limit = "costPerDay"
+    until = utc_time((used.day + 1) * DAY_SECONDS)
+    return f"today's {reached} (budget.{limit} of {root}); the next day begins at {until}"
 
 
 def exhausted(budget: BudgetSpec, used: DayCount, now: float) -> Exhausted | None:

@@ -42,6 +42,17 @@ class Reason(StrEnum):
     TOOL_SERVER_UNUSABLE = "ToolServerUnusable"
     """Accepted, but a ToolServer that `spec.tools.servers` names is missing or wrong; the agent works
     without its tools. The message names it; creating or correcting it is enough."""
+    PARENT_MISSING = "ParentMissing"
+    """Not accepted: the Agent that `spec.parentName` names does not exist, is being deleted, or is not the
+    one that it was made a child of. No pod is made; its messages are kept."""
+    PARENT_CYCLE = "ParentCycle"
+    """Not accepted: its line of parents runs in a circle; the message names it. No pod is made; deleting one
+    of them and creating it without `parentName` is enough."""
+    TOO_DEEP = "TooDeep"
+    """Not accepted: an ancestor's `budget.depth` allows no generation so far below it. No pod is made."""
+    TOO_MANY_CHILDREN = "TooManyChildren"
+    """Not accepted: its parent has as many older children as `budget.children` allows. No pod is made until
+    one of them ends."""
     DELETING = "Deleting"
     """The Agent is being deleted: its pod ends, then its keys go."""
 
@@ -61,6 +72,9 @@ class Reason(StrEnum):
     """`operatingMode: Suspended`: no pod, messages are kept."""
     TERMINATED = "Terminated"
     """`operatingMode: Terminated`: the agent is over; its contexts stay until it is deleted."""
+    TASK_DONE = "TaskDone"
+    """`lifetime: Task`: the agent has answered what it was asked, and is over; its contexts stay until it is
+    deleted, which happens after `ttlSecondsAfterFinished`."""
 
     UNSCHEDULABLE = "Unschedulable"
     """No node takes the pod; the message is the scheduler's."""

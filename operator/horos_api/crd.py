@@ -52,6 +52,8 @@ AGENT: Final = Kind(
         _column("Turns", ".status.usage.turns", "integer"),
         _column("Age", ".metadata.creationTimestamp", "date"),
         _column("Mode", ".spec.operatingMode", wide=True),
+        _column("Parent", ".spec.parentName", wide=True),
+        _column("Children", ".status.children", "integer", wide=True),
         _column("Approvals", ".status.approvals", "integer", wide=True),
         _column("Read", ".status.usage.promptTokens", "integer", wide=True),
         _column("Written", ".status.usage.completionTokens", "integer", wide=True),

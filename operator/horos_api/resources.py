@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from horos_api.agent_status import AgentStatus, Condition, Usage
+from horos_api.budget_fields import BudgetSpec
 from horos_api.fields import (
     DNS_LABEL,
     NAMED_LIST,
@@ -19,8 +20,8 @@ from horos_api.fields import (
     rules,
     unique_by_name,
 )
+from horos_api.lifetimes import MOST_TTL_SECONDS, TTL_SECONDS, Lifetime, OperatingMode
 from horos_api.model_fields import FallbackSpec, ModelSpec, Price
-from horos_api.money import DECIMAL
 from horos_api.names import AGENT_NAME_LENGTH, agent_name_error
 from horos_api.objects import Metadata, Resource
 from horos_api.pod_fields import (
@@ -42,6 +43,7 @@ __all__ = [
     "BuiltinTool",
     "Condition",
     "FallbackSpec",
+    "Lifetime",
     "Metadata",
     "ModelSpec",
     "OperatingMode",
@@ -57,14 +59,6 @@ IDLE_SECONDS: Final = 300
 MOST_IDLE_SECONDS: Final = 2_592_000
 
 
-class OperatingMode(StrEnum):
-    """Whether the agent works."""
-
-    RUNNING = "Running"
-    SUSPENDED = "Suspended"
-    TERMINATED = "Terminated"
-
-
 class BuiltinTool(StrEnum):
     """The tools that every agent image has."""
 
@@ -76,6 +70,8 @@ class BuiltinTool(StrEnum):
     BROADCAST = "broadcast"
     LIST_GROUPS = "list_groups"
     CREATE_GROUP = "create_group"
+    CREATE_AGENT = "create_agent"
+    TERMINATE_AGENT = "terminate_agent"
 
 
 USUAL_TOOLS: Final = (
@@ -96,7 +92,7 @@ class ToolsSpec(ApiModel):
         max_length=32,
         description=(
             "The tools of horos itself that the model may call; an empty list means none. The others are"
-            " asked for by name: broadcast, list_groups, create_group."
+            " asked for by name: broadcast, list_groups, create_group, create_agent, terminate_agent."
         ),
         json_schema_extra=SET_LIST,
     )
@@ -105,38 +101,6 @@ class ToolsSpec(ApiModel):
         max_length=64,
         description="MCP servers whose tools the model may call. Edits take effect in the next turn.",
         json_schema_extra=NAMED_LIST,
-    )
-
-
-class BudgetSpec(ApiModel):
-    """How much a turn and a day may use, and how long a request may stay unanswered."""
-
-    tool_rounds: WholeNumber = Field(
-        25, ge=1, le=1000, description="How often one turn may go back to the model with results of tools."
-    )
-    turn_seconds: WholeNumber = Field(
-        600, ge=1, le=86_400, description="How many seconds one turn may take, model and tools together."
-    )
-    tokens_per_day: Annotated[int, Field(ge=1, le=10**12), NOT_TEXT] | None = Field(
-        None,
-        description=(
-            "How many tokens models may read and write for the agent in one day (UTC). Looked at before each"
-            " call: whoever asks for more is told when the next day begins."
-        ),
-    )
-    cost_per_day: str | None = Field(
-        None,
-        pattern=DECIMAL,
-        description=(
-            "How much the agent's models may cost in one day (UTC), a decimal number as text, in the currency"
-            " of pricePerMillionTokens in its ModelConfig. Looked at before each call."
-        ),
-    )
-    request_seconds: WholeNumber = Field(
-        3600,
-        ge=1,
-        le=2_592_000,
-        description="How many seconds a request may stay unanswered before it ends with an error.",
     )
 
 
@@ -180,6 +144,20 @@ class AgentSpec(ApiModel):
         OperatingMode.RUNNING,
         description="Running; Suspended: no pod after its turn, messages are kept; Terminated: final.",
     )
+    lifetime: Lifetime = Field(
+        Lifetime.PERMANENT,
+        description=(
+            "Permanent: until somebody ends it. Task: it ends by itself once it has answered what it was"
+            " asked, owes nothing and waits for nothing; its state is terminated then."
+        ),
+    )
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=MOST_TTL_SECONDS), NOT_TEXT] | None = Field(
+        None,
+        description=(
+            "How many seconds after its end the Agent is deleted, its children with it; unset:"
+            f" {TTL_SECONDS} for a Task, never for others."
+        ),
+    )
     priority: WholeNumber = Field(
         0,
         ge=-1000,
@@ -197,7 +175,10 @@ class AgentSpec(ApiModel):
         "",
         pattern=rf"^({DNS_LABEL})?$",
         max_length=AGENT_NAME_LENGTH,
-        description="The agent that it works for; children of one parent share its turn in the pool's queue.",
+        description=(
+            "The agent that it works for and ends with: it gets an ownerReference to it. Children of one"
+            " parent share its turn in the pool's queue."
+        ),
     )
     image: str | None = Field(
         None,
@@ -233,8 +214,15 @@ class AgentSpec(ApiModel):
     )
     budget: BudgetSpec = Field(
         default_factory=BudgetSpec,
-        description="How much a turn and a day may use, and how long a request may stay unanswered.",
+        description="How much a turn, a day and a family may use, and how long a request may wait.",
     )
+
+    @property
+    def ttl_seconds(self) -> int | None:
+        """How many seconds after its end the Agent is deleted; None: it stays until somebody deletes it."""
+        if self.ttl_seconds_after_finished is None and self.lifetime is Lifetime.TASK:
+            return TTL_SECONDS
+        return self.ttl_seconds_after_finished
 
     @field_validator("node_selector", mode="before")
     @classmethod

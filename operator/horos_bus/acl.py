@@ -12,7 +12,7 @@ _HASHES: Final = (
     *("hget", "hgetall", "hmget", "hkeys", "hvals", "hlen", "hstrlen"),
     *("hset", "hsetnx", "hincrby", "hdel"),
 )
-_SORTED_SETS: Final = ("zadd", "zrem", "zrange", "zscore", "zremrangebyscore")
+_SORTED_SETS: Final = ("zadd", "zrem", "zrange", "zscore", "zremrangebyscore", "zscan")
 _STREAMS: Final = (
     "xadd",
     "xlen",
@@ -24,7 +24,7 @@ _STREAMS: Final = (
     "xack",
     "xdel",
 )
-_SHARED_KEYS: Final = ("agents", "work", "dirty", "later", "doorbell", "crowded", "groups")
+_SHARED_KEYS: Final = ("agents", "work", "dirty", "later", "doorbell", "crowded", "groups", "orders")
 _PATTERNS: Final = ("", *_SHARED_KEYS, "a:*", "g:*", "r:*", "d:*")
 """Behind the prefix, itself the key that scripts declare. What only the operator writes is not here."""
 COMMANDS: Final = (*_CONNECTION, *_STRINGS_AND_LISTS, *_HASHES, *_SORTED_SETS, *_STREAMS)

@@ -5,17 +5,38 @@ from typing import Final, Literal
 
 from horos_api.messages import Message, Verdict
 from horos_api.resources import OperatingMode
+from horos_bus.agent_view import AgentView
 from horos_bus.approvals import Approval, Decided, Kind, approval, decided
 from horos_bus.connection import Argument, Bus
-from horos_bus.decoding import dead_letter, inbox_message, order, seconds, stretch, text, view
-from horos_bus.operating import Order, Place, Waiting
-from horos_bus.records import AgentView, DeadLetter, Stretch
+from horos_bus.decoding import (
+    dead_letter,
+    inbox_message,
+    mode_order,
+    seconds,
+    society_order,
+    stretch,
+    text,
+    view,
+)
+from horos_bus.operating import (
+    BadOrder,
+    Child,
+    DayLimits,
+    Order,
+    Place,
+    Settled,
+    SocietyOrder,
+    Waiting,
+)
+from horos_bus.records import DeadLetter, Stretch
 
 VIEWS_AT_ONCE: Final = 200
 DUE_AT_ONCE: Final = 100
 REQUEST_SECONDS: Final = 3600
 LIMIT_SECONDS: Final = 3600
 """How long a limit is told that nobody tells again."""
+ORDERS_AT_ONCE: Final = 1000
+NO_LIMITS: Final = DayLimits()
 
 
 class Control:
@@ -24,22 +45,38 @@ class Control:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def create(self, agent: str, uid: str) -> str:
-        """Begin a life: OK, SAME, or EXISTS when another uid has the name."""
-        return await self._order("create", agent, uid)
+    async def create(self, agent: str, uid: str, parent: str = "", root: str = "") -> str:
+        """Begin a life: OK, SAME, or EXISTS when another uid has the name.
+
+        `parent` is the agent that it is a child of, `root` the one at the top of their tree, whose budget
+        counts what it uses ('' = it has no parent). Repeated for the same life it corrects these two.
+        """
+        return await self._order("create", agent, uid, parent, root)
 
     async def delete(self, agent: str, uid: str) -> str:
         """End a life and drop all its keys; whoever waits for an answer gets an error: OK or GONE."""
         return await self._order("delete", agent, uid)
 
-    async def configure(
-        self, agent: str, uid: str, generation: int, config: bytes, request_seconds: int = REQUEST_SECONDS
+    async def configure(  # noqa: PLR0913 - what is behind the star is rare
+        self,
+        agent: str,
+        uid: str,
+        generation: int,
+        config: bytes,
+        request_seconds: int = REQUEST_SECONDS,
+        *,
+        lifetime: str = "",
+        limits: DayLimits = NO_LIMITS,
     ) -> str:
         """Project the spec: OK, SAME, OLD (a newer generation is stored) or GONE.
 
-        `request_seconds` is how long the agent may owe an answer, and how long it waits for one.
+        `request_seconds` is how long the agent may owe an answer, and how long it waits for one. An agent
+        with lifetime Task ends by itself when it has answered and neither owes nor waits for anything.
+        `limits` hold for all that its descendants and it use in a day.
         """
-        return await self._order("configure", agent, uid, generation, config, request_seconds * 1000)
+        most = ("" if limit is None else limit for limit in (limits.tokens, limits.cost))
+        words = (request_seconds * 1000, lifetime, *most)
+        return await self._order("configure", agent, uid, generation, config, *words)
 
     async def reap(self, agent: str, token: str) -> str:
         """Clear the holder whose process is gone: OK, or NOOP when another token holds the agent."""
@@ -131,13 +168,32 @@ class Control:
         )
 
     async def orders(self) -> list[Order]:
-        """Read what was asked of the operator and is not `done`, the oldest first."""
-        found = await self._bus.command("XRANGE", self._bus.keys.requests, "-", "+", "COUNT", 1000)
-        return [order(entry) for entry in found]
+        """Read what the gateway and agents ask of the operator and is not settled; of each the oldest first.
 
-    async def done(self, order_id: str) -> None:
-        """Forget an order that was carried out, or cannot be."""
-        await self._bus.command("XDEL", self._bus.keys.requests, order_id)
+        An entry that nobody can read is a BadOrder and keeps none behind it from being read.
+        """
+        asked = await self._bus.command("XRANGE", self._bus.keys.requests, "-", "+", "COUNT", ORDERS_AT_ONCE)
+        theirs = await self._bus.command("XRANGE", self._bus.keys.orders, "-", "+", "COUNT", ORDERS_AT_ONCE)
+        return [*map(mode_order, asked), *map(society_order, theirs)]
+
+    async def done(self, order: Order) -> None:
+        """Forget an order that was carried out, or cannot be. An agent's is settled instead, if it waits."""
+        of_agents = order.of_agents if isinstance(order, BadOrder) else isinstance(order, SocietyOrder)
+        key = self._bus.keys.orders if of_agents else self._bus.keys.requests
+        await self._bus.command("XDEL", key, order.id)
+
+    async def settle(
+        self, order: SocietyOrder, outcome: Literal["done", "refused"], text: str, child: Child | None = None
+    ) -> Settled:
+        """Answer an agent's order, once: `text` is for its model.
+
+        `child`, whose keys must be there, is what an order to create an agent has made. If it has a task,
+        that is its first message, and its answer is what the agent waits for now: `text` is for watchers.
+        """
+        born = (child.name, child.uid, child.task) if child else ("", "", "")
+        words = (order.id, order.kind, order.agent, order.uid, order.mid, order.name, order.hops)
+        answer = await self._bus.call("settle_order", [*words, outcome, text, *born])
+        return Settled(answer.decode())
 
     async def agents(self) -> dict[str, str]:
         """All agents of the namespace: name to uid."""

@@ -1,15 +1,15 @@
 """Between scripts and records. Redis speaks bytes; names and bodies become text here."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from horos_api.agent_state import AgentState
 from horos_api.messages import Message, MessageKind, Verdict
 from horos_api.resources import OperatingMode
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import BusError
-from horos_bus.operating import Order
+from horos_bus.operating import BadOrder, ModeOrder, Order, OrderKind, SocietyOrder
 from horos_bus.records import (
-    AgentView,
     Charge,
     Charged,
     DayUsage,
@@ -101,10 +101,24 @@ def dead_letter(entry: Sequence[Any]) -> DeadLetter:
     )
 
 
-def order(entry: Sequence[Any]) -> Order:
+def mode_order(entry: Sequence[Any]) -> Order:
     """Decode one entry of `requests`, as XRANGE gives it."""
     values = {text(name): text(value) for name, value in entry[1].items()}
-    return Order(text(entry[0]), values["agent"], values["uid"], OperatingMode(values["mode"]))
+    try:
+        return ModeOrder(text(entry[0]), values["agent"], values["uid"], OperatingMode(values["mode"]))
+    except (LookupError, ValueError) as error:
+        return BadOrder(text(entry[0]), f"{type(error).__name__}: {error}", of_agents=False)
+
+
+def society_order(entry: Sequence[Any]) -> Order:
+    """Decode one entry of `orders`, as XRANGE gives it. Agents can write whatever they like there."""
+    values = {text(name): value for name, value in entry[1].items()}
+    try:
+        words = {name: text(values[name]) for name in ("agent", "uid", "mid", "thread", "name")}
+        kind, hops = OrderKind(text(values["kind"])), int(values["hops"])
+        return SocietyOrder(id=text(entry[0]), kind=kind, hops=hops, body=bytes(values["body"]), **words)
+    except (LookupError, ValueError) as error:
+        return BadOrder(text(entry[0]), f"{type(error).__name__}: {error}", of_agents=True)
 
 
 def next_of(answer: Sequence[Any], agent: str) -> Next:
@@ -161,6 +175,8 @@ def _effect(effect: Effect) -> tuple[str | int, ...]:
         return "approve", asked.tool, asked.seconds * 1000, asked.arguments, ""
     if effect.kind == "reply":
         return "reply", effect.re, "", "", ""
+    if effect.kind == "order":
+        return "order", effect.to, effect.order, "", ""
     delay_ms = effect.delay_seconds * 1000
     if effect.kind == "post":
         return "post", effect.to, " ".join(effect.mentions), "", delay_ms
@@ -177,10 +193,17 @@ def charge_words(charge: Charge) -> list[str | bytes | int]:
 
 def charged(answer: Sequence[Any]) -> Charged:
     """Decode what `charge` returns."""
-    reached: Literal["", "tokens", "cost"] = ""
-    if answer[0] == b"EXHAUSTED":
-        reached = "tokens" if answer[1] == b"tokens" else "cost"
-    return Charged(reached, day=answer[4], day_tokens=answer[2], day_cost=answer[3])
+    day = {"day": answer[4], "day_tokens": answer[2], "day_cost": answer[3]}
+    match answer[1]:
+        case b"tokens":
+            return Charged("tokens", **day)
+        case b"cost":
+            return Charged("cost", **day)
+        case b"tree tokens":
+            return Charged("tree tokens", **day, root=text(answer[5]), limit=int(answer[6]))
+        case b"tree cost":
+            return Charged("tree cost", **day, root=text(answer[5]), limit=int(answer[6]))
+    return Charged("", **day)
 
 
 def stretch(answer: Sequence[Any]) -> Stretch:
@@ -214,6 +237,9 @@ def view(name: str, answer: Sequence[Any]) -> AgentView | None:
         attempt=int(state["attempt"]),
         cancelling=bool(state["turn"]) and state["cancel"] == state["turn"],
         usage=_usage(state),
+        parent=state.get("parent", ""),
+        root=state.get("root", ""),
+        ended=seconds(state.get("ended", 0)),
         claimed=seconds(state.get("claimed", 0)),
         rested=seconds(state.get("rested", 0)),
         since=seconds(answer[2]),
@@ -230,4 +256,5 @@ def _usage(state: Mapping[str, str]) -> TotalUsage:
         completion_tokens=number("completion_tokens"),
         cost=number("cost"),
         today=DayUsage(number("day"), number("day_tokens"), number("day_cost")),
+        descendants=DayUsage(number("tree_day"), number("tree_tokens"), number("tree_cost")),
     )

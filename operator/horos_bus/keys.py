@@ -15,6 +15,9 @@ class Keys:
         self.crowded = f"{prefix}crowded"
         self.limit = f"{prefix}limit"
         self.requests = f"{prefix}requests"
+        """What the gateway asks of the operator; agents cannot write there."""
+        self.orders = f"{prefix}orders"
+        """What agents ask of the operator."""
         self.groups = f"{prefix}groups"
 
     def state(self, agent: str) -> str:

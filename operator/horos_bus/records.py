@@ -10,6 +10,7 @@ from horos_api.events import Event
 from horos_api.messages import Message, MessageKind
 from horos_bus.approvals import CallToApprove
 from horos_bus.connection import BusError
+from horos_bus.operating import OrderKind
 
 CONTEXT_RECORDS: Final = 10_000
 """How many records a thread keeps; the runtime asks for older ones to be dropped."""
@@ -104,17 +105,20 @@ class Effect:
     `%STRANGERS%`. Of both: LOOP when too many messages led to it, RATE when the agent has sent too many in
     this minute; they are delivered `delay_seconds` later. A `reply` answers the owed request `re` before the
     turn ends: OK or NOREQUEST. An `approve` asks people about `approve`; its body is the call, which comes
-    back with the decision: OK, or LIMIT when too many calls of the agent wait.
+    back with the decision: OK, or LIMIT when too many calls of the agent wait. An `order` asks the operator
+    for `order` about `to`, and waits for its answer as for one to a request: OK, LIMIT as there, NOAGENT when
+    whom it should end has ended, LOOP, RATE.
     """
 
     body: str
     results: dict[str, bytes]
-    kind: Literal["send", "post", "reply", "approve"] = "send"
+    kind: Literal["send", "post", "reply", "approve", "order"] = "send"
     to: str = ""
     thread: str = ""
     message_kind: MessageKind = MessageKind.NOTICE
     re: str = ""
     approve: CallToApprove | None = None
+    order: OrderKind | Literal[""] = ""
     mentions: tuple[str, ...] = ()
     delay_seconds: int = 0
 
@@ -180,13 +184,17 @@ class Charge:
 class Charged:
     """The answer to a charge: which limit of the day is reached, if any, and the day's counters.
 
-    `day` is later than the one asked for when another process was there already.
+    `day` is later than the one asked for when another process was there already. `tree tokens` and
+    `tree cost` are limits of agent `root`, for all that it and its descendants use: `limit` is that limit,
+    and the counters are those of the whole tree.
     """
 
-    exhausted: Literal["", "tokens", "cost"]
+    exhausted: Literal["", "tokens", "cost", "tree tokens", "tree cost"]
     day: int
     day_tokens: int
     day_cost: int
+    root: str = ""
+    limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,57 +245,17 @@ class DayUsage:
 
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What an agent used in its whole life, and today; costs in billionths of a currency unit."""
+    """What an agent used in its whole life, and today; costs in billionths of a currency unit.
+
+    `descendants` is what the agents below it have used on their last day; only the root of a tree counts it.
+    """
 
     turns: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: int = 0
     today: DayUsage = field(default_factory=DayUsage)
-
-
-@dataclass(frozen=True, slots=True)
-class AgentView:
-    """What the bus knows of one agent, seen at one moment.
-
-    `holder` is the token of the process that has it ('' = hibernated), `waiting` counts the messages in its
-    inbox, those of the open turn included; `in_work` says that it needs a process. `owed` counts the requests
-    taken and not answered, `waits` its own ones, `dead` the dead letters, `approvals` what people still have
-    to decide; `attempt` the incarnations that had the open turn; `cancelling`: a person ended it and its
-    process has not obeyed yet.
-
-    Times are seconds since 1970, 0.0 = unknown or never: `claimed` of the last claim, `rested` since when it
-    has nothing to do (as long as it is not `in_work`), `since` of its coming into work.
-    """
-
-    name: str
-    uid: str
-    state: AgentState
-    holder: str
-    epoch: int
-    turn: str
-    thread: str
-    version: int
-    reason: str
-    message: str
-    waiting: int
-    evict: bool
-    in_work: bool
-    owed: int = 0
-    waits: int = 0
-    dead: int = 0
-    approvals: int = 0
-    attempt: int = 0
-    cancelling: bool = False
-    usage: TotalUsage = field(default_factory=TotalUsage)
-    claimed: float = 0.0
-    rested: float = 0.0
-    since: float = 0.0
-
-    @property
-    def was_claimed(self) -> bool:
-        """Whether any process ever held this life of the agent."""
-        return self.epoch > 0
+    descendants: DayUsage = field(default_factory=DayUsage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from typing import Any
 from horos_api.agent_state import AgentState
 from horos_api.budgets import utc_time
 from horos_api.messages import Message
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Place
-from horos_bus.records import AgentView, DeadLetter
+from horos_bus.records import DeadLetter
 from horos_gateway.bodies import AgentBody, DeadLetterBody, InboxMessageBody, QueueBody, Residency
 from horos_gateway.budget_bodies import usage_body
 

@@ -11,12 +11,12 @@ from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import INBOX_CAP, key_prefix
 from horos_api.resources import OperatingMode
 from horos_api.server_report import read_report
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.event_stream import EventStream
 from horos_bus.group_service import GroupService
 from horos_bus.operating import Place
-from horos_bus.records import AgentView
 from horos_bus.sender import reply, send
 from horos_gateway.agent_bodies import agent_body, agent_fields, dead_letter_body, inbox_body
 from horos_gateway.bodies import (

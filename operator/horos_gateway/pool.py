@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from horos_api.agent_state import AgentState
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Place
-from horos_bus.records import AgentView
 from horos_gateway.agent_bodies import agent_body, moment, residency_of
 from horos_gateway.backend import Backend, no_agent, places_of, refuse_terminated
 from horos_gateway.bodies import AgentBody, Residency

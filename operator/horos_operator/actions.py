@@ -1,10 +1,11 @@
 """What a plan may ask for: one frozen dataclass per change, each with the sentence that says why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from horos_operator.facts import PodFacts
+from horos_bus.operating import DayLimits
+from horos_operator.facts import AgentFacts, PodFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,27 @@ class RemoveFinalizer:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateKeys:
-    """Make the agent known on the bus."""
+class SetOwner:
+    """Have the Agent end with its parent, and carry the name of its root as a label."""
 
+    parent: AgentFacts
+    root: str
+    why: str = "it must go when its parent goes"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAgent:
+    """Delete the Agent itself, and so its pods, its keys and its children."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKeys:
+    """Make the agent known on the bus, as a child of `parent` in the family of `root` ('' = of nobody)."""
+
+    parent: str = ""
+    root: str = ""
     why: str = "the bus does not know it yet"
 
 
@@ -46,10 +65,12 @@ class DeleteKeys:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Project the spec to the bus."""
+    """Project the spec to the bus; `limits` hold for the agent and all its descendants."""
 
     config: bytes
     request_seconds: int
+    lifetime: Literal["", "Task"] = ""
+    limits: DayLimits = field(default_factory=DayLimits)
     why: str = "its configuration differs"
 
 
@@ -96,6 +117,8 @@ Action: TypeAlias = (
     PrepareNamespace
     | AddFinalizer
     | RemoveFinalizer
+    | SetOwner
+    | DeleteAgent
     | CreateKeys
     | DeleteKeys
     | Configure

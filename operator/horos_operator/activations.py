@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from horos_bus.records import AgentView
-from horos_operator.observe import Observation
+from horos_bus.agent_view import AgentView
+from horos_operator.observation import Observation
 from horos_operator.pods import pod_name
 from horos_operator.queue import Key
 

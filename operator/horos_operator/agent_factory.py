@@ -8,7 +8,15 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel
 
-from horos_api.resources import IDLE_SECONDS, Agent, AgentSpec, ModelSpec, OperatingMode, ToolsSpec
+from horos_api.resources import (
+    IDLE_SECONDS,
+    Agent,
+    AgentSpec,
+    Lifetime,
+    ModelSpec,
+    OperatingMode,
+    ToolsSpec,
+)
 from horos_operator.agent_pools import AgentPoolFacts
 from horos_operator.facts import AgentFacts
 from horos_operator.models import Configs, resolve
@@ -17,8 +25,8 @@ from horos_operator.settings import Settings
 from horos_operator.tool_servers import ToolServers, resolve_servers
 
 _OF_THE_POD: Final = {"image", "image_pull_secrets", "env", "node_selector", "tolerations", "resources"}
-_OF_THE_POOL: Final = {"priority", "idle_seconds", "parent_name"}
-"""Fields that the operator decides by; the runtime has no use for either."""
+_OF_THE_POOL: Final = {"priority", "idle_seconds", "parent_name", "ttl_seconds_after_finished"}
+"""Fields that the operator decides by; the runtime has no use for them."""
 
 NO_CONFIGS: Final[Configs] = MappingProxyType({})
 NO_SERVERS: Final[ToolServers] = MappingProxyType({})
@@ -29,8 +37,9 @@ class CreateAgentOptions:
     """What a new agent needs at least.
 
     `name` and `namespace` are those of the Agent; `instructions`, `model` and `tools` are the parts of the
-    spec that differ from agent to agent; `suspended` makes it without a pod. `spec` has everything else and
-    gives way to the fields beside it.
+    spec that differ from agent to agent; `suspended` makes it without a pod. `parent_name` is the agent that
+    it ends with, `lifetime` whether it also ends by itself. `spec` has everything else and gives way to the
+    fields beside it.
     """
 
     name: str
@@ -40,6 +49,8 @@ class CreateAgentOptions:
     tools: ToolsSpec | None = None
     spec: AgentSpec | None = None
     suspended: bool = False
+    parent_name: str = ""
+    lifetime: Lifetime | None = None
 
 
 class AgentFactory:
@@ -48,8 +59,9 @@ class AgentFactory:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def agent(self, options: CreateAgentOptions) -> Agent:
-        """Build an Agent as the API server would accept it.
+    @staticmethod
+    def agent(options: CreateAgentOptions) -> Agent:
+        """Build an Agent as the API server would accept it; this needs no factory.
 
         Raises pydantic.ValidationError, which names each field that is wrong.
         """
@@ -58,6 +70,8 @@ class AgentFactory:
             **({"model": options.model} if options.model else {}),
             **({"tools": options.tools} if options.tools else {}),
             **({"operating_mode": OperatingMode.SUSPENDED} if options.suspended else {}),
+            **({"parent_name": options.parent_name} if options.parent_name else {}),
+            **({"lifetime": options.lifetime} if options.lifetime else {}),
         }
         spec = (options.spec or AgentSpec()).model_copy(update=fields)
         # Through the manifest, because a copy with changed fields is not validated.
@@ -91,9 +105,9 @@ class AgentFactory:
 
         `idleSeconds`, `models` and `servers` are what the spec says of them, filled in.
         """
-        plain = wanted.spec.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude=_OF_THE_POD | _OF_THE_POOL
-        )
+        # Whoever has a parent pays into the budget of its tree.
+        unread = _OF_THE_POD | (_OF_THE_POOL - {"parent_name"} if wanted.spec.parent_name else _OF_THE_POOL)
+        plain = wanted.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unread)
         stored = {
             "generation": agent.generation,
             "idleSeconds": wanted.idle_seconds,

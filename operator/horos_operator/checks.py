@@ -57,6 +57,12 @@ def _shared_credentials(case: Situation) -> Verdict | None:
     return yes(Reason.SHARED_CREDENTIALS, message)
 
 
+def _relatives(case: Situation) -> Verdict | None:
+    """Whom it descends from keeps it from having a pod."""
+    trouble = case.seen.family.trouble
+    return no(*trouble) if trouble else None
+
+
 def _valid(case: Situation) -> Verdict:
     return yes(Reason.VALID, "the spec can be carried out")
 
@@ -72,6 +78,8 @@ def _suspended(case: Situation) -> Verdict | None:
 def _terminated(case: Situation) -> Verdict | None:
     if not case.terminated:
         return None
+    if (view := case.seen.life) is not None and view.reason == Reason.TASK_DONE:
+        return no(Reason.TASK_DONE, "it has done its task: takes no messages, and is deleted before long")
     pod = f"; pod {case.holder.name} is leaving" if case.holder else ""
     return no(
         Reason.TERMINATED, f"it is over: takes no messages, and what it said stays until it is deleted{pod}"
@@ -208,6 +216,7 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
         _deleting,
         _invalid_spec,
         _bus_unavailable,
+        _relatives,
         fallback_unusable,
         tool_server_unusable,
         model_unpriced,
@@ -224,6 +233,7 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
         _has_a_pod,
         _invalid_spec,
         _bus_unavailable,
+        _relatives,
         _hibernated,
         _crashed,
         _queued,
@@ -240,6 +250,7 @@ _CHECKS: Final[dict[ConditionType, tuple[Check, ...]]] = {
         budget_exhausted,
         _resident,
         _invalid_spec,
+        _relatives,
         _pod_refused,
         _unschedulable,
         _pod_trouble,

@@ -104,6 +104,25 @@ class Cluster(Protocol):
         """Write the finalizers; OutdatedError when the Group is not as it was seen."""
         ...
 
+    async def set_owner(self, agent: AgentFacts, parent: AgentFacts, root: str) -> AgentFacts:
+        """Have the Agent end with its parent and carry the name of its root; others' references stay.
+
+        OutdatedError when it is gone or another one.
+        """
+        ...
+
+    async def create_agent(self, body: Mapping[str, Any]) -> AgentFacts:
+        """Create an Agent; NameTakenError when there is one of this name, RefusedError."""
+        ...
+
+    async def delete_agent(self, agent: AgentFacts) -> None:
+        """Delete this very Agent (by uid); it is no error when it is gone."""
+        ...
+
+    async def create_group(self, body: Mapping[str, Any]) -> GroupFacts:
+        """Create a Group; NameTakenError when there is one of this name, RefusedError."""
+        ...
+
     async def set_operating_mode(
         self, namespace: str, name: str, uid: str, mode: OperatingMode
     ) -> AgentFacts:

@@ -1,7 +1,7 @@
 """A day's budget in the operator's eyes: whether it is used up, and when to look again."""
 
-from horos_api.budgets import Exhausted, exhausted
-from horos_operator.observe import Observation
+from horos_api.budgets import Exhausted, TreeDay, exhausted
+from horos_operator.observation import Observation
 
 
 def exhausted_today(seen: Observation) -> Exhausted | None:
@@ -9,7 +9,9 @@ def exhausted_today(seen: Observation) -> Exhausted | None:
     agent, view = seen.agent, seen.bus.view
     if agent is None or agent.spec is None or view is None or view.uid != agent.uid:
         return None
-    return exhausted(agent.spec.budget, view.usage.today, seen.now)
+    # Its own budget holds for all that its descendants use, too.
+    used = TreeDay.of(view.usage.today, view.usage.descendants)
+    return exhausted(agent.spec.budget, used, seen.now)
 
 
 def seconds_to_reset(seen: Observation) -> float | None:

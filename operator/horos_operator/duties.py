@@ -8,21 +8,27 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from horos_bus.connection import BusError, BusUnavailableError
 from horos_bus.doorbells import Doorbells
+from horos_bus.operating import BadOrder, ModeOrder
+from horos_operator.agent_factory import AgentFactory
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.group_keeper import GroupKeeper
+from horos_operator.orders import obey_agents, tell_relatives
 from horos_operator.parts import Parts
 from horos_operator.pool_status import PoolStatuses
 from horos_operator.queue import Key
 from horos_operator.shared_status import tell_shared
+from horos_operator.society import Society
 from horos_operator.status import QUIET_SECONDS
 
 WORKERS: Final = 8
 DIRTY_SECONDS: Final = 2.0
 CHORE_SECONDS: Final = 1.0
+ORDER_SECONDS: Final = 0.5
 POOL_SECONDS: Final = 1.0
 GROUP_SECONDS: Final = 0.5
 
@@ -35,6 +41,7 @@ def duties(parts: Parts) -> dict[str, Callable[[], Awaitable[None]]]:
     return {
         "dirty": lambda: _dirty(parts),
         "chores": lambda: _chores(parts),
+        "orders": lambda: _orders(parts),
         "shared-statuses": lambda: _shared_statuses(parts),
         "doorbells": lambda: _doorbells(parts),
         "pools": lambda: _pools(parts),
@@ -89,6 +96,7 @@ async def _pass(parts: Parts, key: Key) -> None:
         parts.queue.done(key)
         if again is not None:
             parts.queue.add_after(key, again)
+    tell_relatives(parts)
 
 
 async def _dirty(parts: Parts) -> None:
@@ -176,6 +184,15 @@ async def _chores(parts: Parts) -> None:
         await asyncio.sleep(CHORE_SECONDS)
 
 
+async def _orders(parts: Parts) -> None:
+    """Twice a second: what agents ask for. Twice at once does no harm."""
+    society, failed = Society(parts.manager, AgentFactory(parts.settings)), set[str]()
+    obey = partial(obey_agents, society)
+    while True:
+        await _in_each_namespace(parts, obey, "what agents have asked for has to wait", failed)
+        await asyncio.sleep(ORDER_SECONDS)
+
+
 async def _in_each_namespace(
     parts: Parts, work: Callable[[Parts, str], Awaitable[None]], trouble: str, failed: set[str]
 ) -> bool:
@@ -209,5 +226,9 @@ async def _chores_of(parts: Parts, namespace: str) -> None:
     control = parts.manager.control(namespace)
     await control.work_off_later()
     for order in await control.orders():
-        await parts.manager.obey(namespace, order)
-        parts.queue.add((namespace, order.agent))
+        if isinstance(order, BadOrder):
+            log.warning("%s: order %s cannot be read and is dropped: %s", namespace, order.id, order.why)
+            await control.done(order)
+        elif isinstance(order, ModeOrder):
+            await parts.manager.obey(namespace, order)
+            parts.queue.add((namespace, order.agent))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from horos_api.names import ANNOTATION_ASKED, GROUP, LABEL_AGENT
+from horos_api.names import ANNOTATION_ASKED, ANNOTATION_ORDER, GROUP, LABEL_AGENT
 from horos_api.resources import AgentSpec
 
 ANNOTATION_FAILURES: Final = f"{GROUP}/failures"
@@ -20,7 +20,12 @@ MESSAGE_LENGTH: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class AgentFacts:
-    """An Agent as the API server last showed it. `spec` is None when it cannot be understood."""
+    """An Agent as the API server last showed it. `spec` is None when it cannot be understood.
+
+    `owner_uid` is the Agent that an ownerReference names, '' without; `controlled`: some ownerReference, to
+    whatever it is, is a controller. `order` names the order of an agent that it was made for. `created` is in
+    seconds since the epoch.
+    """
 
     namespace: str
     name: str
@@ -33,6 +38,10 @@ class AgentFacts:
     problem: str
     status: Mapping[str, Any]
     labels: Mapping[str, str] = field(default_factory=dict)
+    owner_uid: str = ""
+    controlled: bool = False
+    order: str = ""
+    created: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,26 @@ def agent_facts(body: Mapping[str, Any]) -> AgentFacts:
         problem=problem,
         status=body.get("status") or {},
         labels=metadata.get("labels") or {},
+        owner_uid=owning_agent(metadata),
+        controlled=any(each.get("controller") for each in metadata.get("ownerReferences") or ()),
+        order=order_of(metadata),
+        created=_seconds(metadata.get("creationTimestamp")),
     )
+
+
+def owning_agent(metadata: Mapping[str, Any]) -> str:
+    """Read the uid of the Agent that an object ends with; '' without one."""
+    owners = metadata.get("ownerReferences") or ()
+    return next((str(each["uid"]) for each in owners if _is_agent(each)), "")
+
+
+def order_of(metadata: Mapping[str, Any]) -> str:
+    """Read which order of an agent an object was made for; '' of what people have made."""
+    return str((metadata.get("annotations") or {}).get(ANNOTATION_ORDER, ""))
+
+
+def _is_agent(owner: Mapping[str, Any]) -> bool:
+    return owner.get("kind") == "Agent" and str(owner.get("apiVersion", "")).startswith(f"{GROUP}/")
 
 
 def _spec(raw: object) -> tuple[AgentSpec | None, str]:

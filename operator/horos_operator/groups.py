@@ -12,7 +12,7 @@ from horos_api.conditions import ConditionType, Reason
 from horos_api.groups import GroupSpec
 from horos_api.mentions import MEMBERS_AT_MOST
 from horos_api.names import FINALIZER
-from horos_operator.facts import AgentFacts, first_problem
+from horos_operator.facts import AgentFacts, first_problem, order_of, owning_agent
 from horos_operator.verdict import Verdict, condition_entry, no, yes
 
 NAMED_AT_MOST: Final = 5
@@ -21,7 +21,10 @@ NAMED_AT_MOST: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """A Group as the API server last showed it. `spec` is None when it cannot be understood."""
+    """A Group as the API server last showed it. `spec` is None when it cannot be understood.
+
+    `owner_uid` is the Agent that an ownerReference names, '' without; `order` the order that it was made for.
+    """
 
     namespace: str
     name: str
@@ -33,6 +36,8 @@ class GroupFacts:
     spec: GroupSpec | None
     problem: str
     status: Mapping[str, Any]
+    owner_uid: str = ""
+    order: str = ""
 
 
 def group_facts(body: Mapping[str, Any]) -> GroupFacts:
@@ -54,6 +59,8 @@ def group_facts(body: Mapping[str, Any]) -> GroupFacts:
         spec=spec,
         problem=problem,
         status=body.get("status") or {},
+        owner_uid=owning_agent(metadata),
+        order=order_of(metadata),
     )
 
 

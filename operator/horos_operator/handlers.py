@@ -3,21 +3,13 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final
 
 import kopf
 
-from horos_api.names import GROUP, LABEL_COMPONENT, VERSION
-from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts, quota_facts
-from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
-from horos_operator.groups import GroupFacts, group_facts
-from horos_operator.model_configs import ModelConfigFacts, model_config_facts
-from horos_operator.observe import Caches
-from horos_operator.queue import Key
-from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
-from horos_operator.wakes import Wakes
+from horos_api.names import LABEL_COMPONENT
+from horos_operator.watched import Tell, Watch, tellings
 
 ERROR_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 2880)
 """A day of retries: with Kopf's own list the operator would end after 54 seconds without an API server."""
@@ -30,52 +22,6 @@ IDENTITY: Final[Any] = "horos-operator"
 """For Kopf's peering, which is off: else Kopf asks for the user's name, and a pod's 65532 has none."""
 
 log = logging.getLogger("horos.operator")
-
-SeenT = TypeVar(
-    "SeenT",
-    AgentFacts,
-    PodFacts,
-    ModelConfigFacts,
-    ToolServerFacts,
-    AgentPoolFacts,
-    QuotaFacts,
-    GroupFacts,
-)
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Where events go: the caches first, then `changed` gets the key that needs a pass.
-
-    `affected` gets the keys that something shared means something new for; they are many and can wait.
-    `heard` gets kind, uid and version of everything that was told, whether or not it is news. `wakes` is told
-    what may mean that somebody gets a slot.
-    """
-
-    caches: Caches
-    changed: Callable[[Key], None]
-    heard: Callable[[str, str, int], None]
-    wakes: Wakes
-    affected: Callable[[Key], None]
-
-    def told(self, kind: str, seen: SeenT) -> SeenT:
-        """Pass on that an event told of this object."""
-        self.heard(kind, seen.uid, seen.version)
-        self.wakes.touch(seen.namespace)
-        return seen
-
-
-@dataclass(frozen=True)
-class _Shared(Generic[SeenT]):
-    """A kind of our group: how its objects are read, remembered and forgotten.
-
-    `put` and `drop` return the keys of the Agents that it means something new for.
-    """
-
-    plural: str
-    facts: Callable[[Mapping[str, Any]], SeenT]
-    put: Callable[[SeenT], Iterable[Key]]
-    drop: Callable[[SeenT], Iterable[Key]]
 
 
 async def watch(target: Watch, namespaces: tuple[str, ...], told: asyncio.Event) -> None:
@@ -178,58 +124,12 @@ def _registry(target: Watch) -> kopf.OperatorRegistry:
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    _register_agents(registry, target)
-    _register_shared(registry, target)
-    _register_quotas(registry, target)
+    for (version, plural), tell in tellings(target).items():
+        _register(registry, version, plural, tell)
     return registry
 
 
-def _register_agents(registry: kopf.OperatorRegistry, target: Watch) -> None:
-    @kopf.on.event(GROUP, VERSION, "agents", registry=registry)
-    async def on_agent(event: Mapping[str, Any], **_: Any) -> None:
-        seen = target.told("agents", agent_facts(event["object"]))
-        gone = event["type"] == "DELETED"
-        if gone or not target.caches.knows(seen):
-            target.changed(target.caches.drop_agent(seen) if gone else target.caches.put_agent(seen))
-
-    @kopf.on.event("v1", "pods", registry=registry)
-    async def on_pod(event: Mapping[str, Any], **_: Any) -> None:
-        seen = target.told("pods", pod_facts(event["object"]))
-        gone = event["type"] == "DELETED"
-        if seen.agent and (gone or not target.caches.knows(seen)):
-            target.changed(target.caches.drop_pod(seen) if gone else target.caches.put_pod(seen))
-            if gone or seen.dead:
-                target.wakes.free(seen.namespace)
-
-
-def _register_shared(registry: kopf.OperatorRegistry, target: Watch) -> None:
-    """Register what agents of a namespace share; a new kind of that sort is one line more."""
-    caches = target.caches
-    _register(
-        registry, target, _Shared("modelconfigs", model_config_facts, caches.put_config, caches.drop_config)
-    )
-    _register(
-        registry, target, _Shared("toolservers", tool_server_facts, caches.put_server, caches.drop_server)
-    )
-    _register(registry, target, _Shared("agentpools", agent_pool_facts, caches.put_pool, caches.drop_pool))
-    _register(registry, target, _Shared("groups", group_facts, caches.groups.put, caches.groups.drop))
-
-
-def _register(registry: kopf.OperatorRegistry, target: Watch, kind: _Shared[SeenT]) -> None:
-    @kopf.on.event(GROUP, VERSION, kind.plural, id=kind.plural, registry=registry)
-    async def on_shared(event: Mapping[str, Any], **_: Any) -> None:
-        seen = target.told(kind.plural, kind.facts(event["object"]))
-        for key in kind.drop(seen) if event["type"] == "DELETED" else kind.put(seen):
-            target.affected(key)
-
-
-def _register_quotas(registry: kopf.OperatorRegistry, target: Watch) -> None:
-    @kopf.on.event("v1", "resourcequotas", registry=registry)
-    async def on_quota(event: Mapping[str, Any], **_: Any) -> None:
-        seen = target.told("resourcequotas", quota_facts(event["object"]))
-        if event["type"] == "DELETED":
-            target.caches.drop_quota(seen)
-        else:
-            target.caches.put_quota(seen)
-        if seen.used is not None and seen.used < (seen.allowed or 0):
-            target.wakes.free(seen.namespace)
+def _register(registry: kopf.OperatorRegistry, version: str, plural: str, tell: Tell) -> None:
+    @kopf.on.event(version, plural, id=plural, registry=registry)
+    async def on_event(event: Mapping[str, Any], **_: Any) -> None:
+        tell(event["object"], event["type"] == "DELETED")

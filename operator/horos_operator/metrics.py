@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from prometheus_client import (
     CollectorRegistry,
@@ -26,7 +26,9 @@ from horos_bus.connection import BusError
 from horos_operator.activations import Activated, Granted
 from horos_operator.census import QUEUED, Census, Counts, Spent
 from horos_operator.cluster import ClusterError, NotLeadingError
-from horos_operator.kube.counted import Asked
+
+if TYPE_CHECKING:  # a machine without a cluster counts, too
+    from horos_operator.kube.counted import Asked
 
 
 class Metrics:
@@ -49,7 +51,7 @@ class Metrics:
         self._tokens = self._counter(words.TOKENS)
         self._cost = self._counter(words.COST)
 
-    def asked(self, request: Asked) -> None:
+    def asked(self, request: "Asked") -> None:
         """The API server was asked for something."""
         if request.writes:
             self._api_writes.labels(request.verb, request.kind, request.outcome).inc()

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from horos_api.agent_state import AgentState
 from horos_api.resources import OperatingMode
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from horos_operator.pods import Asked
 
 
@@ -21,7 +21,7 @@ class Cause(StrEnum):
 
 def cause_of(wanted: Asked, view: AgentView | None) -> Cause | None:
     """Say why the agent needs a pod; None: it needs none. `view` is of this life of the agent's name."""
-    if wanted.spec.operating_mode is not OperatingMode.RUNNING:
+    if wanted.barred or wanted.spec.operating_mode is not OperatingMode.RUNNING:
         return None
     if view is None:
         return Cause.BIRTH

@@ -1,14 +1,12 @@
-"""What one pass knows: the caches that watch events fill, joined with what the bus says of the agent."""
+"""What the cluster has, as watch events and lists told it last."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 
 from horos_api.model_fields import ModelConfigSpec
-from horos_api.server_report import ServersReport
 from horos_api.tool_servers import ToolServerSpec
-from horos_bus.records import AgentView
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.family import Family, Kin, family_of
 from horos_operator.group_cache import GroupCache
 from horos_operator.model_configs import ModelConfigFacts, configs_used
 from horos_operator.models import Configs
@@ -17,55 +15,6 @@ from horos_operator.pool_cache import PoolCache
 from horos_operator.queue import Key
 from horos_operator.shared_objects import SharedCache, SharedFacts, SpecT
 from horos_operator.tool_servers import Heard, ToolServerFacts, ToolServers, servers_used
-
-
-@dataclass(frozen=True, slots=True)
-class BusSeen:
-    """What the bus says. `problem` is empty when it could be asked.
-
-    `prepared`: the namespace has credentials; `shared`: they are not its own, since Redis lets the
-    operator make no users; `configured`: digest of what this operator projected, as far as it remembers;
-    `report`: what the agent's runtime said last of its tool servers.
-    """
-
-    problem: str = ""
-    prepared: bool = False
-    shared: bool = False
-    configured: str = ""
-    view: AgentView | None = None
-    report: ServersReport | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """Everything a plan and a status are made from. `now` is in seconds since the epoch.
-
-    `configs` and `servers` are the ModelConfigs and ToolServers of the agent's namespace by name. `refused`
-    is the API server's message when it did not accept the pod of this generation.
-
-    `pool` is the AgentPool, None where there is no limit. `slot`: the agent may be given a pod now; else
-    `queued` is what it waits for, for a person. `give_up`: its pod does not get started, and others wait for
-    the slot; `gave_up`: reason and message of what was missing when that has happened, else None.
-    """
-
-    agent: AgentFacts | None
-    pods: tuple[PodFacts, ...]
-    bus: BusSeen
-    now: float
-    refused: str = ""
-    configs: Configs = field(default_factory=dict)
-    servers: ToolServers = field(default_factory=dict)
-    pool: AgentPoolFacts | None = None
-    slot: bool = True
-    queued: str = ""
-    give_up: bool = False
-    gave_up: tuple[str, str] | None = None
-
-    @property
-    def life(self) -> AgentView | None:
-        """What the bus knows of this very Agent, and not of an earlier one of its name."""
-        view = self.bus.view
-        return view if view is not None and self.agent is not None and view.uid == self.agent.uid else None
 
 
 class Caches:
@@ -78,6 +27,7 @@ class Caches:
         self._gone = Gone()
         self._agents: dict[Key, AgentFacts] = {}
         self._names: dict[str, set[str]] = defaultdict(set)
+        self._kin = Kin()
         self._pods = PodCache(self._gone)
         self.pools = PoolCache(self._gone)
         self.groups = GroupCache(self._gone)
@@ -124,6 +74,7 @@ class Caches:
         known = self._agents.get(key)
         if seen.uid not in self._gone and (known is None or known.version <= seen.version):
             self._agents[key] = seen
+            self._kin.change(known, seen)
             self._names[seen.namespace].add(seen.name)
             same = known is not None and (known.uid, known.generation) == (seen.uid, seen.generation)
             self.revision += not same
@@ -137,12 +88,29 @@ class Caches:
         known = self._agents.get(key)
         if known is not None and known.uid == seen.uid:
             del self._agents[key]
+            self._kin.change(known, None)
             self._names[seen.namespace].discard(seen.name)
             self._heard.pop(key, None)
             self.revision += 1
             self.groups.touch(seen.namespace)
         self._gone.add(seen.uid)
         return key
+
+    def family(self, agent: AgentFacts) -> Family:
+        """Where an Agent stands among those that are known."""
+        namespace = agent.namespace
+        return family_of(
+            agent, lambda name: self.agent((namespace, name)), lambda name: self.children((namespace, name))
+        )
+
+    def children(self, key: Key) -> list[AgentFacts]:
+        """The Agents that name this one as their parent, by name."""
+        names = sorted(self._kin.children(*key))
+        return [self._agents[key[0], name] for name in names]
+
+    def stirred(self) -> set[Key]:
+        """Pop the Agents that the change of a parent, a child or a sibling means something new for."""
+        return self._kin.stirred()
 
     def configs(self, namespace: str) -> Configs:
         """The ModelConfigs of a namespace by name."""

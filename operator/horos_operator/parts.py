@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from horos_bus.connection import Bus
-from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import Cluster
 from horos_operator.elector import Leadership
+from horos_operator.hands import Hands
 from horos_operator.health import Health
 from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
@@ -31,7 +31,7 @@ class Parts:
     bus: Bus
     caches: Caches
     queue: KeyQueue
-    manager: AgentManager
+    manager: Hands
     reconciler: Reconciler
     pools: PoolKeeper
     wakes: Wakes

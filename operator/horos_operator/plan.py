@@ -5,30 +5,24 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from horos_api.agent_state import AgentState
-from horos_api.names import FINALIZER
 from horos_api.resources import AgentSpec, OperatingMode
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from horos_operator.actions import (
     Action,
-    AddFinalizer,
-    Configure,
-    CreateKeys,
     CreatePod,
-    DeleteKeys,
     DeletePod,
-    PrepareNamespace,
     Reap,
-    RemoveFinalizer,
     Steer,
 )
-from horos_operator.agent_factory import AgentFactory, config_digest
+from horos_operator.agent_factory import AgentFactory
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.lost_pods import seconds_to_loss, why_lost
 from horos_operator.needs import Cause, cause_of
-from horos_operator.observe import Observation
+from horos_operator.observation import Observation
 from horos_operator.pod_history import delay_after, failures_until, keep_until, last_ended
-from horos_operator.pod_troubles import is_waiting_in_vain, lacks_bus_secret
+from horos_operator.pod_troubles import is_waiting_in_vain
 from horos_operator.pods import MODEL_KEYS, Asked, Incarnation, asked, changed_parts, pod_name
+from horos_operator.registration import deletion, farewell, registration, seconds_to_deletion
 
 CLAIM_LOOK_SECONDS: Final = 0.5
 """No watch event tells of the claim, so look again soon after a container runs that somebody waits to see."""
@@ -111,7 +105,7 @@ def _decide(seen: Observation, wanted: Asked | None, factory: AgentFactory) -> P
     if agent is None:
         return Plan()
     if agent.deleting:
-        return _farewell(seen, agent)
+        return Plan(farewell(seen, agent))
     if wanted is None or seen.bus.problem:
         # Whatever runs keeps running: an unreadable edit or a silent Redis is no reason to end it.
         return Plan()
@@ -119,46 +113,16 @@ def _decide(seen: Observation, wanted: Asked | None, factory: AgentFactory) -> P
     mine = tuple(pod for pod in seen.pods if pod.owner_uid == agent.uid)
     cause = cause_of(wanted, seen.life)
     case = _Case(agent, wanted, life, mine, seen.now, cause, seen.slot, seen.give_up)
+    left = seconds_to_deletion(seen.life, wanted.spec, seen.now)
+    if left == 0.0:
+        return Plan((deletion(wanted.spec),))
     pods = _pods(case, factory)
-    return Plan((*_registration(seen, case, factory), *_mode(case), *pods.actions), pods.again)
+    again = min((each for each in (pods.again, left) if each is not None), default=None)
+    return Plan((*registration(seen, agent, wanted, factory), *_mode(case), *pods.actions), again)
 
 
 def _life(view: AgentView) -> _Life:
     return _Life(view.epoch, view.holder, view.state, view.evict, view.since)
-
-
-def _farewell(seen: Observation, agent: AgentFacts) -> Plan:
-    if FINALIZER not in agent.finalizers:
-        return Plan()
-    actions: list[Action] = [
-        DeletePod(pod, "its Agent is deleted")
-        for pod in seen.pods
-        if pod.owner_uid == agent.uid and not pod.dead and not pod.deleting
-    ]
-    if seen.bus.problem:
-        return Plan(tuple(actions))
-    if seen.bus.view is not None and seen.bus.view.uid == agent.uid:
-        actions.append(DeleteKeys(agent.uid, "its Agent is deleted"))
-    return Plan((*actions, RemoveFinalizer()))
-
-
-def _registration(seen: Observation, case: _Case, factory: AgentFactory) -> Iterable[Action]:
-    """What must be there before a pod is: credentials, finalizer, keys, configuration."""
-    agent, view = case.agent, seen.bus.view
-    if not seen.bus.prepared:
-        yield PrepareNamespace()
-    elif any(lacks_bus_secret(pod) for pod in case.pods):
-        yield PrepareNamespace(again=True, why="a pod finds no Secret for the bus")
-    if FINALIZER not in agent.finalizers:
-        yield AddFinalizer()
-    fresh = view is None or view.uid != agent.uid
-    if view is not None and fresh:
-        yield DeleteKeys(view.uid, "an earlier Agent of this name is gone")
-    if fresh:
-        yield CreateKeys()
-    config = factory.config(agent, case.wanted)
-    if fresh or config_digest(config) != seen.bus.configured:
-        yield Configure(config, case.spec.budget.request_seconds)
 
 
 def _mode(case: _Case) -> Iterable[Action]:

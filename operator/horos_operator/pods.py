@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from horos_api.names import (
     ANNOTATION_ASKED,
-    API_VERSION,
     GROUP,
     LABEL_AGENT,
     LABEL_COMPONENT,
@@ -19,6 +18,7 @@ from horos_api.names import (
 from horos_api.resources import IDLE_SECONDS, AgentSpec
 from horos_api.tool_servers import ResolvedServer
 from horos_operator.facts import ANNOTATION_FAILURES, SERVER_SECRET, AgentFacts
+from horos_operator.family import owner_reference
 from horos_operator.models import Models
 from horos_operator.settings import Settings
 from horos_operator.tool_servers import secrets_needed
@@ -53,7 +53,8 @@ class Incarnation:
 class Asked:
     """What an agent is made from: its spec, and filled in, the models it asks and the servers it uses.
 
-    `idle_seconds` is after how long without a turn its runtime retires; 0: never by itself.
+    `idle_seconds` is after how long without a turn its runtime retires; 0: never by itself. `barred`: it may
+    have no new pod, whatever it has to do.
     """
 
     spec: AgentSpec
@@ -61,6 +62,7 @@ class Asked:
     servers: tuple[ResolvedServer, ...]
     settings: Settings
     idle_seconds: int = IDLE_SECONDS
+    barred: bool = False
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -98,16 +100,7 @@ def desired_pod(agent: AgentFacts, wanted: Asked, life: Incarnation) -> dict[str
                 "app.kubernetes.io/managed-by": "horos-operator",
             },
             "annotations": annotations,
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": "Agent",
-                    "name": agent.name,
-                    "uid": agent.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [owner_reference(agent, controller=True)],
         },
         "spec": desired_pod_spec(agent, wanted, life.ticket),
     }

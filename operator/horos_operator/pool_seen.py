@@ -8,8 +8,8 @@ from typing import Final
 from horos_api.agent_pools import EvictionPolicy
 from horos_api.agent_state import AgentState
 from horos_api.resources import IDLE_SECONDS, OperatingMode
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Waiting
-from horos_bus.records import AgentView
 from horos_operator.agent_pool import LivePod, Need, PodPart, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
@@ -40,7 +40,10 @@ class Crowd:
         agent = self.caches.agent((self.namespace, name))
         if agent is None or agent.deleting or agent.spec is None:
             return None
-        return agent if agent.spec.operating_mode is OperatingMode.RUNNING else None
+        if agent.spec.operating_mode is not OperatingMode.RUNNING:
+            return None
+        barred = bool(agent.spec.parent_name) and self.caches.family(agent).trouble is not None
+        return None if barred else agent
 
     def ends(self, name: str) -> bool:
         """Whether the pod of this agent will end; one whose spec cannot be read keeps it."""

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import BusError
 from horos_bus.control import LIMIT_SECONDS
 from horos_bus.doorbells import Doorbells
 from horos_bus.operating import Waiting
-from horos_bus.records import AgentView
-from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pool import AgentPool, Need, PoolDecision, PoolSeen
 from horos_operator.agent_pools import AgentPoolFacts
 from horos_operator.cluster import NotLeadingError
+from horos_operator.hands import Hands
 from horos_operator.plan import EXIT_SECONDS
 from horos_operator.pool_seen import Crowd, Foreign, crowd, live_pods, needs, pool_seen
 from horos_operator.queue import KeyQueue
@@ -82,7 +82,7 @@ class PoolKeeper:
 
     def __init__(  # noqa: PLR0913 - the clocks have defaults
         self,
-        manager: AgentManager,
+        manager: Hands,
         slots: Slots,
         queue: KeyQueue,
         wakes: Wakes,

@@ -6,19 +6,16 @@ import logging
 import platform
 import time
 import uuid
-from dataclasses import dataclass
 from functools import partial
 
-from horos_api import metrics as words
 from horos_api.names import LEASE, key_prefix
 from horos_bus.connection import Bus
-from horos_operator.agent_factory import AgentFactory
-from horos_operator.agent_manager import AgentManager
+from horos_operator.assembly import Ground, Probes, assemble, watch_target
 from horos_operator.cluster import Cluster, ClusterError
-from horos_operator.credentials import BusCredentials, redis_url
+from horos_operator.credentials import redis_url
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Elector, Leadership, LeaseDoor
-from horos_operator.handlers import Watch, heed_signals, watch
+from horos_operator.handlers import heed_signals, watch
 from horos_operator.health import Health, serve_health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
@@ -26,27 +23,12 @@ from horos_operator.kube.counted import CountedConnection
 from horos_operator.kube.lease import KubeLease
 from horos_operator.leadership import Rules
 from horos_operator.metrics import Metrics
-from horos_operator.observe import Caches
 from horos_operator.parts import Parts
-from horos_operator.pools import PoolKeeper
-from horos_operator.queue import KeyQueue
-from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
-from horos_operator.slots import Slots
 from horos_operator.supervision import REST_SECONDS, guarded, without_end
 from horos_operator.sweeps import RETRY_SECONDS, sweep_for_ever
-from horos_operator.wakes import Wakes
-from horos_operator.witness import Witness
 
 log = logging.getLogger("horos.operator")
-
-
-@dataclass(frozen=True)
-class _Probes:
-    """What the probes' port tells."""
-
-    health: Health
-    metrics: Metrics
 
 
 async def run(settings: Settings) -> None:
@@ -59,14 +41,14 @@ async def run(settings: Settings) -> None:
     server = await serve_health(health, settings.http_host, settings.http_port, metrics.exposition)
     connection = await CountedConnection.open()
     connection.listen(metrics.asked)
-    probes = _Probes(health, metrics)
+    probes = Probes(health, metrics)
     try:
         # These Secrets every replica makes: whoever is first is right, and nobody could follow without them.
         url = await _redis_url(KubeCluster(connection), settings, health)
         bus = Bus.open(url, key_prefix(settings.install, settings.namespace)).watched(metrics.bus_failed)
         try:
             door = KubeLease(connection, settings.namespace, LEASE)
-            await _run_loops(_assemble(settings, connection, bus, url, probes), door)
+            await _run_loops(assemble(_ground(settings, connection, bus, url), probes), door)
         finally:
             await bus.aclose()
     finally:
@@ -84,42 +66,10 @@ async def _redis_url(cluster: Cluster, settings: Settings, health: Health) -> st
             await asyncio.sleep(max(RETRY_SECONDS, error.retry_after))
 
 
-def _assemble(settings: Settings, connection: KubeConnection, bus: Bus, url: str, probes: _Probes) -> Parts:
-    caches, leadership = Caches(), Leadership()
+def _ground(settings: Settings, connection: KubeConnection, bus: Bus, url: str) -> Ground:
+    leadership = Leadership()
     cluster = KubeCluster(connection, settings.watched_namespaces, leadership.check)
-    guarded = bus.guarded(leadership.check)
-    manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, settings, url))
-    queue, wakes = KeyQueue(time.monotonic), Wakes()
-    slots = Slots(time.time, wakes.touch)
-    witness = Witness(probes.metrics)
-    parts = Parts(
-        settings=settings,
-        cluster=cluster,
-        bus=bus,
-        caches=caches,
-        queue=queue,
-        manager=manager,
-        reconciler=Reconciler(manager, AgentFactory(settings), time.time, witness, slots),
-        pools=PoolKeeper(manager, slots, queue, wakes),
-        wakes=wakes,
-        health=probes.health,
-        leadership=leadership,
-        synced=asyncio.Event(),
-        sweep_now=asyncio.Event(),
-        witness=witness,
-    )
-    _count(parts)
-    return parts
-
-
-def _count(parts: Parts) -> None:
-    """Let scrapers read what changes without being told."""
-    metrics = parts.witness.metrics
-    metrics.read(words.LEADER, lambda: float(parts.leadership.leads))
-    metrics.read(words.QUEUE_KEYS, lambda: float(len(parts.queue)))
-    metrics.read(words.SWEEP_AGE, parts.health.sweep_age)
-    limit = parts.settings.metrics_per_agent_limit
-    metrics.read_agents(parts.witness.census, lambda: parts.leadership.leads, limit)
+    return Ground(settings, cluster, bus, url, leadership)
 
 
 async def _run_loops(parts: Parts, door: LeaseDoor) -> None:
@@ -153,12 +103,7 @@ async def _stand(parts: Parts, door: LeaseDoor) -> None:
 
 async def _watch_until_told_to_end(parts: Parts, told: asyncio.Event) -> None:
     """Keep Kopf running. Whatever it ends with, it is started again here, and lists everything anew."""
-
-    def heard(kind: str, uid: str, version: int) -> None:
-        parts.health.vigil.heard(kind, uid, version)
-        parts.witness.metrics.heard(kind)
-
-    target = Watch(parts.caches, parts.ask, heard, parts.wakes, partial(parts.ask, urgent=False))
+    target = watch_target(parts)
     while not told.is_set():
         await guarded("the watch", lambda: watch(target, parts.settings.watched_namespaces, told))
         with contextlib.suppress(TimeoutError):

@@ -10,14 +10,14 @@ from horos_api.server_report import read_report
 from horos_bus.connection import BusError
 from horos_operator.actions import Action, CreatePod, DeletePod, RemoveFinalizer
 from horos_operator.agent_factory import AgentFactory
-from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.checks import verdicts
 from horos_operator.cluster import NoRoomError, OutdatedError, RefusedError
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
+from horos_operator.hands import Hands, LookAgainError
 from horos_operator.metrics import Metrics
 from horos_operator.needs import Cause, cause_of
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from horos_operator.plan import GIVES_UP, Plan, plan
 from horos_operator.pods import Asked, asked
 from horos_operator.queue import Key
@@ -43,7 +43,7 @@ class Reconciler:
 
     def __init__(
         self,
-        manager: AgentManager,
+        manager: Hands,
         factory: AgentFactory,
         wall: Callable[[], float],
         witness: Witness | None = None,
@@ -130,7 +130,8 @@ class Reconciler:
         """What the spec asks for; None: it cannot be read."""
         if seen.agent is None or seen.agent.spec is None:
             return None
-        return self._factory.wanted(seen.agent.spec, seen.configs, seen.servers, seen.pool)
+        wanted = self._factory.wanted(seen.agent.spec, seen.configs, seen.servers, seen.pool)
+        return replace(wanted, barred=seen.family.trouble is not None)
 
     async def _observe(self, key: Key) -> Observation:
         agent = self._caches.agent(key)
@@ -150,6 +151,7 @@ class Reconciler:
             pool=(pool := self._caches.pools.pool(agent.namespace)),
             slot=self._slots.may_start(key, limited=pool is not None),
             give_up=self._slots.gives_up(key),
+            family=self._caches.family(agent),
         )
 
     def _asked(self, agent: AgentFacts) -> str:

@@ -7,7 +7,7 @@ from horos_api.resources import OperatingMode
 from horos_operator.facts import AgentFacts, PodFacts
 from horos_operator.models import Models
 from horos_operator.needs import Cause, cause_of
-from horos_operator.observe import Observation
+from horos_operator.observation import Observation
 from horos_operator.pods import Asked, asked, pod_name, pod_number
 
 

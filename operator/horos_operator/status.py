@@ -8,10 +8,10 @@ from horos_api.conditions import ConditionType, Reason
 from horos_api.money import decimal_text
 from horos_bus.records import TotalUsage
 from horos_operator.facts import AgentFacts
-from horos_operator.observe import Observation
+from horos_operator.observation import Observation
 from horos_operator.verdict import Verdict, condition_entry
 
-_OF_THE_BUS: Final = ("state", "owed", "approvals", "deadLetters", "servers", "usage")
+_OF_THE_BUS: Final = ("state", "owed", "approvals", "deadLetters", "children", "servers", "usage")
 QUIET_SECONDS: Final = 5.0
 """Between two writes of one status that only counts on: usage, state and messages."""
 SETTLE_SECONDS: Final = 2.0
@@ -31,6 +31,7 @@ def agent_status(
             "owed": view.owed,
             "approvals": view.approvals,
             "deadLetters": view.dead,
+            **({"children": seen.family.children} if seen.family.children or "children" in known else {}),
             **_servers(seen, agent),
             "usage": _usage(view.usage),
         }

@@ -8,7 +8,7 @@ from horos_operator.actions import CreatePod
 from horos_operator.activations import Activations, Granted
 from horos_operator.census import Census
 from horos_operator.metrics import Metrics
-from horos_operator.observe import Observation
+from horos_operator.observation import Observation
 from horos_operator.plan import Plan
 from horos_operator.queue import Key
 from horos_operator.situation import Situation

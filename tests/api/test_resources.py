@@ -27,6 +27,7 @@ def test_an_empty_spec_is_filled_with_defaults() -> None:
         "instructions": "",
         "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"], "servers": []},
         "operatingMode": "Running",
+        "lifetime": "Permanent",
         "priority": 0,
         "parentName": "",
         "imagePullSecrets": [],
@@ -34,7 +35,7 @@ def test_an_empty_spec_is_filled_with_defaults() -> None:
         "nodeSelector": {},
         "tolerations": [],
         "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
-        "budget": {"toolRounds": 25, "turnSeconds": 600, "requestSeconds": 3600},
+        "budget": {"toolRounds": 25, "turnSeconds": 600, "requestSeconds": 3600, "children": 8, "depth": 3},
     }
 
 
@@ -54,6 +55,8 @@ def test_a_manifest_survives_reading_and_writing() -> None:
         },
         "tools": {"builtin": [], "servers": []},
         "operatingMode": "Suspended",
+        "lifetime": "Task",
+        "ttlSecondsAfterFinished": 60,
         "priority": -3,
         "idleSeconds": 0,
         "parentName": "lead",
@@ -76,6 +79,8 @@ def test_a_manifest_survives_reading_and_writing() -> None:
             "requestSeconds": 90,
             "tokensPerDay": 1000,
             "costPerDay": "0.5",
+            "children": 2,
+            "depth": 0,
         },
     }
     assert agent(spec).to_manifest() == {
@@ -234,5 +239,40 @@ def test_what_the_api_server_returns_is_read_with_its_status() -> None:
 
 
 def test_tools_that_reach_many_or_make_something_are_asked_for_by_name() -> None:
-    others = {BuiltinTool.BROADCAST, BuiltinTool.LIST_GROUPS, BuiltinTool.CREATE_GROUP}
+    groups = {BuiltinTool.BROADCAST, BuiltinTool.LIST_GROUPS, BuiltinTool.CREATE_GROUP}
+    others = {*groups, BuiltinTool.CREATE_AGENT, BuiltinTool.TERMINATE_AGENT}
     assert set(AgentSpec().tools.builtin) == set(BuiltinTool) - others
+
+
+@pytest.mark.parametrize(
+    ("spec", "seconds"),
+    [
+        ({}, None),
+        ({"lifetime": "Task"}, 3600),
+        ({"lifetime": "Task", "ttlSecondsAfterFinished": 0}, 0),
+        ({"ttlSecondsAfterFinished": 60}, 60),
+    ],
+)
+def test_a_task_goes_an_hour_after_its_end_and_others_stay_unless_they_say_so(
+    spec: dict[str, object], seconds: int | None
+) -> None:
+    assert agent(spec).spec.ttl_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ({"lifetime": "Forever"}, "spec.lifetime: Input should be 'Permanent' or 'Task'"),
+        (
+            {"ttlSecondsAfterFinished": -1},
+            "spec.ttlSecondsAfterFinished: Input should be greater than or equal to 0",
+        ),
+        (
+            {"budget": {"children": 1001}},
+            "spec.budget.children: Input should be less than or equal to 1000",
+        ),
+        ({"budget": {"depth": 17}}, "spec.budget.depth: Input should be less than or equal to 16"),
+    ],
+)
+def test_a_wrong_lifetime_or_family_budget_is_named(spec: dict[str, object], problem: str) -> None:
+    assert errors(spec) == [problem]

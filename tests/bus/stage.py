@@ -12,6 +12,7 @@ import orjson
 from horos_api.events import Event
 from horos_api.mentions import Wake
 from horos_api.messages import Message, MessageKind, NewMessage, SendOutcome
+from horos_bus.agent_view import AgentView
 from horos_bus.approvals import CallToApprove
 from horos_bus.connection import Bus
 from horos_bus.control import Control
@@ -19,7 +20,8 @@ from horos_bus.group_reading import GroupReading
 from horos_bus.group_records import GroupPost, NewPost, Posted
 from horos_bus.group_service import GroupService
 from horos_bus.message_service import MessageService
-from horos_bus.records import AgentView, Effect, Ending, Identity, Leave, Next, Turn, Usage
+from horos_bus.operating import OrderKind
+from horos_bus.records import Effect, Ending, Identity, Leave, Next, Turn, Usage
 from horos_bus.sender import send
 
 _tokens = itertools.count(1)
@@ -84,6 +86,12 @@ def replying(mid: str, body: str = "early") -> Effect:
     """Build the effect of a `reply`."""
     results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "NOREQUEST")}
     return Effect(kind="reply", re=mid, body=body, results=results)
+
+
+def ordering(name: str, kind: OrderKind = OrderKind.CREATE_AGENT, body: str = "{}") -> Effect:
+    """Build the effect of an order to the operator."""
+    results = {outcome: tool_result("call-1", outcome) for outcome in ("OK", "LIMIT", "NOAGENT")}
+    return Effect(kind="order", order=kind, to=name, body=body, results=results)
 
 
 async def kept(runtime: MessageService, thread: str = "main", start: int = 0) -> list[bytes]:

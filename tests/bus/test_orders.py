@@ -5,7 +5,7 @@ import pytest
 from horos_api.agent_state import AgentState
 from horos_api.messages import SendOutcome
 from horos_api.resources import OperatingMode
-from horos_bus.operating import Order
+from horos_bus.operating import ModeOrder
 from horos_bus.records import Ending, GoneError, Leave, LostError, Usage
 from horos_bus.sender import reply
 from tests.bus.stage import Stage, answer, asking, record, turn_of, user
@@ -105,7 +105,7 @@ async def test_a_runtime_sees_how_it_stands(stage: Stage) -> None:
 async def test_orders_wait_for_the_operator(stage: Stage) -> None:
     await stage.control.order("ada", "uid-ada", OperatingMode.SUSPENDED)
     (order,) = await stage.control.orders()
-    assert order == Order(order.id, "ada", "uid-ada", OperatingMode.SUSPENDED)
-    await stage.control.done(order.id)
-    await stage.control.done(order.id)
+    assert order == ModeOrder(order.id, "ada", "uid-ada", OperatingMode.SUSPENDED)
+    await stage.control.done(order)
+    await stage.control.done(order)
     assert await stage.control.orders() == []

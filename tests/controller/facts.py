@@ -6,14 +6,14 @@ from typing import Any
 from horos_api.agent_state import AgentState
 from horos_api.names import FINALIZER
 from horos_api.resources import AgentSpec
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from horos_operator.agent_factory import AgentFactory, config_digest
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts, agent_pool_facts
 from horos_operator.facts import AgentFacts, Ended, PodFacts
 from horos_operator.groups import GroupFacts, group_facts
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.models import Configs
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from horos_operator.plan import Plan, plan
 from horos_operator.pods import Asked, asked
 from horos_operator.settings import Settings
@@ -194,7 +194,8 @@ def plan_of(observed: Observation) -> Plan:
     if of is None or of.spec is None:
         return plan(observed, None, FACTORY)
     wanted = FACTORY.wanted(of.spec, observed.configs, observed.servers, observed.pool)
-    return plan(observed, wanted, FACTORY)
+    barred = observed.family.trouble is not None
+    return plan(observed, dataclasses.replace(wanted, barred=barred), FACTORY)
 
 
 def group(name: str = "review", /, *, version: int = 1, **changes: Any) -> GroupFacts:

@@ -7,7 +7,7 @@ import pytest
 
 from horos_operator.activations import STAGES, Activated, Activations, Granted
 from horos_operator.facts import PodFacts
-from horos_operator.observe import BusSeen
+from horos_operator.observation import BusSeen
 from tests.controller.facts import NOW, agent, pod, seen, view
 
 KEY = ("research", "ada")

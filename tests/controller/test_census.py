@@ -13,7 +13,7 @@ from horos_operator.checks import verdicts
 from horos_operator.cluster import ClusterError, NotLeadingError, RefusedError
 from horos_operator.facts import AgentFacts
 from horos_operator.metrics import Metrics
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.observation import BusSeen, Observation
 from horos_operator.plan import Plan
 from horos_operator.situation import situation
 from horos_operator.verdict import no, yes

@@ -13,7 +13,8 @@ from horos_operator.agent_factory import AgentFactory
 from horos_operator.checks import verdicts
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import PodFacts, pod_facts
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.family import Family
+from horos_operator.observation import BusSeen, Observation
 from horos_operator.situation import situation
 from horos_operator.tool_servers import ToolServerFacts
 from horos_operator.verdict import Verdict
@@ -39,6 +40,8 @@ def answers_to(observed: Observation, factory: AgentFactory = FACTORY) -> dict[C
     assert observed.agent is not None
     spec = observed.agent.spec
     wanted = factory.wanted(spec, observed.configs, observed.servers) if spec else None
+    if wanted is not None and observed.family.trouble is not None:
+        wanted = dataclasses.replace(wanted, barred=True)
     return verdicts(situation(observed, observed.agent, wanted))
 
 
@@ -526,3 +529,21 @@ def test_a_crash_that_a_healthy_life_followed_is_forgotten_and_a_later_one_is_to
 def test_an_idle_agent_whose_pod_is_taken_away_stays_ready() -> None:
     leaving = pod(deleting=True)
     assert brief(seen(agent(), leaving, known=held(leaving)))[2] == "Ready=True:Resident"
+
+
+def test_whom_it_descends_from_keeps_an_agent_from_having_a_pod() -> None:
+    trouble = (Reason.PARENT_MISSING, "spec.parentName of ada: there is no Agent lead")
+    child = agent(spec(parentName="lead"))
+    alone = seen(child, known=view(in_work=True), family=Family(trouble=trouble))
+    assert brief(alone) == [f"{kind}=False:ParentMissing" for kind in ("Accepted", "Scheduled", "Ready")]
+    assert told(alone).message == trouble[1]
+    mine = pod()
+    awake = seen(child, mine, known=held(mine), family=Family(trouble=trouble))
+    assert brief(awake) == ["Accepted=False:ParentMissing", "Scheduled=True:Resident", "Ready=True:Resident"]
+
+
+def test_a_task_that_is_done_says_so() -> None:
+    done = view(state=AgentState.TERMINATED, reason="TaskDone", epoch=1, ended=NOW)
+    observed = seen(agent(spec(lifetime="Task")), known=done)
+    assert brief(observed) == ["Accepted=True:Valid", "Scheduled=False:TaskDone", "Ready=False:TaskDone"]
+    assert told(observed).message == "it has done its task: takes no messages, and is deleted before long"

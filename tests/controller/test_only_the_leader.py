@@ -14,12 +14,12 @@ from horos_api.names import key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
-from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pools import quota_body
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.credentials import BusCredentials
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Leadership
+from horos_operator.hands import Hands
 from horos_operator.health import Health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
@@ -46,6 +46,10 @@ from tests.controller.lease_server import serving
 
 WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
     "set_finalizers": lambda cluster: cluster.set_finalizers(agent(), ()),
+    "set_owner": lambda cluster: cluster.set_owner(agent(), agent(name="lead"), "lead"),
+    "create_agent": lambda cluster: cluster.create_agent({"metadata": {"namespace": "a"}}),
+    "delete_agent": lambda cluster: cluster.delete_agent(agent()),
+    "create_group": lambda cluster: cluster.create_group({"metadata": {"namespace": "a"}}),
     "set_group_finalizers": lambda cluster: cluster.set_group_finalizers(group(), ()),
     "set_operating_mode": lambda cluster: cluster.set_operating_mode("a", "b", "c", OperatingMode.RUNNING),
     "write_status": lambda cluster: cluster.write_status(agent(), {}),
@@ -62,8 +66,8 @@ WRITES: dict[str, Callable[[KubeCluster], Awaitable[Any]]] = {
     "change_secret": lambda cluster: cluster.change_secret("a", "b", {}),
 }
 READS = {
-    *("agents", "pods", "model_configs", "tool_servers", "agent_pools", "groups", "quotas"),
-    *("agent", "pod", "group", "secret"),
+    *("agents", "pods", "model_configs", "tool_servers", "agent_pools", "quotas"),
+    *("agent", "pod", "secret", "groups", "group"),
 }
 
 
@@ -125,7 +129,7 @@ async def test_the_bus_of_one_that_does_not_lead_is_not_even_asked(bus: Bus) -> 
 class Looks(Reconciler):
     """Looks at nothing: notes which keys it was to look at, and keeps the first ones waiting."""
 
-    def __init__(self, manager: AgentManager, leadership: Leadership) -> None:
+    def __init__(self, manager: Hands, leadership: Leadership) -> None:
         super().__init__(manager, FACTORY, lambda: 0.0)
         self._leadership = leadership
         self.begun: list[Key] = []
@@ -154,7 +158,7 @@ class Stage:
             for name in ("ada", "bob")
         ]
         guarded = bus.guarded(self.leadership.check)
-        manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
+        manager = Hands(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
         self.looks = Looks(manager, self.leadership)
         queue, wakes = KeyQueue(asyncio.get_running_loop().time), Wakes()
         self.parts = Parts(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from horos_api.agent_state import AgentState
+from horos_api.conditions import Reason
 from horos_api.resources import AgentSpec
 from horos_operator.actions import (
     Action,
@@ -13,15 +14,18 @@ from horos_operator.actions import (
     Configure,
     CreateKeys,
     CreatePod,
+    DeleteAgent,
     DeleteKeys,
     DeletePod,
     PrepareNamespace,
     Reap,
     RemoveFinalizer,
+    SetOwner,
     Steer,
 )
 from horos_operator.facts import ANNOTATION_FAILURES
-from horos_operator.observe import BusSeen, Observation
+from horos_operator.family import Family
+from horos_operator.observation import BusSeen, Observation
 from tests.controller.facts import (
     NOW,
     agent,
@@ -429,3 +433,71 @@ def test_an_edit_of_the_pod_replaces_that_of_an_agent_in_error(edit: dict[str, A
     # Once it has left, its open turn is no reason to wait.
     left = view(epoch=1, state=AgentState.ERROR, turn="1-0", in_work=True)
     assert made(seen(agent(spec(**edit)), retired_pod(ago=1), known=left)) is not None
+
+
+LEAD = agent(name="lead", uid="uid-of-lead")
+CHILD = spec(parentName="lead")
+
+
+def born(**changes: Any) -> Any:
+    return agent(CHILD, owner_uid="uid-of-lead", labels={"horos.dev/root": "lead"}, **changes)
+
+
+def test_a_child_that_a_person_has_written_gets_its_owner_and_its_root() -> None:
+    family = Family(LEAD, "lead")
+    new = seen(agent(CHILD), family=family)
+    actions = planned(new)
+    assert [type(action) for action in actions] == [SetOwner, CreateKeys, Configure, CreatePod]
+    assert actions[0] == SetOwner(LEAD, "lead")
+    assert actions[1] == CreateKeys("lead", "lead")
+    known = view(parent="lead", root="lead", epoch=1)
+    assert planned(seen(born(), known=known, family=family)) == []
+    assert kinds(seen(agent(CHILD, owner_uid="uid-of-lead"), known=known, family=family)) == [SetOwner]
+
+
+def test_a_root_that_becomes_known_later_is_told_to_the_bus() -> None:
+    late = seen(born(), known=view(parent="lead", epoch=1), family=Family(LEAD, "lead"))
+    assert planned(late) == [CreateKeys("lead", "lead", "the bus does not know whose child it is")]
+
+
+@pytest.mark.parametrize("reason", [Reason.PARENT_MISSING, Reason.PARENT_CYCLE])
+def test_without_its_parent_an_agent_gets_keys_and_no_owner_and_no_pod(reason: Reason) -> None:
+    alone = Family(trouble=(reason, "why"))
+    assert kinds(seen(agent(CHILD), family=alone)) == [CreateKeys, Configure]
+    known = view(parent="lead", root="lead", in_work=True)
+    assert planned(seen(born(), known=known, family=alone)) == [], "its messages wait, its root is kept"
+    mine = pod()
+    assert planned(seen(born(), mine, known=held(mine, parent="lead", root="lead"), family=alone)) == []
+
+
+@pytest.mark.parametrize("reason", [Reason.TOO_DEEP, Reason.TOO_MANY_CHILDREN])
+def test_one_too_many_belongs_to_its_parent_and_gets_no_pod(reason: Reason) -> None:
+    family = Family(LEAD, "lead", trouble=(reason, "why"))
+    assert kinds(seen(agent(CHILD), family=family)) == [SetOwner, CreateKeys, Configure]
+
+
+def ended(ago: float, **fields: Any) -> Observation:
+    over = view(state=AgentState.TERMINATED, ended=NOW - ago, epoch=1)
+    return seen(agent(spec(**fields)), known=over)
+
+
+def test_what_has_ended_is_deleted_when_its_time_is_over() -> None:
+    assert planned(ended(3599, lifetime="Task")) == []
+    assert plan_of(ended(3599, lifetime="Task")).again == 1.0
+    assert planned(ended(3600, lifetime="Task")) == [
+        DeleteAgent("it has ended 3600 s ago (ttlSecondsAfterFinished)")
+    ]
+    assert kinds(ended(9, ttlSecondsAfterFinished=9)) == [DeleteAgent]
+    assert planned(ended(10**9)) == [], "of a permanent agent a person decides"
+    assert plan_of(ended(10**9)).again is None
+
+
+def test_only_an_agent_without_a_parent_limits_its_family() -> None:
+    budget = {"tokensPerDay": 10, "costPerDay": "1.5"}
+    root = Observation(agent(spec(budget=budget)), (), BusSeen(prepared=True), NOW)
+    (configure,) = (action for action in planned(root) if isinstance(action, Configure))
+    assert (configure.limits.tokens, configure.limits.cost) == (10, 1_500_000_000)
+    child = agent(spec(budget=budget, parentName="lead", lifetime="Task"))
+    below = Observation(child, (), BusSeen(prepared=True), NOW, family=Family(LEAD, "lead"))
+    (configure,) = (action for action in planned(below) if isinstance(action, Configure))
+    assert (configure.limits.tokens, configure.limits.cost, configure.lifetime) == (None, None, "Task")

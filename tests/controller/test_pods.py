@@ -293,7 +293,14 @@ def test_the_configuration_has_the_spec_as_said_the_models_complete_and_nothing_
             },
             "tools": {"builtin": ["send", "ask", "reply", "list_agents", "history"], "servers": []},
             "operatingMode": "Running",
-            "budget": {"requestSeconds": 3600, "toolRounds": 25, "turnSeconds": 600},
+            "lifetime": "Permanent",
+            "budget": {
+                "requestSeconds": 3600,
+                "toolRounds": 25,
+                "turnSeconds": 600,
+                "children": 8,
+                "depth": 3,
+            },
         },
         "models": [
             {

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from horos_api.agent_state import AgentState
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Waiting
-from horos_bus.records import AgentView
 from horos_operator.agent_pool import Need, PodPart
 from horos_operator.agent_pools import agent_pool_facts
 from horos_operator.facts import AgentFacts, PodFacts
@@ -47,11 +47,16 @@ def needed(known: Caches, ledger: Slots | None = None) -> list[Need]:
 
 def test_who_is_in_work_and_has_no_pod_needs_one() -> None:
     of = agent(spec(priority=3, parentName="boss"))
-    assert needed(caches(of)) == [Need("ada", NOW - 9, True, 3, "boss")]
-    assert needed(caches(of, pod())) == []
-    assert needed(caches(of, pod(phase="Succeeded", running=False))) == [
-        Need("ada", NOW - 9, True, 3, "boss")
-    ]
+
+    def known(*pods: PodFacts) -> Caches:
+        made = caches(of, *pods)
+        made.put_agent(agent(name="boss", uid="uid-of-boss"))
+        return made
+
+    assert needed(known()) == [Need("ada", NOW - 9, True, 3, "boss")]
+    assert needed(known(pod())) == []
+    assert needed(known(pod(phase="Succeeded", running=False))) == [Need("ada", NOW - 9, True, 3, "boss")]
+    assert needed(caches(of)) == [], "whose parent is gone gets no pod, and takes no slot"
 
 
 @pytest.mark.parametrize(

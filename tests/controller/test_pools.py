@@ -14,10 +14,10 @@ from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity
-from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pools import AgentPoolFacts
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import PodFacts
+from horos_operator.hands import Hands
 from horos_operator.needs import Cause
 from horos_operator.observe import Caches
 from horos_operator.pools import RETELL_LIMIT_SECONDS, RETELL_SECONDS, PoolKeeper
@@ -38,7 +38,7 @@ class Keeper:
         self.queue = KeyQueue(time.monotonic)
         self.slots = Slots(time.time, self.wakes.touch, lambda: self.moment)
         cluster = Writes()
-        manager = AgentManager(cluster, self.caches, bus, BusCredentials(cluster, bus, SETTINGS, ""))
+        manager = Hands(cluster, self.caches, bus, BusCredentials(cluster, bus, SETTINGS, ""))
         self.keeper = PoolKeeper(manager, self.slots, self.queue, self.wakes, clock=lambda: self.now)
         self.bus = bus.at(key_prefix(SETTINGS.install, self.namespace))
         self.control = Control(self.bus)

@@ -3,9 +3,9 @@
 import pytest
 
 from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
-from horos_operator.kube.cluster import translated
 from horos_operator.kube.connection import KubeError
 from horos_operator.kube.quota_errors import no_room
+from horos_operator.kube.requests import translated
 
 FORBIDDEN = 'pods "ada-1" is forbidden: '
 

@@ -11,7 +11,8 @@ from horos_api.resources import AgentStatus
 from horos_api.server_report import ServerReport, ServersReport, ServerState
 from horos_bus.records import DayUsage, TotalUsage
 from horos_operator.checks import verdicts
-from horos_operator.observe import BusSeen
+from horos_operator.family import Family
+from horos_operator.observation import BusSeen
 from horos_operator.situation import situation
 from horos_operator.status import agent_status, write_due
 from horos_operator.verdict import Verdict
@@ -194,3 +195,11 @@ def test_what_a_person_may_have_to_act_on_is_told_at_once() -> None:
     assert (
         write_due(ASLEEP, whereabouts(("True", "Resident"), ("True", "Resident"), 2), since_last=0.1) == 0.0
     )
+
+
+def test_children_are_counted_once_there_was_one() -> None:
+    counted = [
+        agent_status(seen(of, known=view(), family=Family(children=number)), of, READY, None).get("children")
+        for of, number in ((agent(), 0), (agent(), 2), (agent(status={"children": 2}), 0))
+    ]
+    assert counted == [None, 2, 0]

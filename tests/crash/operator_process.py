@@ -12,10 +12,10 @@ from typing import Any
 import uvloop
 
 from horos_api.names import Env
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import Bus, BusUnavailableError
 from horos_bus.control import Control
 from horos_bus.doorbells import Doorbells
-from horos_bus.records import AgentView
 from tests.crash.agent_process import CONTROL, say
 
 PASS_SECONDS = 0.04

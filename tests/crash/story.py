@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from horos_bus.records import AgentView
+from horos_bus.agent_view import AgentView
 from tests.crash.history import History, Problem, Said, endings_of, life_of, problems
 from tests.crash.mind import Program
 from tests.crash.world import World

@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from horos_api.agent_state import AgentState
+from horos_bus.agent_view import AgentView
 from horos_bus.operating import Place
-from horos_bus.records import AgentView, Ending, Leave, Usage
+from horos_bus.records import Ending, Leave, Usage
 from horos_gateway.agent_bodies import residency_of
 from horos_gateway.pool import pool_body
 from tests.gateway.conftest import heard

@@ -34,6 +34,9 @@ APPROVE_EARLY: Final[Plans] = {(0, True): (("approve", 0), ("reply", 0))}
 ASK_APPROVE: Final[Plans] = {(0, True): (("ask", 1),), (1, False): (("approve", 0),)}
 ASK_AND_APPROVE: Final[Plans] = {(0, True): (("ask", 1), ("approve", 0))}
 ELICIT: Final[Plans] = {(0, True): (("elicit", 0),)}
+CREATE: Final[Plans] = {(0, True): (("create", 1),)}
+CREATE_TWICE: Final[Plans] = {(0, True): (("create", 1), ("create", 1))}
+CREATE_TWO: Final[Plans] = {(0, True): (("create", 1), ("create", 2))}
 ELICIT_TWICE: Final[Plans] = {(0, True): (("elicit", 0), ("elicit", 0))}
 
 PROCESSES: Final[Mapping[str, Scenario]] = {
@@ -263,6 +266,56 @@ QUESTIONS: Final[Mapping[str, Scenario]] = {
     "a call asks, Redis loses its tail": Scenario(ONE, {"rollback": 2}, ELICIT),
 }
 
+FAMILY: Final = Scenario(ONE, {}, CREATE, agents=2, children=frozenset({1}), tasks=frozenset({1}))
+A_TASK: Final = Scenario(ONE, tasks=frozenset({0}))
+
+CHILDREN: Final[Mapping[str, Scenario]] = {
+    "a child, the operator dies twice": FAMILY._replace(faults={"opcrash": 2}),
+    "a child, the operator dies, a reply lost": FAMILY._replace(faults={"opcrash": 1, "lost": 1}),
+    "a child, killed": FAMILY._replace(faults={"crash": 2}),
+    "a child, a zombie": FAMILY._replace(faults={"zombie": 1}),
+    "a child is deleted, the operator dies": FAMILY._replace(faults={"delete": 1, "opcrash": 1}, victim=1),
+    "a child is terminated": FAMILY._replace(faults={"terminate": 1, "opcrash": 1}, victim=1),
+    "a child is suspended, deadlines": FAMILY._replace(
+        faults={"pause": 1}, victim=1, deadlines=True, heals=False
+    ),
+    "a child, its parent is deleted, the operator dies": FAMILY._replace(faults={"delete": 1, "opcrash": 1}),
+    "a child, its parent is terminated, the operator dies": FAMILY._replace(
+        faults={"terminate": 1, "opcrash": 1}
+    ),
+    "a child, deadlines": FAMILY._replace(faults={"deadline": 2}),
+    "a child that is buried": FAMILY._replace(
+        faults={"opcrash": 1}, attempts=1, poison=frozenset({"A/m1/0"})
+    ),
+    "a child asks its parent back": FAMILY._replace(plans={**CREATE, (1, False): (("ask", 0),)}),
+    "a child of that name exists": FAMILY._replace(plans=CREATE_TWICE, faults={"opcrash": 1}),
+    "two children": FAMILY._replace(
+        plans=CREATE_TWO, agents=3, children=frozenset({1, 2}), tasks=frozenset({1, 2})
+    ),
+    "a child, one slot": FAMILY._replace(pool=1, evicts=True),
+    "a child of a child": FAMILY._replace(
+        plans={**CREATE, (1, False): (("create", 2),)},
+        agents=3,
+        children=frozenset({1, 2}),
+        tasks=frozenset({1, 2}),
+    ),
+    "a Task, three messages, a reply lost": A_TASK._replace(
+        sends=(*TWO_THREADS, Send(kind="notice")), faults={"lost": 1}
+    ),
+    "a Task, a delayed message, killed": A_TASK._replace(
+        sends=(Send(delayed=True), Send()), faults={"crash": 1}
+    ),
+    "a Task asks, killed, a deadline": A_TASK._replace(
+        plans=ASK, agents=2, faults={"crash": 1, "deadline": 1}
+    ),
+    "a Task, approved, killed": A_TASK._replace(plans=APPROVE, faults={"crash": 1, "deadline": 1}),
+    "a Task is buried": A_TASK._replace(faults={"crash": 2}, attempts=1),
+    "a Task, cancelled, suspended": A_TASK._replace(faults={"cancel": 1, "pause": 1}),
+    "a Task, evicted, SIGTERM": A_TASK._replace(sends=TWO, faults={"evict": 1, "drain": 1}),
+    "a Task, terminated, deleted": A_TASK._replace(faults={"terminate": 1, "delete": 1}),
+    "a Task, the status follows": A_TASK._replace(faults={"crash": 1}, status=True),
+}
+
 OPERATORS: Final[Mapping[str, Scenario]] = {
     "the operator restarts, killed": Scenario(TWO, {"opcrash": 1, "crash": 1}),
     "two operators": Scenario(TWO, {"crash": 1}, operators=2, stale=True),
@@ -280,6 +333,18 @@ OPERATORS: Final[Mapping[str, Scenario]] = {
 }
 
 LONG: Final[Mapping[str, Scenario]] = {
+    "a child, two operators": FAMILY._replace(operators=2),
+    "a child, two operators, one dies": FAMILY._replace(faults={"opcrash": 1}, operators=2),
+    "a child, killed, the operator dies, a reply lost": FAMILY._replace(
+        faults={"crash": 1, "opcrash": 1, "lost": 1}
+    ),
+    "two children, the operator dies": FAMILY._replace(
+        plans=CREATE_TWO,
+        agents=3,
+        children=frozenset({1, 2}),
+        tasks=frozenset({1, 2}),
+        faults={"opcrash": 1},
+    ),
     "two zombies, a reply lost": Scenario(TWO, {"zombie": 2, "lost": 1}),
     "a tool, a zombie, killed": Scenario(TWO, {"zombie": 1, "crash": 1}, TOOL),
     "killed three times, two replies lost": Scenario((*TWO, Send()), {"crash": 3, "lost": 2}),
@@ -344,4 +409,5 @@ SMALL: Final[Mapping[str, Scenario]] = {
     **QUESTIONS,
     **TRIMMED,
     **OPERATORS,
+    **CHILDREN,
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tests.protocol.faults import deadlines, fault_steps
 from tests.protocol.invariants import settled, stuck, violation, wrong_step
+from tests.protocol.orders import collect
 from tests.protocol.runtime import steps as runtime_steps
 from tests.protocol.scenario import Model, Step
 from tests.protocol.state import Agent, Bus, Client, Operator, World
@@ -35,7 +36,9 @@ class Result:
 
 def first(model: Model) -> World:
     """All agents are there and asleep, nothing has been sent."""
-    bus = Bus(agents=(Agent(uid=1),) * model.scenario.agents)
+    children, tasks = model.scenario.children, model.scenario.tasks
+    agents = (Agent(uid=a not in children, task=a in tasks) for a in range(model.scenario.agents))
+    bus = Bus(agents=tuple(agents))
     operators = (Operator(),) * model.scenario.operators
     shown = tuple(status_of(bus, a) for a in range(len(bus.agents))) if model.scenario.status else ()
     return World(bus, (), operators, Client(), tuple(model.scenario.faults.values()), shown=shown)
@@ -57,6 +60,7 @@ def hasty(model: Model, world: World) -> Iterator[Step]:
         yield from runtime_steps(model, world, at)
     yield from operator_steps(model, world)
     yield from client_steps(model, world)
+    yield from collect(model, world)
     yield from fault_steps(model, world)
 
 

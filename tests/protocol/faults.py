@@ -167,10 +167,10 @@ def lives(model: Model, world: World) -> Iterator[Step]:
         if agent.uid == 1 and a == model.scenario.victim and model.left(world, "delete"):
             runtimes = tuple(one._replace(listed=one.listed and one.agent != a) for one in world.runtimes)
             gone = world._replace(runtimes=runtimes, bus=scripts.delete(model.rules, world.bus, a, 1))
-            gone = noticed(gone, frozenset())
+            gone = noticed(gone, frozenset())._replace(born=frozenset(b for b in gone.born if b[0] != a))
             text = f"{name(a)} is deleted, its process lives"
             yield Step("fault", text, model.spend(ring(gone), "delete"))
-        if not agent.uid:
+        if not agent.uid and a not in model.scenario.children:
             born = world._replace(bus=scripts.create(model.rules, world.bus, a, 2))
             yield Step("fast", f"{name(a)} is created again", ring(born))
 

@@ -98,6 +98,18 @@ class Guard(StrEnum):
     LISTS_AT_START = "an operator that starts looks at everybody"
     LISTS_AFTER_LOSS = "an operator that has lost its connection to Redis looks at everybody"
     CONFIG_WAKES = "a new config wakes the process that has the agent"
+    ORDER_ONCE = "an order is settled once, since its entry goes with the answer"
+    ORDER_WAITS = "an agent waits for its order as for an answer to a request"
+    ORDER_STAYS = "an order that nobody waits for stays until what was made for it is taken back"
+    TASK_IS_WAITED_FOR = "with a task the wait for the order goes on as one for the child's answer"
+    NO_CHILD_IS_TOLD = "a child that ended before it got its task ends the wait of its parent"
+    OWN_CHILD_IS_KNOWN = "an Agent that carries the order's id was made for it"
+    TASK_ENDS = "commit ends a Task that has nothing left to do"
+    TASK_ENDS_BURIED = "so does bury"
+    TASK_HAS_ANSWERED = "a Task ends only when a request to it has ended"
+    TASK_INBOX = "a Task with unread messages goes on"
+    TASK_OWES = "a Task that owes or waits for an answer goes on"
+    TASK_DELAYED = "a Task with a delayed message on its way goes on"
     ASKED_BACK_BEFORE = "only a request from before is no reason to wait: one asked later is"
 
 

@@ -3,6 +3,7 @@
 from horos_api.agent_state import TRANSITIONS, AgentState
 from tests.protocol.decisions import wrong_decisions
 from tests.protocol.guards import Rules
+from tests.protocol.orders import unfinished, wrong_children
 from tests.protocol.prelude import name, wakeable
 from tests.protocol.scenario import Model
 from tests.protocol.state import Agent, World
@@ -33,7 +34,7 @@ def violation(model: Model, world: World) -> str | None:
         if wrong:
             return wrong
     wrong = misplaced(world, places) or wrong_processes(model, world) or wrong_usage(model, world)
-    return wrong or wrong_decisions(model, world)
+    return wrong or wrong_decisions(model, world) or wrong_children(model, world)
 
 
 def misplaced(world: World, places: list[str]) -> str | None:
@@ -163,7 +164,7 @@ def settled(model: Model, world: World) -> bool:
         return all_answered(model, world) or world.broken
     if world.runtimes or world.bus.work or any(entry.message for entry in world.bus.later):
         return False
-    return all_answered(model, world) and all_shown(model, world)
+    return all_answered(model, world) and all_shown(model, world) and not unfinished(world)
 
 
 def all_answered(model: Model, world: World) -> bool:

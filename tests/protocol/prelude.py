@@ -272,8 +272,38 @@ def settle(rules: Rules, bus: Bus, a: int, paid: tuple[Debt, ...], words: tuple[
     for debt in paid:
         if debt.thread != thread:
             bus = bus.alarm(f"{debt.mid} was answered with the words of another thread")
-        bus = reply(rules, bus, a, debt, how)
+        bus = answered(reply(rules, bus, a, debt, how), a)
     return bus.change(a, owed=tuple(debt for debt in bus.agents[a].owed if debt not in paid))
+
+
+def answered(bus: Bus, a: int) -> Bus:
+    """A request to this agent has ended; only a Task remembers that."""
+    agent = bus.agents[a]
+    return bus.change(a, answered=True) if agent.task and agent.uid else bus
+
+
+def finish(rules: Rules, bus: Bus, a: int) -> Bus:
+    """A Task ends by itself: it has answered, and nothing is open, unread or on its way."""
+    agent = bus.agents[a]
+    if not agent.task or agent.turn or agent.state == "terminated":
+        return bus
+    delayed = any(entry.message and (entry.agent, entry.uid) == (a, agent.uid) for entry in bus.later)
+    reasons = {
+        Guard.TASK_HAS_ANSWERED: not agent.answered,
+        Guard.TASK_INBOX: bool(agent.inbox),
+        Guard.TASK_OWES: bool(agent.owed or agent.waits),
+        Guard.TASK_DELAYED: delayed,
+    }
+    if any(goes_on and rules.keep(guard) for guard, goes_on in reasons.items()):
+        return bus
+    if agent.approvals:
+        return bus
+    if not agent.answered:
+        bus = bus.alarm(f"{name(a)} has ended and was not asked yet")
+    if agent.waits:
+        bus = bus.alarm(f"{name(a)} has ended and waits")
+    bus = mark(bus.change(a, state="terminated", wake=False, evict=False, finished=True), a)
+    return want(rules, bus._replace(published=bus.published | {a}), a)
 
 
 # Poison ------------------------------------------------------------
@@ -301,7 +331,7 @@ def bury(rules: Rules, bus: Bus, a: int) -> Bus:
     bus = acknowledge(bus, a, {message.mid: Fate(message.mid, "dead") for message in inputs})
     for debt in agent.owed:
         if debt.mid in agent.inputs:
-            bus = reply(rules, bus, a, debt, "error")
+            bus = answered(reply(rules, bus, a, debt, "error"), a)
     owed = tuple(debt for debt in bus.agents[a].owed if debt.mid not in agent.inputs)
     bus = close_turn(rules, bus.change(a, owed=owed, last=agent.turn), a)
     chained = {"reply", "decision"} if rules.keep(Guard.BURIED_DECISION_TOLD) else {"reply"}
@@ -312,6 +342,8 @@ def bury(rules: Rules, bus: Bus, a: int) -> Bus:
             bus, _ = deliver(rules, bus, a, 0, notice, capped=False)
     elif rules.keep(Guard.BURY_ENDS_CHAIN):
         bus = settle(rules, bus, a, payable(rules, bus.agents[a], thread), (thread, "error"))
+    if rules.keep(Guard.TASK_ENDS_BURIED):
+        bus = finish(rules, bus, a)
     return want(rules, bus, a)
 
 

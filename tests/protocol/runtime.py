@@ -281,7 +281,7 @@ def speaking(model: Model, world: World, me: Runtime, users: tuple[Record, ...])
         kind, target = actions[len(rounds)]
         step = Record("step", kind, me.token)
         effect: Effect | None = None
-        if kind in {"ask", "approve"}:
+        if kind in {"ask", "approve", "create"}:
             effect = (kind, target)
         elif kind == "reply":
             effect = ("reply", me.inputs[0].mid)

@@ -6,9 +6,9 @@ from typing import Final, Literal, NamedTuple
 from tests.protocol.guards import Rules
 from tests.protocol.state import Kind, Verdict, World
 
-Action = tuple[Literal["ask", "reply", "tool", "approve", "elicit"], int]
+Action = tuple[Literal["ask", "reply", "tool", "approve", "elicit", "create"], int]
 """One round of a turn: ask an agent, answer early what the turn opened with, run an outside tool, call a
-tool that needs approval, or run one that asks a person something."""
+tool that needs approval, run one that asks a person something, or have a child created with a task."""
 
 Pace = Literal["fast", "slow", "fault"]
 
@@ -56,6 +56,10 @@ class Scenario(NamedTuple):
     """How many model calls an agent may make in one day; 0 = nobody counts."""
     trims: bool = False
     """Whether each commit drops what its thread had before the turn."""
+    children: frozenset[int] = frozenset()
+    """Agents that are not there until an order makes them."""
+    tasks: frozenset[int] = frozenset()
+    """Agents of lifetime Task."""
     lives: int = 99
     """How many processes an agent may use up."""
 

@@ -2,7 +2,19 @@
 
 from tests.protocol.approvals import deny
 from tests.protocol.guards import Guard, Rules
-from tests.protocol.prelude import bounce, close_turn, debt_of, deliver, forget, mark, name, reply, room, want
+from tests.protocol.prelude import (
+    answered,
+    bounce,
+    close_turn,
+    debt_of,
+    deliver,
+    forget,
+    mark,
+    name,
+    reply,
+    room,
+    want,
+)
 from tests.protocol.state import Agent, Bus, Due, Fate, Message
 
 
@@ -11,7 +23,7 @@ def create(rules: Rules, bus: Bus, a: int, uid: int) -> Bus:
     agent = bus.agents[a]
     if agent.uid:
         return want(rules, bus, a) if agent.uid == uid else bus
-    fresh = Agent(uid=uid, fates=agent.fates, asked=agent.asked, evictions=agent.evictions)
+    fresh = Agent(uid=uid, fates=agent.fates, asked=agent.asked, evictions=agent.evictions, task=agent.task)
     agents = (*bus.agents[:a], fresh, *bus.agents[a + 1 :])
     return mark(bus._replace(agents=agents), a)
 
@@ -22,7 +34,7 @@ def delete(rules: Rules, bus: Bus, a: int, uid: int) -> Bus:
         return bus
     bus = bounce(rules, bus, a)
     agent = bus.agents[a]
-    gone = Agent(fates=agent.fates, asked=(), evictions=agent.evictions)
+    gone = Agent(fates=agent.fates, asked=(), evictions=agent.evictions, task=agent.task)
     agents = (*bus.agents[:a], gone, *bus.agents[a + 1 :])
     bus = (room(rules, bus, a) if a in bus.work else bus).needs_not(a)
     return bus._replace(agents=agents, dirty=bus.dirty - {a}, published=bus.published | {a})
@@ -58,6 +70,8 @@ def due(rules: Rules, bus: Bus, entry: Due) -> Bus:
     if outcome == "NOAGENT":
         fates = (*bus.agents[entry.agent].fates, Fate(entry.mid, "bounced"))
         bus = bus.change(entry.agent, fates=fates)
+        if bus.agents[entry.agent].finished:
+            bus = bus.alarm(f"{entry.mid} was accepted and its Task has ended")
         if entry.message.kind == "request" and rules.keep(Guard.DUE_BOUNCES):
             bus = reply(rules, bus, entry.agent, debt_of(entry.message), "error")
     return bus
@@ -74,7 +88,7 @@ def expire(rules: Rules, bus: Bus, entry: Due) -> Bus:
         return bus
     debt = next((debt for debt in agent.owed if debt.mid == entry.mid), None)
     if debt:
-        bus = reply(rules, bus, a, debt, "error")
+        bus = answered(reply(rules, bus, a, debt, "error"), a)
         return bus.change(a, owed=tuple(other for other in bus.agents[a].owed if other != debt))
     if any(approval.mid == entry.mid for approval in agent.approvals):
         return deny(rules, bus, a, entry.mid)

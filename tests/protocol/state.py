@@ -125,6 +125,12 @@ class Agent(NamedTuple):
     """The number of the last charge in the life of the holder."""
     version: int = 0
     """How often its config was changed."""
+    task: bool = False
+    """Its lifetime: it ends when it has answered and nothing is open."""
+    answered: bool = False
+    """A request to it has ended; only where that ends it."""
+    finished: bool = False
+    """It has ended by itself."""
     delivered: frozenset[str] = frozenset()
     """Entries read outside the fence; only the traps H5 and H6 use it."""
     fates: tuple[Fate, ...] = ()
@@ -139,6 +145,15 @@ class Agent(NamedTuple):
         """The absolute index after the newest record of a thread."""
         closed = dict(self.first).get(thread, 0) + dict(self.lengths).get(thread, 0)
         return closed + len(self.journal) if thread == self.thread else closed
+
+
+class Order(NamedTuple):
+    """An entry of `orders`: who asks the operator for which child."""
+
+    mid: str
+    agent: int
+    uid: int
+    child: int
 
 
 class Due(NamedTuple):
@@ -162,6 +177,7 @@ class Bus(NamedTuple):
     dirty: frozenset[int] = frozenset()
     later: frozenset[Due] = frozenset()
     replies: frozenset[str] = frozenset()
+    orders: frozenset[Order] = frozenset()
     published: frozenset[int] = frozenset()
     answers: frozenset[tuple[str, str]] = frozenset()
     """Written by the checker alone: requests with what ended them, `answer`, `early` or `error`."""
@@ -247,6 +263,9 @@ class Operator(NamedTuple):
     """Whom it is about to ask to leave."""
     expires: Due | None = None
     """A deadline that it has found in `later`, a moment ago."""
+    order: Order | None = None
+    """What it carries out for an agent, and how far it is."""
+    stage: str = ""
     popped: frozenset[int] = frozenset()
     """Taken out of `dirty`, not written to the status yet."""
 
@@ -280,6 +299,8 @@ class World(NamedTuple):
     """Names (agent, epoch + 1) of pods whose process has ended and whose object remains."""
     shown: tuple[str, ...] = ()
     """The state of each agent as its status in Kubernetes shows it."""
+    born: frozenset[tuple[int, str, int]] = frozenset()
+    """Agents that orders have made in Kubernetes: which, for which order, and their owner's uid."""
     synced: Bus | None = None
     """What of Redis has reached the disk."""
     tools: tuple[str, ...] = ()

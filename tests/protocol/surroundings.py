@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.protocol import scripts
 from tests.protocol.approvals import decide
 from tests.protocol.guards import Guard
+from tests.protocol.orders import order_steps
 from tests.protocol.prelude import name, wakeable
 from tests.protocol.runtime import noticed, ring
 from tests.protocol.scenario import Model, Step
@@ -48,6 +49,7 @@ def operator_steps(model: Model, world: World) -> Iterator[Step]:
         else:
             for a in sorted(op.todo):
                 yield from reconcile(model, world, (i, a), who)
+        yield from order_steps(model, world, i, who)
         if model.scenario.status:
             yield from show(world, i, who)
 

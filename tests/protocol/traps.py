@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from tests.protocol.configurations import (
+    A_TASK,
     APPROVE,
     APPROVE_THEN_TOOL,
     ASK,
@@ -11,7 +12,9 @@ from tests.protocol.configurations import (
     BOTH,
     CIRCLE,
     CROSSED,
+    EARLY,
     ELICIT,
+    FAMILY,
     ONE,
     THEN_NOTICE,
     TOOL,
@@ -189,6 +192,21 @@ DECIDING: Final[Mapping[str, Trap]] = {
     "E8": Trap(Guard.LOST_IS_OVER, Scenario(ONE, {"rollback": 2}, ELICIT), "only a timer"),
 }
 
+RAISING: Final[Mapping[str, Trap]] = {
+    "N1": Trap(Guard.ORDER_ONCE, FAMILY._replace(faults={"lost": 1}), "I1"),
+    "N2": Trap(Guard.ORDER_WAITS, FAMILY, "part"),
+    "N3": Trap(Guard.TASK_IS_WAITED_FOR, FAMILY, "heard an error"),
+    "N4": Trap(Guard.ORDER_STAYS, FAMILY._replace(faults={"terminate": 1, "opcrash": 1}), ""),
+    "N5": Trap(Guard.NO_CHILD_IS_TOLD, FAMILY._replace(faults={"delete": 1}, victim=1), "nothing can happen"),
+    "N6": Trap(Guard.OWN_CHILD_IS_KNOWN, FAMILY._replace(faults={"opcrash": 1}), ""),
+    "N7": Trap(Guard.TASK_ENDS, FAMILY, ""),
+    "N8": Trap(Guard.TASK_ENDS_BURIED, A_TASK._replace(faults={"crash": 1}, attempts=0), ""),
+    "N9": Trap(Guard.TASK_HAS_ANSWERED, A_TASK._replace(sends=(Send(kind="notice"), Send())), "not asked"),
+    "N10": Trap(Guard.TASK_INBOX, A_TASK._replace(sends=TWO_THREADS), "left"),
+    "N11": Trap(Guard.TASK_OWES, A_TASK._replace(plans=EARLY, agents=2), "ended and waits"),
+    "N12": Trap(Guard.TASK_DELAYED, A_TASK._replace(sends=(Send(delayed=True), Send())), "accepted"),
+}
+
 TRAPS: Final[Mapping[str, Trap]] = {
     **CLASSIC,
     **ANSWERS,
@@ -198,4 +216,5 @@ TRAPS: Final[Mapping[str, Trap]] = {
     **HIBERNATING,
     **KEEPING,
     **DECIDING,
+    **RAISING,
 }

@@ -5,12 +5,14 @@ from typing import NamedTuple
 from tests.protocol.guards import Guard, Rules
 from tests.protocol.prelude import (
     acknowledge,
+    answered,
     asked,
     awaited,
     bury,
     close_turn,
     counted,
     deliver,
+    finish,
     forget,
     give_up,
     head_run,
@@ -25,7 +27,19 @@ from tests.protocol.prelude import (
     told_in,
     want,
 )
-from tests.protocol.state import NAMES, PERSON, Approval, Bus, Debt, Due, Fate, Message, Record, Verdict
+from tests.protocol.state import (
+    NAMES,
+    PERSON,
+    Approval,
+    Bus,
+    Debt,
+    Due,
+    Fate,
+    Message,
+    Order,
+    Record,
+    Verdict,
+)
 from tests.protocol.usage import Used, counters, keep_reserved, spend
 
 
@@ -178,10 +192,12 @@ def journaled(rules: Rules, bus: Bus, a: int, records: tuple[Record, ...]) -> Bu
 def carry_out(rules: Rules, bus: Bus, a: int, effect: Effect, mid: str) -> tuple[Bus, str]:
     """One effect of a step: a request to an agent, an early reply to what is owed, a call to be approved."""
     agent, (kind, target) = bus.agents[a], effect
+    if kind == "create":
+        return order(rules, bus, a, mid, int(target)), "OK"
     if kind == "reply":
         paid = tuple(debt for debt in agent.owed if debt.mid == target)
         for debt in paid:
-            bus = reply(rules, bus, a, debt, "early")
+            bus = answered(reply(rules, bus, a, debt, "early"), a)
         left = tuple(debt for debt in bus.agents[a].owed if debt not in paid)
         return bus.change(a, owed=left), "OK" if paid else "NOREQUEST"
     if kind == "approve":
@@ -203,6 +219,17 @@ def carry_out(rules: Rules, bus: Bus, a: int, effect: Effect, mid: str) -> tuple
         if rules.keep(Guard.WAITS_EXPIRE):
             bus = bus._replace(later=bus.later | {Due(a, agent.uid, mid)})
     return bus, outcome
+
+
+def order(rules: Rules, bus: Bus, a: int, mid: str, child: int) -> Bus:
+    """The effect of append: an entry of `orders`, and a wait without a deadline."""
+    agent = bus.agents[a]
+    bus = bus._replace(orders=bus.orders | {Order(mid, a, agent.uid, child)})
+    bus = bus.change(a, asked=(*agent.asked, (mid, agent.thread)))
+    if not rules.keep(Guard.ORDER_WAITS):
+        return bus
+    waits = tuple(sorted((*agent.waits, asked(mid, child, agent.thread))))
+    return bus.change(a, waits=waits)
 
 
 def join(rules: Rules, bus: Bus, a: int) -> Bus:
@@ -254,6 +281,8 @@ def commit(
         bus = witness(bus, a, paid)
     bus = settle(rules, bus, a, paid, (thread, "error" if failed else "answer"))
     bus = close_turn(rules, bus.change(a, last=call.turn), a)
+    if rules.keep(Guard.TASK_ENDS):
+        bus = finish(rules, bus, a)
     bus, (code, detail) = open_turn(rules, bus, a)
     return bus, Answer(code, detail)
 

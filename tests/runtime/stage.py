@@ -18,9 +18,9 @@ from horos_api.events import Event
 from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import Env
 from horos_api.resources import AgentSpec, BudgetSpec, ModelSpec
+from horos_bus.agent_view import AgentView
 from horos_bus.connection import Bus, BusUnavailableError
 from horos_bus.control import Control
-from horos_bus.records import AgentView
 from horos_bus.sender import reply, send
 from horos_runtime.agent_config import StoredConfig
 from horos_runtime.agent_runtime import AgentRuntime

@@ -1,4 +1,4 @@
--- NEEDS elicitations messages groups posting approvals debts turns usage retention effects
+-- NEEDS elicitations messages groups posting approvals debts turns usage retention orders effects
 -- One step of the open turn, written ahead: records, then effects with the result record that each outcome chose.
 -- ARGV  agent, token, turn, absolute index, cap, day, prompt tokens, completion tokens, cost (units as usage.lua has
 --       them), number of records, number of offloaded results, records.., {ref, text} of each offloaded result..,

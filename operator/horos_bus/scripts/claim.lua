@@ -1,4 +1,4 @@
--- NEEDS elicitations messages groups approvals debts turns usage
+-- NEEDS elicitations messages groups approvals debts endings turns usage
 -- Become the one process that speaks for the agent: a compare-and-set on the epoch. A turn that has used up its
 -- attempts is given up here, before any byte of its messages reaches another process.
 -- ARGV  agent, uid, token, ticket (the epoch that the operator saw; '' = any), attempts allowed
@@ -77,6 +77,7 @@ local function bury(inputs)
   custom(agent, s.thread, 'dead', {runId = s.turn, mids = mids_of(contents), reason = why})
   event(agent, s.thread, {type = 'RUN_ERROR', message = why, code = 'Buried'})
   close_turn(agent, s.state, s.turn, s.thread)
+  finish(agent)
 end
 
 local epoch = tonumber(s.epoch) + 1

@@ -1,5 +1,6 @@
--- NEEDS elicitations messages groups approvals debts turns usage retention
--- Close the open turn: last records, answers, acknowledgements and state in one step; then what `next` returns.
+-- NEEDS elicitations messages groups approvals debts endings turns usage retention
+-- Close the open turn: last records, answers, acknowledgements and state in one step; then what `next` returns. A Task
+-- that has nothing left to do ends here.
 -- ARGV  agent, token, turn, absolute index, day, prompt tokens, completion tokens, cost (units as usage.lua has them),
 --       absolute index of the oldest record to keep ('' = all), `text` or `error`, that text, records..
 -- Answers with the text whatever the thread owes and nothing open holds back; with `error` the requests and mentions
@@ -40,4 +41,5 @@ call('HINCRBY', S, 'turns', 1)
 tell_totals(agent, s.thread)
 close_turn(agent, s.state, turn, s.thread)
 event(agent, s.thread, {type = 'RUN_FINISHED', threadId = s.thread, runId = turn})
+finish(agent)
 return open_turn(agent)

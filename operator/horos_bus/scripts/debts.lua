@@ -42,8 +42,10 @@ local function by_time(a, b)
 end
 
 -- All of them with the same words (see `reply`): each request has its reply, all mentions of a group one post.
+-- `answered`: a Task may end from now on.
 local function pay(agent, uid, list, said)
   local groups = {}
+  if #list > 0 then call('HSET', state_key(agent), 'answered', '1') end
   for _, debt in ipairs(list) do
     if not debt.guid then reply(agent, uid, debt, said)
     else
@@ -78,6 +80,17 @@ local function held_back(debt, waits)
     if debt.fuid == '' or wait.to ~= debt.from or wait.asked >= debt.taken then return true end
   end
   return false
+end
+
+-- When the agent stops waiting for an answer or a decision that it asks for in `delay` milliseconds: after so long, and
+-- early enough to still say something to whoever waits for it then.
+local function give_up_at(agent, thread, milliseconds, delay)
+  local t = now() + delay
+  local deadline = t + milliseconds
+  for _, debt in ipairs(debts(agent, thread)) do
+    if debt.deadline > t or delay == 0 then deadline = math.min(deadline, t + (debt.deadline - t) * 0.9) end
+  end
+  return math.floor(deadline)
 end
 
 -- Pay what the thread owes and nothing open holds back; the debts in `anyway` (a set of mids) in any case.

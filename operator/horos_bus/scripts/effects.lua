@@ -12,17 +12,6 @@ local function step_of(agent, turn, cap, s)
     hops = tonumber(s.hops or 0), minute = minute, sent = tonumber(s.minute or 0) == minute and sent or 0}
 end
 
--- When the agent stops waiting for an answer or a decision that it asks for in `delay` milliseconds: after so long, and
--- early enough to still say something to whoever waits for it then.
-local function wait_until(step, milliseconds, delay)
-  local t = now() + delay
-  local deadline = t + milliseconds
-  for _, debt in ipairs(debts(step.agent, step.thread)) do
-    if debt.deadline > t or delay == 0 then deadline = math.min(deadline, t + (debt.deadline - t) * 0.9) end
-  end
-  return math.floor(deadline)
-end
-
 -- Why nothing more is sent: LOOP, RATE; nil when it may be.
 local function refused(step, delay)
   if delay < NEW_CHAIN and step.hops >= HOPS_LIMIT then return 'LOOP' end
@@ -41,13 +30,13 @@ function effects.send(step, mid, to, thread, kind, delay, body)
   local why = refused(step, delay)
   if why then return why end
   local message = {mid = mid, from = agent, fuid = step.uid, thread = thread, kind = kind, re = '', body = body,
-    hops = hops_after(step, delay), deadline = asks and wait_until(step, step.request_ms, delay) or nil}
+    hops = hops_after(step, delay), deadline = asks and give_up_at(agent, step.thread, step.request_ms, delay) or nil}
   local outcome = delay > 0 and put_off(to, '', message, step.cap, delay)
     or delay == 0 and deliver(to, '', message, step.cap)
   if outcome ~= 'OK' then return outcome end
   step.sent = step.sent + 1
   if asks then
-    call('HSET', key(agent, 'waits'), mid, step.thread .. ' ' .. stamp() .. ' ' .. to .. ' asked')
+    wait_for(agent, mid, step.thread, stamp(), to)
     call('ZADD', P .. 'later', message.deadline, deadline_entry(agent, step.uid, mid))
   end
   return 'OK'
@@ -65,8 +54,17 @@ end
 function effects.approve(step, id, tool, milliseconds, arguments, _, text)
   if call('HLEN', key(step.agent, 'approvals')) >= APPROVALS_LIMIT then return 'LIMIT' end
   ask_approval(step.agent, step.uid, id, {thread = step.thread, turn = step.turn, tool = tool, arguments = arguments,
-    call = text, deadline = wait_until(step, milliseconds, 0)})
+    call = text, deadline = give_up_at(step.agent, step.thread, milliseconds, 0)})
   return 'OK'
+end
+
+-- To the operator; see `order`. It counts as a message sent.
+function effects.order(step, mid, name, kind, _, _, body)
+  local why = refused(step, 0)
+  if why then return why end
+  local outcome = order(step, mid, kind, name, body)
+  if outcome == 'OK' then step.sent = step.sent + 1 end
+  return outcome
 end
 
 local function listed(names)

@@ -1,11 +1,11 @@
 """KubeCluster: the operator's requests to a real Kubernetes."""
 
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from horos_api.names import FIELD_MANAGER, GROUP, LABEL_COMPONENT, VERSION
+from horos_api.names import FIELD_MANAGER, GROUP, LABEL_COMPONENT, LABEL_ROOT, VERSION
 from horos_api.resources import OperatingMode
 from horos_operator.agent_pools import (
     AgentPoolFacts,
@@ -13,16 +13,17 @@ from horos_operator.agent_pools import (
     agent_pool_facts,
     quota_facts,
 )
-from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
+from horos_operator.cluster import ClusterError, OutdatedError
 from horos_operator.facts import AgentFacts, PodFacts, agent_facts, pod_facts
+from horos_operator.family import owner_reference
 from horos_operator.groups import GroupFacts, group_facts
-from horos_operator.kube.connection import APPLY, JSON, MERGE_PATCH, KubeConnection, KubeError
+from horos_operator.kube.connection import APPLY, MERGE_PATCH, KubeError
 from horos_operator.kube.paths import core_path, own_path
 from horos_operator.kube.quota_errors import no_room
+from horos_operator.kube.requests import KubeRequests, translated
 from horos_operator.model_configs import ModelConfigFacts, model_config_facts
 from horos_operator.tool_servers import ToolServerFacts, tool_server_facts
 
-PAGE: Final = 500
 AGENT_PODS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=agent')}"
 POOL_QUOTAS: Final = f"labelSelector={quote(f'{LABEL_COMPONENT}=quota')}"
 
@@ -30,21 +31,11 @@ _Told: TypeAlias = AgentFacts | ModelConfigFacts | ToolServerFacts | AgentPoolFa
 """What has a status of the operator's."""
 
 
-class KubeCluster:
+class KubeCluster(KubeRequests):
     """A `Cluster` that is the API server behind a connection. `namespaces` empty means all of them.
 
     `may_write` is called right before each request that changes something; what it raises, the caller gets.
     """
-
-    def __init__(
-        self,
-        connection: KubeConnection,
-        namespaces: Sequence[str] = (),
-        may_write: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._connection = connection
-        self._may_write = may_write
-        self._scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
 
     async def agents(self) -> Sequence[AgentFacts]:
         """List every Agent that is served."""
@@ -114,6 +105,41 @@ class KubeCluster:
         changed = {"metadata": {"finalizers": list(left), **seen}}
         path = f"{own_path(of.namespace, kind, of.name)}?fieldManager={FIELD_MANAGER}"
         return await self._send("PATCH", path, changed, MERGE_PATCH)
+
+    async def set_owner(self, agent: AgentFacts, parent: AgentFacts, root: str) -> AgentFacts:
+        """Have the Agent end with its parent and carry the name of its root; others' references stay.
+
+        OutdatedError when it is gone or another one.
+        """
+        applied = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "Agent",
+            "metadata": {
+                "name": agent.name,
+                "namespace": agent.namespace,
+                "uid": agent.uid,
+                "labels": {LABEL_ROOT: root},
+                "ownerReferences": [owner_reference(parent, controller=not agent.controlled)],
+            },
+        }
+        path = f"{own_path(agent.namespace, 'Agent', agent.name)}?fieldManager={FIELD_MANAGER}&force=true"
+        return agent_facts(await self._send("PATCH", path, applied, APPLY))
+
+    async def create_agent(self, body: Mapping[str, Any]) -> AgentFacts:
+        """Create an Agent; NameTakenError when there is one of this name, RefusedError."""
+        return agent_facts(await self._create_own("agents", body))
+
+    async def delete_agent(self, agent: AgentFacts) -> None:
+        """Delete this very Agent (by uid); it is no error when it is gone."""
+        await self._delete(own_path(agent.namespace, "Agent", agent.name), agent.uid)
+
+    async def create_group(self, body: Mapping[str, Any]) -> GroupFacts:
+        """Create a Group; NameTakenError when there is one of this name, RefusedError."""
+        return group_facts(await self._create_own("groups", body))
+
+    async def _create_own(self, plural: str, body: Mapping[str, Any]) -> Any:
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{body['metadata']['namespace']}/{plural}"
+        return await self._send("POST", f"{path}?fieldManager={FIELD_MANAGER}", body)
 
     async def set_operating_mode(
         self, namespace: str, name: str, uid: str, mode: OperatingMode
@@ -188,21 +214,6 @@ class KubeCluster:
         """Delete this very ResourceQuota (by uid); it is no error when it is gone."""
         await self._delete(core_path(quota.namespace, "resourcequotas", quota.name), quota.uid)
 
-    async def _delete(self, path: str, uid: str, *, force: bool = False) -> None:
-        options = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
-            **({"gracePeriodSeconds": 0} if force else {}),
-        }
-        try:
-            await self._send("DELETE", path, options)
-        except OutdatedError:
-            # Gone, or another one has the name: this one is no more. Or somebody wrote it at that moment.
-            there = await self._get(path)
-            if there is not None and there["metadata"]["uid"] == uid:
-                raise
-
     async def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """Read a Secret that the operator made; None when it does not exist."""
         found = await self._get(core_path(namespace, "secrets", name))
@@ -234,60 +245,6 @@ class KubeCluster:
         path = f"{core_path(namespace, 'secrets', name)}?fieldManager={FIELD_MANAGER}"
         await self._send("PATCH", path, {"stringData": dict(data)}, MERGE_PATCH)
 
-    async def _list(self, path: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Page through a list, so that ten thousand objects are never in memory at once."""
-        joint = "&" if "?" in path else "?"
-        after = ""
-        while True:
-            page = await self._send("GET", f"{path}{joint}limit={PAGE}{after}")
-            for item in page.get("items") or ():
-                yield item
-            following = page["metadata"].get("continue")
-            if not following:
-                return
-            after = f"&continue={quote(following)}"
-
-    async def _get(self, path: str) -> Mapping[str, Any] | None:
-        try:
-            return _checked(path, await self._connection.request("GET", path))
-        except KubeError as error:
-            if error.status == 404:
-                return None
-            raise translated(error) from error
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        content_type: str = JSON,
-        meant: Callable[[KubeError], ClusterError] | None = None,
-    ) -> Any:
-        if method != "GET":
-            self._may_write()
-        try:
-            return _checked(path, await self._connection.request(method, path, body, content_type))
-        except KubeError as error:
-            raise (meant or translated)(error) from error
-
-
-def _checked(path: str, answer: Any) -> Mapping[str, Any]:
-    """Take nothing for an answer of Kubernetes that some proxy before it has made up."""
-    if not isinstance(answer, dict) or "metadata" not in answer:
-        raise ClusterError(f"{path}: expected an object of Kubernetes, found {str(answer)[:200]!r}")
-    return answer
-
 
 def _meant_of_a_pod(error: KubeError) -> ClusterError:
     return no_room(error) or translated(error)
-
-
-def translated(error: KubeError) -> ClusterError:
-    """Say what an answer of the API server means to the operator."""
-    if error.reason == "AlreadyExists":
-        return NameTakenError(error.message)
-    if error.status in {404, 409}:
-        return OutdatedError(error.message)
-    if error.status in {400, 403, 422}:
-        return RefusedError(error.message)
-    return ClusterError(error.message, error.retry_after)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from horos_api.names import FIELD_MANAGER
 from horos_operator.cluster import ClusterError
-from horos_operator.kube.cluster import translated
 from horos_operator.kube.connection import JSON, MERGE_PATCH, KubeConnection, KubeError
+from horos_operator.kube.requests import translated
 from horos_operator.leadership import Lease
 
 API: Final = "coordination.k8s.io/v1"

@@ -1,14 +1,15 @@
-"""AgentManager: starts, stops, pauses, resumes and terminates agents; carries out plans."""
+"""The hands of the operator: carry out plans, on the cluster and on the bus."""
 
 import logging
 import time
+from collections.abc import Awaitable
 from typing import Any, Literal
 
 from horos_api.names import FINALIZER, LABEL_AGENT, key_prefix
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.group_service import GroupService
-from horos_bus.operating import Order
+from horos_bus.operating import ModeOrder
 from horos_operator import actions
 from horos_operator.agent_factory import config_digest
 from horos_operator.cluster import Cluster, NameTakenError, OutdatedError, RefusedError
@@ -33,7 +34,7 @@ class LookAgainError(Exception):
         self.seconds = seconds
 
 
-class AgentManager:
+class Hands:
     """The operator's hands. Every method may be repeated; answers of the cluster go into the caches.
 
     Methods raise ClusterError and BusError, and LookAgainError when the world differs from the plan's.
@@ -77,6 +78,10 @@ class AgentManager:
                 await self._set_finalizers(agent, (*agent.finalizers, FINALIZER))
             case actions.RemoveFinalizer():
                 await self._let_go(agent)
+            case actions.SetOwner(parent=parent, root=root):
+                await self._written(agent, self.cluster.set_owner(agent, parent, root))
+            case actions.DeleteAgent():
+                await self.cluster.delete_agent(agent)
             case actions.CreatePod(body=body):
                 await self.start(body)
             case actions.DeletePod(pod=pod, force=True):
@@ -139,7 +144,7 @@ class AgentManager:
         """End an agent for good: open work is closed, whoever waits gets an error, its contexts stay."""
         await self.control(namespace).terminate(name, uid)
 
-    async def obey(self, namespace: str, order: Order) -> None:
+    async def obey(self, namespace: str, order: ModeOrder) -> None:
         """Write the operating mode that was asked for through the gateway into the Agent's spec.
 
         What cannot be done (another Agent by now, refused by the API server) is logged and given up.
@@ -154,9 +159,9 @@ class AgentManager:
             if isinstance(error, OutdatedError) and await self._is_still_there(namespace, order):
                 raise  # somebody else changed it at the same moment: the order is still good
             log.warning("%s: operatingMode %s is not possible: %s", about, order.mode, error.message)
-        await self.control(namespace).done(order.id)
+        await self.control(namespace).done(order)
 
-    async def _is_still_there(self, namespace: str, order: Order) -> bool:
+    async def _is_still_there(self, namespace: str, order: ModeOrder) -> bool:
         """Ask the API server itself whether it is the same Agent still."""
         there = await self.cluster.agent(namespace, order.agent)
         return there is not None and there.uid == order.uid
@@ -173,8 +178,12 @@ class AgentManager:
         await self.control(agent.namespace).reap(agent.name, token)
 
     async def _set_finalizers(self, agent: AgentFacts, finalizers: tuple[str, ...]) -> None:
+        await self._written(agent, self.cluster.set_finalizers(agent, finalizers))
+
+    async def _written(self, agent: AgentFacts, writing: Awaitable[AgentFacts]) -> None:
+        """Remember what a change of the Agent has made of it, or what has come between."""
         try:
-            self.caches.put_agent(await self.cluster.set_finalizers(agent, finalizers))
+            self.caches.put_agent(await writing)
         except OutdatedError as error:
             await self._ask_again(agent)
             raise LookAgainError(error.message) from error
@@ -197,9 +206,9 @@ class AgentManager:
         control = self.control(agent.namespace)
         key = (agent.namespace, agent.name)
         match action:
-            case actions.CreateKeys():
+            case actions.CreateKeys(parent=parent, root=root):
                 await self._make_sure_it_is_there(agent, "keys would stay for ever")
-                outcome = await control.create(agent.name, agent.uid)
+                outcome = await control.create(agent.name, agent.uid, parent, root)
                 if outcome == "EXISTS":
                     raise LookAgainError("another life has the name on the bus")
             case actions.DeleteKeys(uid=uid):
@@ -207,8 +216,16 @@ class AgentManager:
                     await self._make_sure_it_is_there(agent, f"the keys of {uid} stay")
                 await control.delete(agent.name, uid)
                 self._configured.pop(key, None)
-            case actions.Configure(config=config, request_seconds=seconds):
-                outcome = await control.configure(agent.name, agent.uid, agent.generation, config, seconds)
+            case actions.Configure(config=config, request_seconds=seconds) as wanted:
+                outcome = await control.configure(
+                    agent.name,
+                    agent.uid,
+                    agent.generation,
+                    config,
+                    seconds,
+                    lifetime=wanted.lifetime,
+                    limits=wanted.limits,
+                )
                 if outcome == "GONE":
                     raise LookAgainError("the bus does not know this life of the agent")
                 if outcome == "OK":

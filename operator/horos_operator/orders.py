@@ -1,0 +1,45 @@
+"""What agents have asked of the operator, one order after the other; none keeps another agent's waiting."""
+
+import logging
+
+from horos_bus.connection import BusError
+from horos_bus.operating import SocietyOrder
+from horos_operator.cluster import ClusterError, NotLeadingError
+from horos_operator.hands import LookAgainError
+from horos_operator.parts import Parts
+from horos_operator.society import Society
+
+log = logging.getLogger("horos.operator")
+
+
+async def obey_agents(society: Society, parts: Parts, namespace: str) -> None:
+    """Carry out what waits in one namespace; what cannot be done now stays, and what its agent asked later.
+
+    Raises the first ClusterError or BusError, after all that could be done was.
+    """
+    postponed: set[str] = set()
+    trouble: ClusterError | BusError | None = None
+    for order in await parts.manager.control(namespace).orders():
+        if not isinstance(order, SocietyOrder) or order.agent in postponed:
+            continue
+        try:
+            for key in await society.obey(namespace, order):
+                parts.queue.add(key)
+        except NotLeadingError:
+            raise
+        except LookAgainError as error:
+            log.info("%s/%s: order %s waits: %s", namespace, order.agent, order.mid, error)
+            postponed.add(order.agent)
+        except (ClusterError, BusError) as error:
+            trouble = trouble or error
+            postponed.add(order.agent)
+        finally:
+            tell_relatives(parts)
+    if trouble is not None:
+        raise trouble
+
+
+def tell_relatives(parts: Parts) -> None:
+    """Have a pass look at those that the change of a relative means something new for."""
+    for key in parts.caches.stirred():
+        parts.queue.add(key, urgent=False)
