@@ -203,7 +203,7 @@ async def test_a_tree_that_has_used_up_its_roots_budget_says_whose_it_is(stage: 
         assert await stage.ask("work", "bob") == "worked"
         why = await stage.refusal(await stage.say("more", "bob"))
     assert why == (
-        "today's tokens of agent ada and its descendants are used up: 150 of 100 (budget.tokensPerDay of ada);"
-        " the next day begins at 2024-10-05T00:00:00Z"
+        "today's tokens of agent ada and its descendants are used up: 150 of 100"
+        " (budget.tokensPerDay of ada); the next day begins at 2024-10-05T00:00:00Z"
     )
     assert len(await stage.model.requests()) == 1
