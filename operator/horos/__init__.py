@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from horos_api.resources import AgentSpec, ModelSpec
     from horos_bus.message_service import MessageService
     from horos_operator.agent_factory import AgentFactory, CreateAgentOptions
-    from horos_operator.agent_manager import AgentManager
     from horos_operator.agent_pool import AgentPool
+    from horos_operator.management import AgentManager
     from horos_runtime.agent_runtime import AgentRuntime
     from horos_runtime.context_manager import ContextManager
     from horos_runtime.llm_client import LLMClient
@@ -47,7 +47,7 @@ __all__ = [
 
 _HOMES: Final = {
     "AgentFactory": "horos_operator.agent_factory",
-    "AgentManager": "horos_operator.agent_manager",
+    "AgentManager": "horos_operator.management",
     "AgentPool": "horos_operator.agent_pool",
     "AgentRuntime": "horos_runtime.agent_runtime",
     "AgentSpec": "horos_api.resources",

@@ -27,6 +27,7 @@ from horos.options import (
     text_from,
 )
 from horos.pool_cli import pool_app
+from horos.run_cli import run_app
 from horos.session import exit_codes, run
 from horos.tool_cli import tool_app
 from horos_api.names import DEFAULT_THREAD
@@ -236,6 +237,7 @@ def history(
     run(place, lambda session: print_history(session, part, output))
 
 
+app.add_typer(run_app)
 app.add_typer(group_app)
 app.add_typer(pool_app)
 app.add_typer(tool_app)

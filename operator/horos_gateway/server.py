@@ -40,7 +40,7 @@ class GatewayServer(uvicorn.Server):
         """Serve on these sockets, by default on the ports; raises ListenError for one that is taken."""
         if sockets is None:
             host = self.config.host
-            sockets = [_listening(host, port) for port in self._ports]
+            sockets = [listening(host, port) for port in self._ports]
             for each in sockets:
                 log.info(
                     "running on http://%s:%d", f"[{host}]" if ":" in host else host, each.getsockname()[1]
@@ -53,7 +53,11 @@ class GatewayServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """Open a listening socket, so that a port that cannot be had is known before anything starts.
+
+    Raises ListenError.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

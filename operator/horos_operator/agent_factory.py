@@ -59,8 +59,9 @@ class AgentFactory:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def agent(self, options: CreateAgentOptions) -> Agent:
-        """Build an Agent as the API server would accept it.
+    @staticmethod
+    def agent(options: CreateAgentOptions) -> Agent:
+        """Build an Agent as the API server would accept it; this needs no factory.
 
         Raises pydantic.ValidationError, which names each field that is wrong.
         """

@@ -1,22 +1,23 @@
-"""Puts the operator's parts together over whatever cluster there is; who runs their loops is another matter."""
+"""Puts the operator's parts together over whatever cluster there is; others run their loops."""
 
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from horos_api import metrics as words
 from horos_bus.connection import Bus
 from horos_operator.agent_factory import AgentFactory
-from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import Cluster
 from horos_operator.credentials import BusCredentials
 from horos_operator.elector import Leadership
+from horos_operator.hands import Hands
 from horos_operator.health import Health
 from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.pools import PoolKeeper
-from horos_operator.queue import Key, KeyQueue
+from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
 from horos_operator.slots import Slots
@@ -52,7 +53,7 @@ def assemble(ground: Ground, probes: Probes) -> Parts:
     settings, cluster, caches = ground.settings, ground.cluster, Caches()
     guarded = ground.bus.guarded(ground.leadership.check)
     credentials = BusCredentials(cluster, guarded, settings, ground.redis_url)
-    manager = AgentManager(cluster, caches, guarded, credentials)
+    manager = Hands(cluster, caches, guarded, credentials)
     queue, wakes = KeyQueue(time.monotonic), Wakes()
     slots = Slots(time.time, wakes.touch)
     witness = Witness(probes.metrics)
@@ -93,7 +94,4 @@ def watch_target(parts: Parts) -> Watch:
         parts.health.vigil.heard(kind, uid, version)
         parts.witness.metrics.heard(kind)
 
-    def affected(key: Key) -> None:
-        parts.queue.add(key, urgent=False)
-
-    return Watch(parts.caches, parts.queue.add, heard, parts.wakes, affected)
+    return Watch(parts.caches, parts.ask, heard, parts.wakes, partial(parts.ask, urgent=False))

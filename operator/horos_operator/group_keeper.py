@@ -11,7 +11,6 @@ from typing import Final
 from horos_api.names import FINALIZER
 from horos_bus.connection import BusError
 from horos_bus.group_service import GroupService
-from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import ClusterError, NotLeadingError, OutdatedError, RefusedError
 from horos_operator.groups import (
     AddFinalizer,
@@ -25,6 +24,7 @@ from horos_operator.groups import (
     membership,
     plan,
 )
+from horos_operator.hands import Hands
 from horos_operator.status import write_due
 
 SHORTEST_REST: Final = 0.2
@@ -71,7 +71,7 @@ class GroupKeeper:
 
     def __init__(
         self,
-        manager: AgentManager,
+        manager: Hands,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from prometheus_client import (
     CollectorRegistry,
@@ -26,7 +26,9 @@ from horos_bus.connection import BusError
 from horos_operator.activations import Activated, Granted
 from horos_operator.census import QUEUED, Census, Counts, Spent
 from horos_operator.cluster import ClusterError, NotLeadingError
-from horos_operator.kube.counted import Asked
+
+if TYPE_CHECKING:  # a machine without a cluster counts, too
+    from horos_operator.kube.counted import Asked
 
 
 class Metrics:
@@ -49,7 +51,7 @@ class Metrics:
         self._tokens = self._counter(words.TOKENS)
         self._cost = self._counter(words.COST)
 
-    def asked(self, request: Asked) -> None:
+    def asked(self, request: "Asked") -> None:
         """The API server was asked for something."""
         if request.writes:
             self._api_writes.labels(request.verb, request.kind, request.outcome).inc()
@@ -86,6 +88,11 @@ class Metrics:
             self._tokens.labels(namespace, model, "completion").inc(spent.completion_tokens)
         if spent.cost:
             self._cost.labels(namespace, model).inc(spent.cost / NANO)
+
+    def forget(self, namespace: str) -> None:
+        """Tell no more of a namespace; should it come back, its counters begin at nothing again."""
+        for counted in (self._queue_wait, self._activations, self._turns, self._tokens, self._cost):
+            counted.remove_by_labels({"namespace": namespace})
 
     def read(self, metric: Metric, value: Callable[[], float]) -> None:
         """Ask for a value, in another thread, whenever somebody scrapes."""

@@ -4,8 +4,8 @@ import logging
 
 from horos_bus.connection import BusError
 from horos_bus.operating import SocietyOrder
-from horos_operator.agent_manager import LookAgainError
 from horos_operator.cluster import ClusterError, NotLeadingError
+from horos_operator.hands import LookAgainError
 from horos_operator.parts import Parts
 from horos_operator.society import Society
 

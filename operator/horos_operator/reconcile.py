@@ -10,11 +10,11 @@ from horos_api.server_report import read_report
 from horos_bus.connection import BusError
 from horos_operator.actions import Action, CreatePod, DeletePod, RemoveFinalizer
 from horos_operator.agent_factory import AgentFactory
-from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.checks import verdicts
 from horos_operator.cluster import NoRoomError, OutdatedError, RefusedError
 from horos_operator.day_budget import seconds_to_reset
 from horos_operator.facts import AgentFacts
+from horos_operator.hands import Hands, LookAgainError
 from horos_operator.metrics import Metrics
 from horos_operator.needs import Cause, cause_of
 from horos_operator.observation import BusSeen, Observation
@@ -43,7 +43,7 @@ class Reconciler:
 
     def __init__(
         self,
-        manager: AgentManager,
+        manager: Hands,
         factory: AgentFactory,
         wall: Callable[[], float],
         witness: Witness | None = None,

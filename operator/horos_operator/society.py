@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from horos_api.resources import OperatingMode
 from horos_bus.operating import Child, OrderKind, Settled, SocietyOrder
 from horos_operator.agent_factory import AgentFactory
-from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.children import Birth, Nursery, Refusal, birth, ending
 from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts
 from horos_operator.family import line_of, lives
 from horos_operator.founding import Founding, founding
 from horos_operator.groups import GroupFacts
+from horos_operator.hands import Hands, LookAgainError
 from horos_operator.inheritance import wish_of
 from horos_operator.queue import Key
 
@@ -25,7 +25,7 @@ class Society:
     Raises ClusterError and BusError, and LookAgainError when the order has to wait for something.
     """
 
-    def __init__(self, manager: AgentManager, factory: AgentFactory) -> None:
+    def __init__(self, manager: Hands, factory: AgentFactory) -> None:
         self._manager = manager
         self._cluster = manager.cluster
         self._caches = manager.caches

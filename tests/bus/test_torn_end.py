@@ -1,11 +1,12 @@
 """A power loss tears the append-only file inside a script's writes: none of them may come back, ever."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from horos_bus.connection import Bus
-from tests.redis_fixtures import RedisProcess, fresh_prefix
+from tests.redis_fixtures import RedisProcess, fresh_prefix, system_redis
 
 START_REDIS = Path(__file__).parents[2] / "redis_image" / "start-redis"
 TWO_WRITES = "redis.call('SET', KEYS[1], 'half') redis.call('SET', KEYS[2], 'whole')"
@@ -41,6 +42,8 @@ async def test_half_a_script_never_comes_back(
     redis_process.stop()
     tear(folder)
     monkeypatch.setenv("REDIS_DATA", str(folder))
+    # The programs of this server's version, before those that a wheel brings.
+    monkeypatch.setenv("PATH", str(Path(system_redis() or "").parent), prepend=os.pathsep)
     repaired = RedisProcess(folder, str(START_REDIS))
     try:
         repaired.start()

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from horos_bus.connection import Bus
 from horos_operator.actions import CreatePod, DeletePod, Reap, RemoveFinalizer
-from horos_operator.agent_manager import AgentManager
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import PodFacts, pod_facts
+from horos_operator.hands import Hands
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.lost_pods import LOST_SECONDS, seconds_to_loss, why_lost
 from horos_operator.observation import BusSeen, Observation
@@ -135,7 +135,7 @@ async def test_to_write_off_deletes_this_very_pod_at_once_and_forgets_it(bus: Bu
     caches.put_pod(lost)
     async with serving(made, tmp_path) as connection:
         cluster = KubeCluster(connection)
-        manager = AgentManager(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, ""))
+        manager = Hands(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, ""))
         await manager.carry_out(agent(), DeletePod(lost, SILENT, force=True))
     ((method, path, body),) = asked
     assert (method, path) == ("DELETE", "/api/v1/namespaces/research/pods/ada-1")

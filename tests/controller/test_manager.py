@@ -13,10 +13,10 @@ from horos_bus.control import Control
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity
 from horos_operator.actions import CreateKeys, DeleteKeys, Reap
-from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.cluster import ClusterError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.hands import Hands, LookAgainError
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.lost_pods import LOST_SECONDS
 from horos_operator.observe import Caches
@@ -40,7 +40,7 @@ async def test_keys_of_a_later_life_survive_a_cache_that_lags_behind(
     stale = agent(uid="earlier", namespace=f"lagging-{uuid.uuid4().hex[:8]}")
     caches, cluster = Caches(), OneAgent(there)
     caches.put_agent(stale)
-    manager = AgentManager(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    manager = Hands(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     control = Control(bus.at(key_prefix(SETTINGS.install, stale.namespace)))
     await control.create("ada", "later")
     with pytest.raises(LookAgainError, match="the keys of later stay"):
@@ -58,7 +58,7 @@ async def test_no_keys_are_made_for_an_agent_that_only_an_old_list_shows(
     stale = agent(uid="earlier", namespace=f"lagging-{uuid.uuid4().hex[:8]}")
     caches, cluster = Caches(), OneAgent(there)
     caches.put_agent(stale)
-    manager = AgentManager(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    manager = Hands(cluster, caches, bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     with pytest.raises(LookAgainError, match="has gone or was replaced"):
         await manager.carry_out(stale, CreateKeys())
     assert await Control(bus.at(key_prefix(SETTINGS.install, stale.namespace))).agents() == {}
@@ -95,7 +95,7 @@ async def test_a_holder_that_the_api_server_still_shows_is_reaped_when_it_is_dea
     moments = {field: time.time() - seconds for field, seconds in ago.items()}
     there = pod(namespace=of.namespace, **changes, **moments)
     cluster = OnePod(there)
-    manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    manager = Hands(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     own = bus.at(key_prefix(SETTINGS.install, of.namespace))
     await Control(own).create("ada", of.uid)
     await MessageService(own, Identity("ada", of.uid, there.uid)).claim(0)
@@ -133,7 +133,7 @@ async def test_an_order_is_carried_out_or_given_up_and_then_forgotten(
 ) -> None:
     namespace = f"orders-{uuid.uuid4().hex[:8]}"
     cluster = OneOrder(refusal)
-    manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    manager = Hands(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     control = Control(bus.at(key_prefix(SETTINGS.install, namespace)))
     await control.order("ada", "agent-uid", OperatingMode.SUSPENDED)
     for order in await control.orders():
@@ -151,7 +151,7 @@ async def test_an_order_waits_while_the_cluster_does_not_answer_and_while_somebo
 ) -> None:
     namespace = f"orders-{uuid.uuid4().hex[:8]}"
     cluster = OneOrder(refusal, agent(uid="agent-uid", namespace=namespace))
-    manager = AgentManager(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
+    manager = Hands(cluster, Caches(), bus, BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url))
     control = Control(bus.at(key_prefix(SETTINGS.install, namespace)))
     await control.order("ada", "agent-uid", OperatingMode.SUSPENDED)
     (order,) = await control.orders()

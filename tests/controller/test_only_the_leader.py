@@ -14,12 +14,12 @@ from horos_api.names import key_prefix
 from horos_api.resources import OperatingMode
 from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
-from horos_operator.agent_manager import AgentManager
 from horos_operator.agent_pools import quota_body
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.credentials import BusCredentials
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Leadership
+from horos_operator.hands import Hands
 from horos_operator.health import Health
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.kube.connection import KubeConnection
@@ -29,6 +29,7 @@ from horos_operator.pools import PoolKeeper
 from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.slots import Slots
+from horos_operator.sweeps import sweep_for_ever
 from horos_operator.wakes import Wakes
 from tests.controller.facts import (
     FACTORY,
@@ -128,7 +129,7 @@ async def test_the_bus_of_one_that_does_not_lead_is_not_even_asked(bus: Bus) -> 
 class Looks(Reconciler):
     """Looks at nothing: notes which keys it was to look at, and keeps the first ones waiting."""
 
-    def __init__(self, manager: AgentManager, leadership: Leadership) -> None:
+    def __init__(self, manager: Hands, leadership: Leadership) -> None:
         super().__init__(manager, FACTORY, lambda: 0.0)
         self._leadership = leadership
         self.begun: list[Key] = []
@@ -157,7 +158,7 @@ class Stage:
             for name in ("ada", "bob")
         ]
         guarded = bus.guarded(self.leadership.check)
-        manager = AgentManager(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
+        manager = Hands(cluster, caches, guarded, BusCredentials(cluster, guarded, SETTINGS, ""))
         self.looks = Looks(manager, self.leadership)
         queue, wakes = KeyQueue(asyncio.get_running_loop().time), Wakes()
         self.parts = Parts(
@@ -251,3 +252,26 @@ async def test_a_pass_that_went_on_after_a_long_stop_ends_at_its_first_write(
         assert stage.looks.ended == []
         assert len(stage.looks.begun) == 1
         running.cancel()
+
+
+async def test_a_follower_keeps_no_keys_and_a_leader_begins_with_those_that_live(
+    bus: Bus, tmp_path: Path
+) -> None:
+    lists = {"items": [], "metadata": {"resourceVersion": "1"}}
+    async with serving(everything([], lists), tmp_path) as connection, asyncio.TaskGroup() as tasks:
+        stage = Stage(bus, connection)
+        parts = stage.parts
+        sweeping = tasks.create_task(sweep_for_ever(parts))
+        await parts.synced.wait()
+        for number in range(1000):
+            parts.ask(("there", f"gone-{number}"), urgent=number % 2 == 0)
+        assert len(parts.queue) == 0, "nor those whose agents the sweep did not find any more"
+        eve = parts.caches.put_agent(agent(namespace="there", name="eve", uid="uid-of-eve"))
+        stage.lead()
+        parts.ask(("there", "bob"))
+        assert len(parts.queue) == 2
+        stage.leadership.give_up()
+        stage.lead()
+        assert len(parts.queue) == 1, "bob is not there any more"
+        assert await parts.queue.get() == eve
+        sweeping.cancel()

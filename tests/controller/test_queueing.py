@@ -13,10 +13,10 @@ from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity
-from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import NoRoomError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts, PodFacts, pod_facts
+from horos_operator.hands import Hands
 from horos_operator.observe import Caches
 from horos_operator.reconcile import Reconciler
 from horos_operator.slots import Slots
@@ -59,11 +59,11 @@ class Passes:
         self.now = time.time()
         self.touched: list[str] = []
         self.caches, self.cluster = Caches(), Pods()
-        self.slots = Slots(lambda: self.now, self.touched.append)
+        self.slots = Slots(lambda: self.now, self.touched.append, lambda: self.now)
         self.bus = bus.at(key_prefix(SETTINGS.install, self.namespace))
         self.control = Control(self.bus)
         self.credentials = BusCredentials(self.cluster, bus, SETTINGS, SETTINGS.redis_url)
-        manager = AgentManager(self.cluster, self.caches, bus, self.credentials)
+        manager = Hands(self.cluster, self.caches, bus, self.credentials)
         self._reconciler = Reconciler(manager, FACTORY, lambda: self.now, slots=self.slots)
         self.cluster.there = agent(namespace=self.namespace, finalizers=(FINALIZER,))
         self.caches.put_agent(self.cluster.there)

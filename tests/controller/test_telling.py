@@ -14,10 +14,10 @@ from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity
-from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts, PodFacts
+from horos_operator.hands import Hands
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.model_configs import ModelConfigFacts
 from horos_operator.observe import Caches
@@ -139,7 +139,7 @@ async def test_what_a_runtime_reports_of_its_servers_comes_into_both_statuses_an
     assert "ada" in await control.dirty()
     credentials = BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url)
     await credentials.prepare(namespace)
-    look = Reconciler(AgentManager(cluster, caches, bus, credentials), FACTORY, lambda: NOW).look
+    look = Reconciler(Hands(cluster, caches, bus, credentials), FACTORY, lambda: NOW).look
     await look(key)
     await tell_shared(cluster, caches, NOW)
     assert cluster.agents_told[-1]["servers"] == {"connected": 1, "total": 2}
@@ -160,7 +160,7 @@ async def test_while_redis_is_away_a_tool_server_keeps_what_was_heard_of_it() ->
     caches.put_heard(("research", "ada"), (connected,))
     nobody = Bus.open("redis://127.0.0.1:1/0", key_prefix(SETTINGS.install, "research"))
     credentials = BusCredentials(cluster, nobody, SETTINGS, SETTINGS.redis_url)
-    look = Reconciler(AgentManager(cluster, caches, nobody, credentials), FACTORY, lambda: NOW).look
+    look = Reconciler(Hands(cluster, caches, nobody, credentials), FACTORY, lambda: NOW).look
     await look(("research", "ada"))
     await tell_shared(cluster, caches, NOW)
     await nobody.aclose()
@@ -179,7 +179,7 @@ async def test_a_report_that_nobody_understands_is_none(bus: Bus) -> None:
     await at.command("SET", at.keys.servers("ada"), b'{"servers": "all of them"}')
     credentials = BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url)
     await credentials.prepare(namespace)
-    look = Reconciler(AgentManager(cluster, caches, bus, credentials), FACTORY, lambda: NOW).look
+    look = Reconciler(Hands(cluster, caches, bus, credentials), FACTORY, lambda: NOW).look
     await look((namespace, "ada"))
     assert cluster.agents_told[-1]["servers"] == {"connected": 0, "total": 1}
     await Control(at).delete("ada", "agent-uid")
@@ -199,7 +199,7 @@ async def test_an_agent_whose_budget_is_used_up_is_looked_at_again_when_the_next
     await at.command("HSET", at.keys.state("ada"), *(part for pair in used.items() for part in pair))
     credentials = BusCredentials(cluster, bus, SETTINGS, SETTINGS.redis_url)
     await credentials.prepare(namespace)
-    look = Reconciler(AgentManager(cluster, caches, bus, credentials), FACTORY, lambda: now[0]).look
+    look = Reconciler(Hands(cluster, caches, bus, credentials), FACTORY, lambda: now[0]).look
     left = DAY_SECONDS - NOW % DAY_SECONDS
     assert await look((namespace, "ada")) == left
     assert _answer(cluster.agents_told[-1]) == ("True", "TokensPerDay")

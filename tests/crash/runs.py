@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import shutil
 import tempfile
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from tests.crash.history import Problem
 from tests.crash.points import Point
 from tests.crash.story import tell
 from tests.crash.world import Place, World
-from tests.redis_fixtures import RedisProcess
+from tests.redis_fixtures import RedisProcess, system_redis
 
 AT_ONCE = 6
 TRIES = 3
@@ -51,7 +50,7 @@ class Run:
 
 def redis_binary() -> str:
     """Find the server."""
-    binary = os.environ.get("HOROS_TEST_REDIS") or shutil.which("redis-server")
+    binary = system_redis()
     assert binary, "redis-server is not on the PATH; install it (Debian: redis-server)"
     return binary
 

@@ -29,7 +29,7 @@ def run_without(guard: tuple[str, str, str], tmp_path: Path, point: str) -> str:
 
 def test_an_operator_that_drops_what_met_a_conflict_is_noticed(cluster: None, tmp_path: Path) -> None:
     guard = (
-        "agent_manager",
+        "hands",
         "isinstance(error, OutdatedError) and await self._is_still_there(namespace, order)",
         "False",
     )

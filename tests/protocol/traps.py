@@ -108,6 +108,7 @@ CONTROLLING: Final[Mapping[str, Trap]] = {
     ),
     "C3": Trap(Guard.WAKE_IS_CLEARED, Scenario(ONE, {"wake": 1}), "only a timer"),
     "C13": Trap(Guard.WAKE_WHEN_ASLEEP, Scenario(ONE, {"wake": 1}), "only a timer"),
+    "C15": Trap(Guard.WAKE_WHILE_LEAVING, Scenario(ONE, {"wake": 1, "evict": 1}), "was asked to come"),
     "C14": Trap(Guard.ERROR_COUNTS_NOT, Scenario(ONE, {"broken": 1, "crash": 2}, attempts=1), "went from"),
     "C4": Trap(Guard.ERROR_IS_WORK, Scenario(ONE, {"broken": 1}), "only a timer"),
     "C5": Trap(Guard.FAIL_KEEPS_TURN, Scenario(ONE, {"broken": 1}), ""),

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from horos_bus.connection import Bus
 from horos_operator.kube.connection import MERGE_PATCH, KubeConnection
 from tests.controller.conftest import free_port
 from tests.e2e.cluster import Namespace, kubectl
-from tests.redis_fixtures import RedisProcess
+from tests.redis_fixtures import RedisProcess, system_redis
 from tests.simulator.nodes import PLACEMENT
 
 STOP_SECONDS = 30
@@ -46,9 +45,7 @@ class World:
         self.name = f"fake-{uuid.uuid4().hex[:6]}"
         self.system = Namespace(f"{self.name}-system")
         self.namespaces = [Namespace(f"{self.name}-{number}") for number in range(namespaces)]
-        self.redis = RedisProcess(
-            folder, os.environ.get("HOROS_TEST_REDIS") or shutil.which("redis-server") or ""
-        )
+        self.redis = RedisProcess(folder, system_redis() or "")
         self.log = folder / "operator.log"
         self.probe_port = free_port()
         self.command = [sys.executable, "-m", "horos_operator"]

@@ -5,8 +5,7 @@
 --       effects: {kind, four words, body (see effects.lua), number of outcomes, then each outcome with its record}..
 -- Returns {OK, state, cancel, joined inputs, result records of effects}; {DUP, state, cancel, joined inputs, records
 -- stored since the index}; {LOST}; {FENCED, holder}. `joined`: every input of the turn that has no user record in the
--- journal yet,
--- among them the messages that people sent to this thread meanwhile.
+-- journal yet, among them the messages that people sent to this thread meanwhile.
 local agent, turn, ix, cap = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end

@@ -1,1 +1,1 @@
-"""Agents of one machine without Kubernetes: the same operator over a folder of objects and child processes."""
+"""Agents on one machine, without Kubernetes: the operator over a folder of objects and child processes."""

@@ -1,4 +1,4 @@
-"""AgentManager: starts, stops, pauses, resumes and terminates agents; carries out plans."""
+"""The hands of the operator: carry out plans, on the cluster and on the bus."""
 
 import logging
 import time
@@ -34,7 +34,7 @@ class LookAgainError(Exception):
         self.seconds = seconds
 
 
-class AgentManager:
+class Hands:
     """The operator's hands. Every method may be repeated; answers of the cluster go into the caches.
 
     Methods raise ClusterError and BusError, and LookAgainError when the world differs from the plan's.

@@ -1,0 +1,90 @@
+"""`horos run`, part of `horos`: parses, calls and prints."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from horos.errors import EXIT_CODES, UsageError
+from horos.options import Lines, checked_text, spread
+from horos.session import exit_codes
+from horos_api.names import namespace_name_error
+
+run_app = typer.Typer()
+
+DATA: Final = Path(".horos")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is run, and where it is kept."""
+
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="Manifests, or folders with manifests.")
+    ]
+    data: Annotated[Path, typer.Option(help="Where everything is kept: the next run on it remembers.")] = DATA
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Of documents that name none.")] = (
+        "default"
+    )
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked at once."""
+
+    ask: Annotated[str | None, typer.Option(help="Ask this, show what happens, end with the answer.")] = None
+    agent: Annotated[
+        str, typer.Option(help="Whom to ask: an agent, or @ and a group; default: the first agent.")
+    ] = ""
+    timeout: Annotated[float, typer.Option(min=0, help="Wait so many seconds for it; 0: for ever.")] = 0
+
+
+@dataclass(frozen=True)
+class DefaultModelOptions:
+    """The model of agents that say none, where it is not the small one of this machine."""
+
+    model_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HOROS_MODEL_URL",
+            help="OpenAI-compatible model of agents that say none; HOROS_MODEL_API_KEY is its key.",
+        ),
+    ] = None
+    model_name: Annotated[str | None, typer.Option(envvar="HOROS_MODEL_NAME", help="Its name there.")] = None
+
+
+@run_app.command(epilog=EXIT_CODES)
+@spread
+def run(
+    source: Source,
+    question: Ask,
+    model: DefaultModelOptions,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: a free one.")] = 0,
+    output: Annotated[Lines, typer.Option("--output", "-o", help="How to print.")] = Lines.TEXT,
+) -> None:
+    """Run agents on this machine, without a cluster.
+
+    The same operator, gateway and agents as in a cluster; an agent's pod is a process. Ctrl-C lets turns
+    finish and keeps everything in --data. With --ask the answer alone goes to standard output.
+    """
+    with exit_codes():
+        if error := namespace_name_error(source.namespace):
+            raise UsageError(f"--namespace: {error}")
+        # Everything there is: quick for nobody but those who run it.
+        from horos.local.model_server import chosen_model  # noqa: PLC0415
+        from horos.run_command import Run, run_society  # noqa: PLC0415
+
+        wanted = Run(
+            files=tuple(source.files),
+            data=source.data,
+            namespace=source.namespace,
+            ask="" if question.ask is None else checked_text(question.ask),
+            agent=question.agent,
+            seconds=question.timeout,
+            output=output,
+            port=port,
+            model=chosen_model(model.model_url, model.model_name),
+        )
+        code = run_society(wanted)
+    raise typer.Exit(code)
