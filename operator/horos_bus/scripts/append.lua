@@ -31,11 +31,11 @@ local step = i <= #ARGV and step_of(agent, turn, cap, s)
 while i <= #ARGV do
   -- The id comes from the place in the journal, never from the model's tool-call id, which may repeat.
   local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #results
-  local outcome, told = effects[ARGV[i]](step, mid, unpack(slice(i + 1, 5)))
+  local outcome, names = effects[ARGV[i]](step, mid, unpack(slice(i + 1, 5)))
   local first = i + 7
   i = first + 2 * tonumber(ARGV[first - 1])
   for j = first, i - 2, 2 do
-    if ARGV[j] == outcome then results[#results + 1] = filled(ARGV[j + 1], told) end
+    if ARGV[j] == outcome then results[#results + 1] = filled(ARGV[j + 1], names) end
   end
 end
 journal(agent, turn, s.thread, ix + count, results)
