@@ -1,33 +1,18 @@
 """The tools of horos itself: what an agent can do on the bus."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from horos_api.messages import MessageKind, SendOutcome
-from horos_api.names import BODY_BYTES, agent_name_error
 from horos_api.resources import BuiltinTool
 from horos_bus.records import Effect
+from horos_runtime.bus_arguments import AgentName, BodyText, results_of
+from horos_runtime.child_tools import CREATE_AGENT, TERMINATE_AGENT
 from horos_runtime.history_tool import ReadThread, history_tool
-from horos_runtime.records import dump, tool_record
 from horos_runtime.tool_arguments import Arguments
 from horos_runtime.tool_context import ToolContext
 from horos_runtime.tools import AnyTool, BusTool, EffectCall, Tool
-
-
-def _agent_name(name: str) -> str:
-    if error := agent_name_error(name):
-        raise ValueError(error)
-    return name
-
-
-def _fits(text: str) -> str:
-    if not text.strip():
-        raise ValueError("expected a text that is not empty")
-    if (size := len(text.encode(errors="replace"))) > BODY_BYTES:
-        raise ValueError(f"expected at most {BODY_BYTES} bytes, got {size}")
-    return text
 
 
 class SendArguments(BaseModel):
@@ -35,8 +20,8 @@ class SendArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    to: Annotated[str, AfterValidator(_agent_name)] = Field(description="Name of the agent.")
-    text: Annotated[str, AfterValidator(_fits)] = Field(description="What to tell it.")
+    to: AgentName = Field(description="Name of the agent.")
+    text: BodyText = Field(description="What to tell it.")
 
 
 class NoArguments(BaseModel):
@@ -50,8 +35,8 @@ class AskArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    to: Annotated[str, AfterValidator(_agent_name)] = Field(description="Name of the agent.")
-    text: Annotated[str, AfterValidator(_fits)] = Field(
+    to: AgentName = Field(description="Name of the agent.")
+    text: BodyText = Field(
         description="The question or task, with all that the other agent has to know: it sees nothing else."
     )
 
@@ -62,7 +47,7 @@ class ReplyArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     request: str = Field(min_length=1, description="Id of the request, as its heading names it.")
-    text: Annotated[str, AfterValidator(_fits)] = Field(description="The answer.")
+    text: BodyText = Field(description="The answer.")
 
 
 def send_effect(call: EffectCall) -> Effect:
@@ -78,7 +63,7 @@ def send_effect(call: EffectCall) -> Effect:
         thread=call.thread,
         message_kind=MessageKind.NOTICE,
         body=call.arguments.text,
-        results=_results(call, texts),
+        results=results_of(call, texts),
     )
 
 
@@ -99,7 +84,7 @@ def ask_effect(call: EffectCall) -> Effect:
         thread=call.thread,
         message_kind=MessageKind.REQUEST,
         body=call.arguments.text,
-        results=_results(call, texts),
+        results=results_of(call, texts),
     )
 
 
@@ -112,19 +97,13 @@ def reply_effect(call: EffectCall) -> Effect:
         SendOutcome.NO_REQUEST: f"error: you owe no answer to {request!r}: it was answered, its time is "
         "over, or there is no such request",
     }
-    return Effect(kind="reply", re=request, body=call.arguments.text, results=_results(call, texts))
+    return Effect(kind="reply", re=request, body=call.arguments.text, results=results_of(call, texts))
 
 
 def _not_delivered(to: str) -> dict[SendOutcome, str]:
     return {
         SendOutcome.FULL: f"error: not delivered, the inbox of {to} is full; try again later",
         SendOutcome.NO_AGENT: f"error: not delivered, there is no other agent named {to!r}",
-    }
-
-
-def _results(call: EffectCall, texts: dict[SendOutcome, str]) -> dict[str, bytes]:
-    return {
-        str(outcome): dump(tool_record(call.id, text, call.run, call.by)) for outcome, text in texts.items()
     }
 
 
@@ -175,5 +154,7 @@ def builtin_tools(
         BuiltinTool.REPLY: REPLY,
         BuiltinTool.LIST_AGENTS: list_agents_tool(agents),
         BuiltinTool.HISTORY: history_tool(thread),
+        BuiltinTool.CREATE_AGENT: CREATE_AGENT,
+        BuiltinTool.TERMINATE_AGENT: TERMINATE_AGENT,
     }
     return [known[name] for name in names]

@@ -34,7 +34,9 @@ class Ask:
     """What is asked at once."""
 
     ask: Annotated[str | None, typer.Option(help="Ask this, show what happens, end with the answer.")] = None
-    agent: Annotated[str, typer.Option(help="Whom to ask; default: the first agent of the files.")] = ""
+    agent: Annotated[
+        str, typer.Option(help="Whom to ask: an agent, or @ and a group; default: the first agent.")
+    ] = ""
     timeout: Annotated[float, typer.Option(min=0, help="Wait so many seconds for it; 0: for ever.")] = 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from horos.errors import INTERRUPTED, HorosError, TimedOutError, UsageError
-from horos.local.asking import Asked, ask
+from horos.local.asking import Answer, Asked, ask
 from horos.local.documents import Documents, checked_documents
 from horos.local.folder import DataFolder, data_folder
 from horos.local.follower import Line, LineKind
@@ -126,17 +126,20 @@ class _Running:
             if leaving in done:
                 return INTERRUPTED
             raise TimedOutError(f"{self._agent} has not answered within {self._run.seconds:g} s")
-        self._print_answer(answering.result())
+        for answer in answering.result():
+            self._print_answer(answer)
         return 0
 
-    def _print_answer(self, text: str) -> None:
+    def _print_answer(self, answer: Answer) -> None:
         if self._run.output == Lines.JSON:
-            self._terminal.json({"agent": self._agent, "namespace": self._namespace, "answer": text}, None)
-        elif not (sys.stdout.isatty() and self._screen.is_terminal and self._was_shown(text)):
-            self._terminal.line(text)
+            told = {"agent": answer.agent, "namespace": self._namespace, "answer": answer.text}
+            self._terminal.json(told, indent=None)
+        elif not (sys.stdout.isatty() and self._screen.is_terminal and self._was_shown(answer)):
+            several = self._agent.startswith("@")
+            self._terminal.line(f"{answer.agent}: {answer.text}" if several else answer.text)
 
-    def _was_shown(self, text: str) -> bool:
-        return self._last.get(self._agent) == text.strip()
+    def _was_shown(self, answer: Answer) -> bool:
+        return self._last.get(answer.agent) == answer.text.strip()
 
     def _greet(self, stage: Stage) -> None:
         folder, model = self._folder, stage.model
@@ -149,10 +152,11 @@ class _Running:
         if model is not None:
             self._screen.note(f"who says no model of its own asks {model.name} at {model.base_url}")
         if not self._run.ask:
+            name = self._agent
+            talk = f'horos send {name} "…"' if name.startswith("@") else f"horos chat {name}"
             where = "" if self._namespace == "default" else f" -n {self._namespace}"
             self._screen.note(
-                f"in another terminal: . {_near(folder.environment)}; horos chat {self._agent}{where}"
-                "   (Ctrl-C here ends all)"
+                f"in another terminal: . {_near(folder.environment)}; {talk}{where}   (Ctrl-C here ends all)"
             )
 
     def _show(self, line: Line) -> None:
@@ -183,13 +187,14 @@ class _Running:
 
 def _addressee(run: Run, documents: Documents) -> tuple[str, str]:
     """Who is talked to, by namespace and name. Raises UsageError when the files do not have it."""
-    agents = documents.names("Agent")
+    agents, groups = documents.names("Agent"), documents.names("Group")
     if not run.agent:
         return agents[0]
-    found = [each for each in agents if each[1] == run.agent]
+    named = [*agents, *((namespace, f"@{name}") for namespace, name in groups)]
+    found = [each for each in named if each[1] == run.agent]
     if not found:
-        names = ", ".join(name for _, name in agents)
-        raise UsageError(f"--agent {run.agent}: expected an agent of the files: {names}")
+        names = ", ".join(name for _, name in named)
+        raise UsageError(f"--agent {run.agent}: expected an agent of the files, or a group: {names}")
     return found[0]
 
 

@@ -122,7 +122,7 @@ async def test_events_go_to_standard_output_as_json_with_the_answer_last(worksho
             2,
             f"{HELLO}, document 1 (Agent hello): metadata.name: Agent hello of namespace default",
         ),
-        ([HELLO, "--agent", "bob"], 2, "--agent bob: expected an agent of the files: hello"),
+        ([HELLO, "--agent", "bob"], 2, "--agent bob: expected an agent of the files, or a group: hello"),
         ([HELLO, "--ask", " "], 2, "the message is empty"),
         ([HELLO, "-n", "A_b"], 2, "--namespace: namespace 'A_b' is not a DNS label"),
         ([HELLO, "--model-url", "ftp://x"], 2, "--model-url and --model-name go together"),
