@@ -10,8 +10,8 @@ import pytest
 from horos_api.names import key_prefix
 from horos_bus.connection import Bus
 from horos_bus.operating import SocietyOrder
-from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.cluster import ClusterError, NotLeadingError
+from horos_operator.hands import Hands, LookAgainError
 from horos_operator.orders import obey_agents
 from horos_operator.queue import Key
 from horos_operator.society import Society
@@ -25,7 +25,7 @@ from tests.controller.test_only_the_leader import Stage, everything
 class Slow(Society):
     """Obeys nobody: says of each order what `outcome` says."""
 
-    def __init__(self, manager: AgentManager, outcome: Callable[[SocietyOrder], Exception | None]) -> None:
+    def __init__(self, manager: Hands, outcome: Callable[[SocietyOrder], Exception | None]) -> None:
         super().__init__(manager, FACTORY)
         self.outcome = outcome
         self.seen: list[str] = []

@@ -12,12 +12,12 @@ from horos_api.names import FINALIZER, key_prefix
 from horos_bus.connection import Bus
 from horos_bus.group_records import NewPost
 from horos_bus.group_service import GroupService
-from horos_operator.agent_manager import AgentManager
 from horos_operator.cluster import ClusterError, NotLeadingError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts
 from horos_operator.group_keeper import REFUSED_SECONDS, RETRY_SECONDS, GroupKeeper
 from horos_operator.groups import GroupFacts
+from horos_operator.hands import Hands
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.observe import Caches
 from tests.controller.facts import NOW, SETTINGS, agent, group
@@ -111,7 +111,7 @@ class Scene:
         """Have a keeper that remembers nothing, of the caches as they are."""
         guarded = self._bus.guarded(self.shelf.asked)
         credentials = BusCredentials(self.shelf, guarded, SETTINGS, SETTINGS.redis_url)
-        manager = AgentManager(self.shelf, self.caches, guarded, credentials)
+        manager = Hands(self.shelf, self.caches, guarded, credentials)
         self.keeper = GroupKeeper(manager, lambda: self.now, lambda: self.now)
 
     def apply(self, name: str = "review", **spec: Any) -> None:

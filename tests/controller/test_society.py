@@ -14,11 +14,11 @@ from horos_bus.connection import Bus
 from horos_bus.message_service import MessageService
 from horos_bus.operating import OrderKind, SocietyOrder
 from horos_bus.records import Ending, Usage
-from horos_operator.agent_manager import AgentManager, LookAgainError
 from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.credentials import BusCredentials
 from horos_operator.facts import AgentFacts, agent_facts
 from horos_operator.groups import GroupFacts, group_facts
+from horos_operator.hands import Hands, LookAgainError
 from horos_operator.kube.cluster import KubeCluster
 from horos_operator.observe import Caches
 from horos_operator.society import Society
@@ -109,7 +109,7 @@ class Scene:
         for each in self.town.there.values():
             self.caches.put_agent(each)
         credentials = BusCredentials(self.town, self.bus, SETTINGS, SETTINGS.redis_url)
-        manager = AgentManager(self.town, self.caches, self.bus, credentials)
+        manager = Hands(self.town, self.caches, self.bus, credentials)
         self.society = Society(manager, FACTORY)
 
     async def asked(self, kind: OrderKind, name: str, /, **said: Any) -> tuple[MessageService, SocietyOrder]:
