@@ -72,8 +72,8 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
     ),
     "budget": (
         "The day's budget of `exhausted` is used up at `limit` (tokens or cost: of the agent; tree tokens or "
-        "tree cost: of the root of its tree and all below it); it is full again at `resets`, in seconds since "
-        "1970."
+        "tree cost: of the root of its tree and all below it); it is full again at `resets`, in seconds "
+        "since 1970."
     ),
     "order": (
         "The agent asks the operator for something: `id`, `kind` (create_agent, create_group, "
