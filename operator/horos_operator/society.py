@@ -11,7 +11,7 @@ from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts
 from horos_operator.family import line_of, lives
 from horos_operator.founding import Founding, founding
-from horos_operator.groups import GroupFacts, membership
+from horos_operator.groups import GroupFacts, membership, those_there
 from horos_operator.hands import Hands, LookAgainError
 from horos_operator.inheritance import wish_of
 from horos_operator.queue import Key
@@ -176,7 +176,7 @@ class Society:
         """
         if made.spec is None or made.deleting:
             return
-        belongs = membership(made.spec, self._caches.agents_within(namespace))
+        belongs = membership(made.spec, those_there(self._caches.agents_within(namespace)))
         bus, spec = self._manager.groups(namespace), made.spec
         outcome = await bus.put(made.name, made.uid, spec.wake, spec.retain_messages, belongs.members)
         if outcome == "EXISTS":
