@@ -1,6 +1,6 @@
 """Kills a LocalCluster's process before each of its file operations: for tests.
 
-For each point a process of its own does the same work in a folder of its own and is killed there. What is left
+For each point a process does the same work in a folder of its own and is killed there. What is left
 is read as the next process reads it, and the work is done again. Prints one line of JSON for each point.
 """
 

@@ -181,6 +181,13 @@ def test_a_config_map_is_not_looked_for_in_the_environment(tmp_path: Path) -> No
     assert place.values.config_maps.value("default", "tone", "word") == "soft"
 
 
+def test_what_only_a_cluster_can_do_is_said(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    place.apply(agent("ada", image="ours:1", nodeSelector={"disk": "ssd"}), agent("bob"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Agent default/ada: image, nodeSelector mean nothing without a cluster"
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_named(place: Place) -> None:
     place.apply(agent("ada"))
     (place.folder / "objects/agents/default/ada.json").write_text("{")
