@@ -1,33 +1,26 @@
 """The tools of horos itself: what an agent can do on the bus."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from horos_api.messages import MessageKind, SendOutcome
-from horos_api.names import BODY_BYTES, agent_name_error
 from horos_api.resources import BuiltinTool
 from horos_bus.records import Effect
+from horos_runtime.bus_arguments import (
+    AgentName,
+    BodyText,
+    DelaySeconds,
+    NoArguments,
+    refused,
+    results_of,
+)
+from horos_runtime.child_tools import CREATE_AGENT, TERMINATE_AGENT
+from horos_runtime.group_tools import BROADCAST, CREATE_GROUP, ListGroups, list_groups_tool
 from horos_runtime.history_tool import ReadThread, history_tool
-from horos_runtime.records import dump, tool_record
 from horos_runtime.tool_arguments import Arguments
 from horos_runtime.tool_context import ToolContext
 from horos_runtime.tools import AnyTool, BusTool, EffectCall, Tool
-
-
-def _agent_name(name: str) -> str:
-    if error := agent_name_error(name):
-        raise ValueError(error)
-    return name
-
-
-def _fits(text: str) -> str:
-    if not text.strip():
-        raise ValueError("expected a text that is not empty")
-    if (size := len(text.encode(errors="replace"))) > BODY_BYTES:
-        raise ValueError(f"expected at most {BODY_BYTES} bytes, got {size}")
-    return text
 
 
 class SendArguments(BaseModel):
@@ -35,14 +28,9 @@ class SendArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    to: Annotated[str, AfterValidator(_agent_name)] = Field(description="Name of the agent.")
-    text: Annotated[str, AfterValidator(_fits)] = Field(description="What to tell it.")
-
-
-class NoArguments(BaseModel):
-    """A tool without arguments."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    to: AgentName = Field(description="Name of the agent.")
+    text: BodyText = Field(description="What to tell it.")
+    delay_seconds: DelaySeconds = Field(default=0, alias="delaySeconds")
 
 
 class AskArguments(BaseModel):
@@ -50,10 +38,11 @@ class AskArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    to: Annotated[str, AfterValidator(_agent_name)] = Field(description="Name of the agent.")
-    text: Annotated[str, AfterValidator(_fits)] = Field(
+    to: AgentName = Field(description="Name of the agent.")
+    text: BodyText = Field(
         description="The question or task, with all that the other agent has to know: it sees nothing else."
     )
+    delay_seconds: DelaySeconds = Field(default=0, alias="delaySeconds")
 
 
 class ReplyArguments(BaseModel):
@@ -62,15 +51,16 @@ class ReplyArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     request: str = Field(min_length=1, description="Id of the request, as its heading names it.")
-    text: Annotated[str, AfterValidator(_fits)] = Field(description="The answer.")
+    text: BodyText = Field(description="The answer.")
 
 
 def send_effect(call: EffectCall) -> Effect:
     """Build the notice, and the result the model reads for each outcome."""
     assert isinstance(call.arguments, SendArguments)
-    to = call.arguments.to
+    to, delay = call.arguments.to, call.arguments.delay_seconds
+    delivered = f"will be delivered to {to} in {delay} s" if delay else f"delivered to {to}"
     texts = {
-        SendOutcome.OK: f"delivered to {to}; nothing comes back unless {to} sends a message itself",
+        SendOutcome.OK: f"{delivered}; nothing comes back unless {to} sends a message itself",
         **_not_delivered(to),
     }
     return Effect(
@@ -78,16 +68,18 @@ def send_effect(call: EffectCall) -> Effect:
         thread=call.thread,
         message_kind=MessageKind.NOTICE,
         body=call.arguments.text,
-        results=_results(call, texts),
+        delay_seconds=delay,
+        results=results_of(call, texts),
     )
 
 
 def ask_effect(call: EffectCall) -> Effect:
     """Build the request, and the result the model reads for each outcome."""
     assert isinstance(call.arguments, AskArguments)
-    to = call.arguments.to
+    to, delay = call.arguments.to, call.arguments.delay_seconds
+    when = f"will be delivered to {to} in {delay} s" if delay else f"is delivered to {to}"
     texts = {
-        SendOutcome.OK: f"request {call.mid} is delivered to {to}. The answer comes as a later message: ask "
+        SendOutcome.OK: f"request {call.mid} {when}. The answer comes as a later message: ask "
         "others now if you have to, then end your turn without guessing it. Whoever waits for you gets what "
         "you say once all your requests are answered.",
         **_not_delivered(to),
@@ -99,7 +91,8 @@ def ask_effect(call: EffectCall) -> Effect:
         thread=call.thread,
         message_kind=MessageKind.REQUEST,
         body=call.arguments.text,
-        results=_results(call, texts),
+        delay_seconds=delay,
+        results=results_of(call, texts),
     )
 
 
@@ -112,19 +105,14 @@ def reply_effect(call: EffectCall) -> Effect:
         SendOutcome.NO_REQUEST: f"error: you owe no answer to {request!r}: it was answered, its time is "
         "over, or there is no such request",
     }
-    return Effect(kind="reply", re=request, body=call.arguments.text, results=_results(call, texts))
+    return Effect(kind="reply", re=request, body=call.arguments.text, results=results_of(call, texts))
 
 
 def _not_delivered(to: str) -> dict[SendOutcome, str]:
     return {
         SendOutcome.FULL: f"error: not delivered, the inbox of {to} is full; try again later",
         SendOutcome.NO_AGENT: f"error: not delivered, there is no other agent named {to!r}",
-    }
-
-
-def _results(call: EffectCall, texts: dict[SendOutcome, str]) -> dict[str, bytes]:
-    return {
-        str(outcome): dump(tool_record(call.id, text, call.run, call.by)) for outcome, text in texts.items()
+        **refused("not delivered"),
     }
 
 
@@ -166,7 +154,10 @@ def list_agents_tool(agents: Callable[[], Awaitable[list[str]]]) -> Tool:
 
 
 def builtin_tools(
-    names: Iterable[BuiltinTool], agents: Callable[[], Awaitable[list[str]]], thread: ReadThread
+    names: Iterable[BuiltinTool],
+    agents: Callable[[], Awaitable[list[str]]],
+    thread: ReadThread,
+    groups: ListGroups,
 ) -> list[AnyTool]:
     """Build the built-ins that the spec asks for; `thread` reads the records of the turn's thread."""
     known: dict[BuiltinTool, AnyTool] = {
@@ -175,5 +166,10 @@ def builtin_tools(
         BuiltinTool.REPLY: REPLY,
         BuiltinTool.LIST_AGENTS: list_agents_tool(agents),
         BuiltinTool.HISTORY: history_tool(thread),
+        BuiltinTool.CREATE_AGENT: CREATE_AGENT,
+        BuiltinTool.TERMINATE_AGENT: TERMINATE_AGENT,
+        BuiltinTool.BROADCAST: BROADCAST,
+        BuiltinTool.LIST_GROUPS: list_groups_tool(groups),
+        BuiltinTool.CREATE_GROUP: CREATE_GROUP,
     }
     return [known[name] for name in names]

@@ -26,6 +26,7 @@ from horos_runtime.model_errors import (
     error_in_answer,
     error_of_status,
 )
+from horos_runtime.model_request import no_address
 from horos_runtime.retry_after import seconds_to_wait
 from horos_runtime.server_events import EventReader
 from horos_runtime.settings import NO_KEY
@@ -73,9 +74,10 @@ class LLMClient:
         model, key = request.model, self._key(request.model)
         conceded = self._concessions.setdefault(model, set())
         body = orjson.dumps(request.body(conceded))
-        pool, server = await self._opened(), _server(model)
-        url = f"{(model.base_url or '').rstrip('/')}/chat/completions"
-        with self._translated(server):
+        base_url = model.base_url or ""
+        pool, server = await self._opened(), _server(base_url)
+        url = f"{base_url.rstrip('/')}/chat/completions"
+        with self._translated(server, base_url):
             async with pool.stream("POST", url, headers=_headers(key), content=body) as response:
                 if not response.is_success:
                     raise await self._refused(server, response)
@@ -104,7 +106,10 @@ class LLMClient:
         return True
 
     async def open(self) -> None:
-        """Make the pool ready, so that what follows is sent at once; `stream` does it too."""
+        """Make the pool ready, so that what follows is sent at once; `stream` does it too.
+
+        Raises ModelRefusedError when the environment names a proxy that cannot be used.
+        """
         await self._opened()
 
     async def aclose(self) -> None:
@@ -157,7 +162,7 @@ class LLMClient:
         return error_of_status(server, response.status_code, code, self._said(text), wait)
 
     @contextlib.contextmanager
-    def _translated(self, server: str) -> Iterator[None]:
+    def _translated(self, server: str, base_url: str) -> Iterator[None]:
         """Turn what can go wrong on the way into ModelError."""
         import httpx2  # noqa: PLC0415 - see the module's docstring
 
@@ -167,7 +172,9 @@ class LLMClient:
             raise TransientModelError(
                 f"{server} could not be read: Request timed out.", silent=True
             ) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+        except httpx2.InvalidURL as error:
+            raise no_address(base_url, str(error)) from error
+        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             cause = f": {error}" if str(error) else ""
             raise TransientModelError(
                 f"{server} could not be read: Connection error.{self._said(cause)}"
@@ -191,12 +198,20 @@ def _new_pool(silence_seconds: float) -> httpx2.AsyncClient:
 
     from horos_runtime.late_trust import LateTrust  # noqa: PLC0415 - it imports the client, too
 
-    return httpx2.AsyncClient(
-        verify=LateTrust(),
-        timeout=httpx2.Timeout(silence_seconds, connect=CONNECT_SECONDS),
-        limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
-        follow_redirects=True,
-    )
+    try:
+        return httpx2.AsyncClient(
+            verify=LateTrust(),
+            timeout=httpx2.Timeout(silence_seconds, connect=CONNECT_SECONDS),
+            limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
+            follow_redirects=True,
+        )
+    except (httpx2.InvalidURL, ValueError, ImportError) as error:
+        # All else that it is made of is ours: these it reads from the environment.
+        raise ModelRefusedError(
+            Reason.MODEL_MISCONFIGURED,
+            "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the agent (spec.env) names no proxy that can be used, "
+            f"expected one as in http://proxy.example:3128: {error}",
+        ) from error
 
 
 def _headers(key: str) -> dict[str, str]:
@@ -229,8 +244,8 @@ async def _read_to_the_end(parts: AsyncIterator[bytes]) -> None:
                 pass
 
 
-def _server(model: ModelChoice) -> str:
-    parts = urlsplit(model.base_url or "")
+def _server(base_url: str) -> str:
+    parts = urlsplit(base_url)
     return f"the model server {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -38,13 +38,14 @@ class ModelRequest:
         return sum(map(message_tokens, self.messages)) + schema_tokens(self.tools)
 
     def body(self, concessions: AbstractSet[Concession] = frozenset()) -> dict[str, Any]:
-        """Build the JSON body; raises ModelRefusedError when no model is configured."""
+        """Build the body; raises ModelRefusedError when no model, or none with an address, is configured."""
         model = self.model
         if not model.name or not model.base_url:
             missing = "name" if not model.name else "baseUrl"
             raise ModelRefusedError(
                 Reason.MODEL_MISCONFIGURED, f"no model is configured: spec.model.{missing} is not set"
             )
+        host = _host(model.base_url)
         body: dict[str, Any] = {"model": model.name, "messages": self.messages, "stream": True}
         if Concession.NO_USAGE not in concessions:
             body["stream_options"] = {"include_usage": True}
@@ -54,8 +55,7 @@ class ModelRequest:
             body["temperature"] = float(model.temperature)
         if model.max_output_tokens is not None:
             # OpenAI's newer models refuse the name that all other servers understand.
-            openai = urlsplit(model.base_url).hostname == _OPENAI_HOST
-            new = openai or Concession.NEW_OUTPUT_LIMIT in concessions
+            new = host == _OPENAI_HOST or Concession.NEW_OUTPUT_LIMIT in concessions
             body["max_completion_tokens" if new else "max_tokens"] = model.max_output_tokens
         if self.response_schema is not None:
             if Concession.SCHEMA_AS_TEXT in concessions:
@@ -63,6 +63,27 @@ class ModelRequest:
             else:
                 body["response_format"] = response_format(self.response_schema)
         return body
+
+
+def _host(base_url: str) -> str | None:
+    """Read the host of an address; raises ModelRefusedError when it is none."""
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise no_address(base_url, str(error)) from error
+    if not host:
+        raise no_address(base_url, "it names no host")
+    return host
+
+
+def no_address(base_url: str, problem: str) -> ModelRefusedError:
+    """Say that nothing can be sent there, in words for a person."""
+    return ModelRefusedError(
+        Reason.MODEL_MISCONFIGURED,
+        "spec.model.baseUrl is no address, expected one as in https://llm.example/v1: "
+        f"{base_url} ({problem})",
+    )
 
 
 def response_format(schema: Schema) -> dict[str, Any]:

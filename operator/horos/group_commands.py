@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 from horos.client import Interruption, WatchedEvent
@@ -73,19 +73,26 @@ async def post_and_wait(session: Session, question: Question, seconds: float, ou
             _print(terminal, post)
         return not owed
 
-    try:
-        async with asyncio.timeout(seconds or None):
-            if owed:
+    if owed:
+        with _in_time(group, owed, seconds):
+            async with asyncio.timeout(seconds or None):
                 await _follow(session, terminal, group, after, seen)
+    if output == Lines.JSON:
+        terminal.json({**posted, "answers": answers})
+    if failed := [each["sender"] for each in answers if each["error"]]:
+        raise RefusedError(f"no answer from {', '.join(sorted(set(failed)))}")
+
+
+@contextmanager
+def _in_time(group: str, owed: Mapping[str, str], seconds: float) -> Iterator[None]:
+    """Name those who have not answered when the time is over."""
+    try:
+        yield
     except TimeoutError as error:
         silent = ", ".join(sorted(owed.values()))
         raise TimedOutError(
             f"no answer from {silent} within {seconds:g} s; see `horos watch {group}`"
         ) from error
-    if output == Lines.JSON:
-        terminal.json({**posted, "answers": answers})
-    if failed := [each["sender"] for each in answers if each["error"]]:
-        raise RefusedError(f"no answer from {', '.join(sorted(set(failed)))}")
 
 
 async def watch_group(session: Session, watch: GroupWatch, output: Lines) -> None:

@@ -36,7 +36,8 @@ async def wake_agent(session: Session, agent: str, seconds: float) -> None:
     before = await known_agent(session, agent)
     live = await session.client.wake(agent)
     if before["residency"] == live["residency"] == "resident":
-        terminal.note(f"{agent} is resident already")
+        back = f"{_leaves(live)} and comes back then" if live["leaving"] else "is resident already"
+        terminal.note(f"{agent} {back}")
         return
     while live["residency"] != "resident" and live["epoch"] == before["epoch"]:
         if live["residency"] == "hibernated":
@@ -82,7 +83,7 @@ async def show_pool(session: Session, output: Output) -> None:
         return
     if not (manifest if known else told["maxRunning"] is not None):
         terminal.note(f"no AgentPool in namespace {session.namespace}: no limit")
-    for part in pool_parts(told, manifest, time.time()):
+    for part in pool_parts(told, manifest, time.time(), known=known):
         terminal.table(part)
 
 

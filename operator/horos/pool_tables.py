@@ -15,13 +15,15 @@ SHOWN: Final = 50
 """How many lines of a list are shown; the whole of it is in `-o json`."""
 
 
-def pool_parts(told: dict[str, Any], manifest: dict[str, Any] | None, now: float) -> list[RenderableType]:
+def pool_parts(
+    told: dict[str, Any], manifest: dict[str, Any] | None, now: float, *, known: bool = False
+) -> list[RenderableType]:
     """Describe the pool: its limit and its numbers, who waits, who is resident; `now` in seconds.
 
-    `manifest` is the AgentPool, None when there is none or it cannot be read.
+    `manifest` is the AgentPool, None when there is none (`known`) or when it cannot be read.
     """
     text = Text()
-    section(text, "", [*_limit(told, manifest), *_numbers(told)])
+    section(text, "", [*_limit(told, manifest, known=known), *_numbers(told)])
     if manifest is not None:
         section(text, "Conditions", condition_rows(manifest))
     text.rstrip()
@@ -35,14 +37,15 @@ def pool_parts(told: dict[str, Any], manifest: dict[str, Any] | None, now: float
     return parts
 
 
-def _limit(told: dict[str, Any], manifest: dict[str, Any] | None) -> list[tuple[str, str]]:
-    if manifest is None:
-        limit = told["maxRunning"]
-        return [("Limit", "none" if limit is None else _pods(limit))]
-    spec = manifest["spec"]
-    limit = _pods(spec["maxRunning"])
-    if told["maxRunning"] != spec["maxRunning"] and _has_agents(told):
+def _limit(told: dict[str, Any], manifest: dict[str, Any] | None, *, known: bool) -> list[tuple[str, str]]:
+    if manifest is None and not known:
+        return [("Limit", _pods(told["maxRunning"]))]
+    spec = manifest["spec"] if manifest is not None else {}
+    limit = _pods(spec.get("maxRunning"))
+    if told["maxRunning"] != spec.get("maxRunning") and _has_agents(told):
         limit += "; the operator has not taken it in yet"
+    if manifest is None:
+        return [("Limit", limit)]
     rows = [("Limit", limit), ("Evicts", _evicts(spec)), ("Idle time", _idle_time(spec))]
     if quota := (manifest.get("status") or {}).get("quota"):
         rows.append(("Quota", f"{quota['used']} of {quota['hard']} pods in ResourceQuota {quota['name']}"))
@@ -109,7 +112,9 @@ def _state(each: dict[str, Any]) -> Text:
     return Text(each["state"], style=STATE_STYLES.get(each["state"], ""))
 
 
-def _pods(number: int) -> str:
+def _pods(number: int | None) -> str:
+    if number is None:
+        return "none"
     return f"{number:,} pod" if number == 1 else f"{number:,} pods"
 
 

@@ -33,6 +33,8 @@ from horos_bus.records import DeadLetter, Stretch
 VIEWS_AT_ONCE: Final = 200
 DUE_AT_ONCE: Final = 100
 REQUEST_SECONDS: Final = 3600
+LIMIT_SECONDS: Final = 3600
+"""How long a limit is told that nobody tells again."""
 ORDERS_AT_ONCE: Final = 1000
 NO_LIMITS: Final = DayLimits()
 
@@ -265,11 +267,15 @@ class Control:
         return Place(position, length) if position else None
 
     async def tell_limit(self, limit: int | None) -> None:
-        """Tell people how many pods the namespace may have (None: any number); writes only a change."""
-        if limit == await self.limit():
-            return
-        value = () if limit is None else (limit,)
-        await self._bus.command("DEL" if limit is None else "SET", self._bus.keys.limit, *value)
+        """Tell people how many pods the namespace may have (None: any number), for LIMIT_SECONDS.
+
+        Nobody is there to take it back where a pool goes while no operator runs.
+        """
+        name = self._bus.keys.limit
+        if limit is None:
+            await self._bus.command("DEL", name)
+        else:
+            await self._bus.command("SET", name, limit, "EX", LIMIT_SECONDS)
 
     async def limit(self) -> int | None:
         """How many pods the namespace may have, as the operator told it last; None = any number."""

@@ -30,6 +30,7 @@ def agent_fields(view: AgentView, place: Place | None) -> dict[str, Any]:
         "state": view.state,
         "residency": residency,
         "resident": residency is Residency.RESIDENT,
+        "leaving": view.evict and residency is Residency.RESIDENT,
         "queue": _queue(view, place) if residency is Residency.QUEUED else None,
         "idle_since": moment(view.rested) if _rests(view, residency) else None,
         "epoch": view.epoch,

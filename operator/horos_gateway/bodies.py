@@ -154,6 +154,9 @@ class AgentBody(WireBody):
         "(hibernated)."
     )
     resident: bool = Field(description="Whether `residency` is resident.")
+    leaving: bool = Field(
+        description="Whether its process was asked to leave, which it does as soon as no turn is open."
+    )
     queue: QueueBody | None = Field(
         description="Its place in the pool's queue, while it is there; the operator tells it."
     )

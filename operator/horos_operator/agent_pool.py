@@ -67,7 +67,8 @@ class PoolSeen:
     `limit` None: there is no pool. `evicts`: idle ones may be asked to leave. `granted` are the agents whose
     pods are being made and not yet in `pods`, with their parents; `foreign` counts the pods of others that
     the quota counts, `fresh` how many of these it has not counted for long: they may be pods that have just
-    ended, so nobody leaves for them. `turn` is how many slots were given so far.
+    ended, so nobody leaves for them. `turn` is how many slots were given so far. `full`: a quota tighter than
+    the limit refuses pods again and again.
     """
 
     needs: Sequence[Need]
@@ -78,6 +79,14 @@ class PoolSeen:
     foreign: int = 0
     fresh: int = 0
     turn: int = 0
+    full: bool = False
+
+    @property
+    def most(self) -> int | None:
+        """How many may run as things stand, pods of others included: no more than now where it is full."""
+        if self.limit is None or not self.full:
+            return self.limit
+        return min(self.limit, len(self.pods) + len(self.granted) + self.foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +122,9 @@ class AgentPool:
         )
 
     def _free(self, seen: PoolSeen) -> int | None:
-        if seen.limit is None:
+        if seen.most is None:
             return None
-        return seen.limit - seen.foreign - len(seen.pods) - len(seen.granted)
+        return seen.most - seen.foreign - len(seen.pods) - len(seen.granted)
 
     def _in_order(self, needs: Sequence[Need], seen: PoolSeen) -> list[Need]:
         shares: Counter[str] = Counter(each.parent for each in seen.pods if each.parent)
@@ -129,9 +138,9 @@ class AgentPool:
         self, seen: PoolSeen, waiting: Sequence[Need], starting: int
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Name the stuck pods to give up and the idle ones to ask, as many as are needed and no more."""
-        if seen.limit is None:
+        if seen.most is None:
             return (), ()
-        capacity = max(0, seen.limit - seen.foreign + seen.fresh)
+        capacity = max(0, seen.most - seen.foreign + seen.fresh)
         leaving = sum(each.part is PodPart.LEAVING for each in seen.pods)
         taken = len(seen.pods) + len(seen.granted) + starting - leaving
         urgent = min(capacity, sum(each.urgent for each in waiting))

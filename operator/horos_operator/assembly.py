@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from horos_api import metrics as words
 from horos_bus.connection import Bus
@@ -16,7 +17,7 @@ from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.parts import Parts
 from horos_operator.pools import PoolKeeper
-from horos_operator.queue import Key, KeyQueue
+from horos_operator.queue import KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
 from horos_operator.slots import Slots
@@ -93,7 +94,4 @@ def watch_target(parts: Parts) -> Watch:
         parts.health.vigil.heard(kind, uid, version)
         parts.witness.metrics.heard(kind)
 
-    def affected(key: Key) -> None:
-        parts.queue.add(key, urgent=False)
-
-    return Watch(parts.caches, parts.queue.add, heard, parts.wakes, affected)
+    return Watch(parts.caches, parts.ask, heard, parts.wakes, partial(parts.ask, urgent=False))

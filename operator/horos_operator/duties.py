@@ -59,6 +59,7 @@ async def whenever_leading(parts: Parts, duty: Callable[[], Awaitable[None]]) ->
 
 def begin_to_lead(parts: Parts) -> None:
     """Look at everything again: what this process remembers may have been changed by another leader."""
+    parts.queue.clear()
     parts.manager.forget()
     parts.pools.forget()
     parts.witness.begin(time.time())

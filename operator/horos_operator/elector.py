@@ -170,6 +170,9 @@ class Elector:
         if self._leadership.clock() < until:
             if not self._leading:
                 log.info("%s leads", self._candidate.me)
+            if not self._leadership.leads:
+                # Also when the last term was over before this renewal was answered: nobody remembers what was
+                # dropped in between.
                 self._won()
             self._leading = True
             self._leadership.hold(until)

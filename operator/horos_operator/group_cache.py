@@ -1,6 +1,5 @@
 """Groups as last seen, by namespace, and how often something has changed that membership depends on."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from horos_operator.groups import GroupFacts
@@ -11,14 +10,16 @@ from horos_operator.queue import Key
 class GroupCache:
     """The Groups of every namespace. Older news than what is known is dropped.
 
-    `revision` of a namespace counts what may change a membership: its Groups, and its Agents' names, labels
-    and ends. `sweeps` counts complete lists, after each of which nothing that is only remembered is trusted.
+    `revision` of a namespace grows with what may change a membership: its Groups, and its Agents' names,
+    labels and ends; 0 where there are no Groups. `sweeps` counts complete lists, after each of which nothing
+    that is only remembered is trusted.
     """
 
     def __init__(self, gone: Gone) -> None:
         self._gone = gone
         self._groups: dict[str, dict[str, GroupFacts]] = {}
-        self._revisions: defaultdict[str, int] = defaultdict(int)
+        self._revisions: dict[str, int] = {}
+        self._changes = 0
         self.sweeps = 0
 
     def __iter__(self) -> Iterator[GroupFacts]:
@@ -38,11 +39,13 @@ class GroupCache:
 
     def revision(self, namespace: str) -> int:
         """How much has changed there so far."""
-        return self._revisions[namespace]
+        return self._revisions.get(namespace, 0)
 
     def touch(self, namespace: str) -> None:
         """Something has changed there that a membership may depend on."""
-        self._revisions[namespace] += 1
+        if namespace in self._groups:
+            self._changes += 1
+            self._revisions[namespace] = self._changes
 
     def doubt(self) -> None:
         """Trust nothing that is only remembered."""
@@ -69,9 +72,9 @@ class GroupCache:
         if known is not None and known.uid == seen.uid:
             groups = self._groups[seen.namespace]
             del groups[seen.name]
-            if not groups:
-                del self._groups[seen.namespace]
             self.touch(seen.namespace)
+            if not groups:
+                del self._groups[seen.namespace], self._revisions[seen.namespace]
         return set()
 
     def forget_missing(self, missing: frozenset[str]) -> None:

@@ -89,6 +89,11 @@ class Metrics:
         if spent.cost:
             self._cost.labels(namespace, model).inc(spent.cost / NANO)
 
+    def forget(self, namespace: str) -> None:
+        """Tell no more of a namespace; should it come back, its counters begin at nothing again."""
+        for counted in (self._queue_wait, self._activations, self._turns, self._tokens, self._cost):
+            counted.remove_by_labels({"namespace": namespace})
+
     def read(self, metric: Metric, value: Callable[[], float]) -> None:
         """Ask for a value, in another thread, whenever somebody scrapes."""
         Gauge(metric.name, metric.help, registry=self.registry).set_function(value)

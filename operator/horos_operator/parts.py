@@ -11,7 +11,7 @@ from horos_operator.health import Health
 from horos_operator.metrics import Metrics
 from horos_operator.observe import Caches
 from horos_operator.pools import PoolKeeper
-from horos_operator.queue import KeyQueue
+from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.settings import Settings
 from horos_operator.wakes import Wakes
@@ -40,3 +40,12 @@ class Parts:
     synced: asyncio.Event
     sweep_now: asyncio.Event
     witness: Witness = field(default_factory=lambda: Witness(Metrics()))
+
+    def ask(self, key: Key, *, urgent: bool = True) -> None:
+        """Ask for a pass over an agent, if this process leads.
+
+        Whoever begins to lead looks at everything. Nobody takes a follower's keys: those of agents that are
+        gone would pile up.
+        """
+        if self.leadership.leads:
+            self.queue.add(key, urgent=urgent)

@@ -88,7 +88,7 @@ class _Case:
 def plan(seen: Observation, wanted: Asked | None, factory: AgentFactory) -> Plan:
     """Decide what one agent needs now. Once it is done and seen, the next plan has no actions.
 
-    `wanted` is what its spec asks for, filled in from what was observed; None: it cannot be read.
+    `wanted` is what its spec asks for, filled in; None: it cannot be read.
     """
     lost = {pod.uid: why for pod in seen.pods if (why := why_lost(pod, seen.now))}
     there = tuple(pod for pod in seen.pods if pod.uid not in lost)
@@ -109,12 +109,11 @@ def _decide(seen: Observation, wanted: Asked | None, factory: AgentFactory) -> P
     if wanted is None or seen.bus.problem:
         # Whatever runs keeps running: an unreadable edit or a silent Redis is no reason to end it.
         return Plan()
-    known = seen.life
-    life = _life(known) if known else _Life()
+    life = _life(seen.life) if seen.life else _Life()
     mine = tuple(pod for pod in seen.pods if pod.owner_uid == agent.uid)
-    cause = cause_of(wanted, known)
+    cause = cause_of(wanted, seen.life)
     case = _Case(agent, wanted, life, mine, seen.now, cause, seen.slot, seen.give_up)
-    left = seconds_to_deletion(known, wanted.spec, seen.now)
+    left = seconds_to_deletion(seen.life, wanted.spec, seen.now)
     if left == 0.0:
         return Plan((deletion(wanted.spec),))
     pods = _pods(case, factory)

@@ -187,6 +187,7 @@ def pool_seen(
         # What is being made may be counted already.
         foreign=foreign_pods(len(pods) + len(granted), pool, quota),
         turn=slots.turn(seen.namespace),
+        full=slots.full(seen.namespace),
     )
 
 

@@ -92,8 +92,8 @@ class PoolStatuses:
         if step is None:
             known.refusal = ""
             return
-        if self._wall() < known.not_before:
-            return
+        if 0 < known.not_before - self._wall() <= REFUSED_SECONDS:
+            return  # more than that is a clock that was put back
         try:
             match step:
                 case CreateQuota(body=body):

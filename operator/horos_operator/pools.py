@@ -13,6 +13,7 @@ from typing import Final
 
 from horos_bus.agent_view import AgentView
 from horos_bus.connection import BusError
+from horos_bus.control import LIMIT_SECONDS
 from horos_bus.doorbells import Doorbells
 from horos_bus.operating import Waiting
 from horos_operator.agent_pool import AgentPool, Need, PoolDecision, PoolSeen
@@ -34,6 +35,7 @@ QUEUED_LATER: Final = 2.0
 HANGS_LATER: Final = EXIT_SECONDS + 1.0
 """An agent that has had work for longer is looked at: the pod of its last life may hang."""
 RETELL_SECONDS: Final = 10.0
+RETELL_LIMIT_SECONDS: Final = LIMIT_SECONDS / 6
 UNTOLD: Final = -1
 """No limit was told to people, not even that there is none."""
 
@@ -63,6 +65,7 @@ class _Record:
     told: tuple[str, ...] | None = None
     limit: int | None = UNTOLD
     told_at: float = -math.inf
+    limit_at: float = -math.inf
     waiting: frozenset[str] = frozenset()
     kicked: dict[str, float] = field(default_factory=dict)
     served: dict[str, float] = field(default_factory=dict)
@@ -128,6 +131,7 @@ class PoolKeeper:
 
     def _note(self, namespaces: set[str]) -> None:
         touched, rung, freed = self._wakes.take()
+        self._slots.keep(namespaces)
         for gone in self._records.keys() - namespaces:
             if self._records[gone].limit in (UNTOLD, None):
                 del self._records[gone]  # else people have to be told that there is no limit any more
@@ -250,9 +254,10 @@ class PoolKeeper:
     ) -> None:
         """Tell people the places and the limit: once a second, but at once that somebody waits."""
         control, now = self._manager.control(namespace), self._clock()
-        if limit != record.limit:
+        old = limit is not None and now - record.limit_at >= RETELL_LIMIT_SECONDS
+        if old or limit != record.limit:
             await control.tell_limit(limit)
-            record.limit = limit
+            record.limit, record.limit_at = limit, now
         told_for = now - record.told_at
         # The same again now and then: an agent that is deleted and made anew has lost its place on the bus.
         pause = (RETELL_SECONDS if waiting else math.inf) if waiting == record.told else NET_SECONDS
@@ -271,10 +276,10 @@ def _due(record: _Record) -> float:
 
 def _would_evict(case: PoolSeen, decided: PoolDecision) -> bool:
     """Whether it matters who is idle: somebody with work waits, or more run than may."""
-    if not case.evicts or case.limit is None:
+    if not case.evicts or case.most is None:
         return False
     needed = {each.agent for each in case.needs if each.urgent and not each.held_back}
-    over = len(case.pods) + len(case.granted) + case.foreign - case.fresh > case.limit
+    over = len(case.pods) + len(case.granted) + case.foreign - case.fresh > case.most
     return over or not needed.isdisjoint(decided.waiting)
 
 

@@ -17,6 +17,7 @@ LONGEST_BACKOFF: Final = 60.0
 PASSES_PER_SECOND: Final = 100.0
 """Of routine passes; urgent ones come as fast as there are workers."""
 BURST: Final = 200.0
+HEAP_AT_LEAST: Final = 1000
 ROUTINE_TURN: Final = 8
 """One pass in so many is a routine one even while urgent ones wait, or those would never end."""
 
@@ -68,7 +69,14 @@ class KeyQueue:
             return
         self._due[key] = due
         heapq.heappush(self._heap, (due, key))
+        self._drop_overtaken()
         self._changed.set()
+
+    def clear(self) -> None:
+        """Forget every key that waits, and every failure; what is worked on goes on."""
+        for waiting in (self._urgent, self._routine, self._once_more, self._due, self._failures):
+            waiting.clear()
+        self._heap.clear()
 
     def rest(self, seconds: float) -> None:
         """Hand out nothing for so long: the cluster has asked to be left alone."""
@@ -126,6 +134,12 @@ class KeyQueue:
         key = next(iter(taken_from))
         del taken_from[key]
         return key
+
+    def _drop_overtaken(self) -> None:
+        """Drop overtaken entries before they are most of the heap: some would lie there for a day."""
+        if len(self._heap) > HEAP_AT_LEAST + 2 * len(self._due):
+            self._heap = [(due, key) for key, due in self._due.items()]
+            heapq.heapify(self._heap)
 
     def _promote(self, now: float) -> None:
         """Move what is due to what is ready; entries of the heap that were overtaken are skipped."""

@@ -4,7 +4,8 @@ All of it is lost with the process, and that is safe: what is needed is on the b
 cluster, and its quota holds the limit against whatever was forgotten.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,8 @@ from horos_operator.queue import Key
 
 FIRST_ROOM_SECONDS: Final = 0.2
 LONGEST_ROOM_SECONDS: Final = 10.0
+FULL_AFTER: Final = 3
+"""After so many refusals in a row a quota is taken to be tighter than the limit, and not just late."""
 KEPT_SECONDS: Final = 1.0
 """A pass that is tried again so soon keeps its slot meanwhile."""
 FIRST_GIVE_UP_SECONDS: Final = 60.0
@@ -22,7 +25,10 @@ LONGEST_GIVE_UP_SECONDS: Final = 600.0
 
 @dataclass(slots=True)
 class _Held:
-    """An agent that is not its turn before `until`, unless its Agent is edited (another `generation`)."""
+    """An agent that is not its turn before `until`, unless its Agent is edited (another `generation`).
+
+    `until` is a time of the clock that only grows, `since` one in seconds since the epoch.
+    """
 
     until: float
     generation: int
@@ -68,10 +74,20 @@ class Outcome:
 
 
 class Slots:
-    """The ledger. `wall` gives seconds since the epoch; `touch` is told which namespace to decide anew."""
+    """The ledger. `touch` is told which namespace to decide anew.
 
-    def __init__(self, wall: Callable[[], float], touch: Callable[[str], None]) -> None:
+    `wall` gives seconds since the epoch, for what is compared with what the bus tells; `clock` seconds on any
+    scale that only grows, for pauses: a wall clock that is put back must not make anybody wait for that long.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        touch: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._wall = wall
+        self._clock = clock
         self._touch = touch
         self._namespaces: dict[str, _Namespace] = {}
 
@@ -81,6 +97,11 @@ class Slots:
     def forget(self) -> None:
         """Begin anew: another operator has led meanwhile."""
         self._namespaces.clear()
+
+    def keep(self, namespaces: Set[str]) -> None:
+        """Forget every other namespace: it has no agents any more."""
+        for gone in self._namespaces.keys() - namespaces:
+            del self._namespaces[gone]
 
     # What a pass asks and tells. ----------------------------------------------------------------------------
 
@@ -93,7 +114,7 @@ class Slots:
         """What an agent without a slot waits for."""
         here = self._of(key[0])
         held = here.held.get(key[1])
-        if held is not None and held.gave_up and held.until > self._wall():
+        if held is not None and held.gave_up and held.until > self._clock():
             return "its pod waited in vain for what it needs and gave its slot to others; it is tried again"
         if here.room is not None:
             return here.room.why
@@ -110,11 +131,12 @@ class Slots:
 
     def gave_up(self, agent: AgentFacts, trouble: tuple[str, str]) -> None:
         """Its pod is being deleted for that: its agent waits behind the others, longer with each time."""
-        here, now = self._of(agent.namespace), self._wall()
+        here = self._of(agent.namespace)
         before = here.held.get(agent.name)
         times = before.gave_up + 1 if before is not None else 1
         delay = min(LONGEST_GIVE_UP_SECONDS, FIRST_GIVE_UP_SECONDS * 2.0 ** min(times - 1, 16))
-        here.held[agent.name] = _Held(now + delay, agent.generation, now, times, trouble)
+        until, since = self._clock() + delay, self._wall()
+        here.held[agent.name] = _Held(until, agent.generation, since, times, trouble)
         here.giving_up.discard(agent.name)
 
     def made(self, key: Key) -> None:
@@ -132,7 +154,7 @@ class Slots:
             return self.room_in(key[0])  # of several at once, the first has told
         failures = here.room.failures if here.room is not None else 0
         delay = min(LONGEST_ROOM_SECONDS, FIRST_ROOM_SECONDS * 2.0 ** min(failures, 16))
-        here.room = _Room(why, self._wall() + delay, failures + 1)
+        here.room = _Room(why, self._clock() + delay, failures + 1)
         return delay
 
     def failed(self, agent: Key, generation: int, delay: float) -> None:
@@ -183,7 +205,7 @@ class Slots:
 
     def _hold(self, here: _Namespace, name: str, generation: int, delay: float) -> None:
         before = here.held.get(name)
-        until = self._wall() + delay
+        until = self._clock() + delay
         if before is None:
             here.held[name] = _Held(until, generation)
         else:
@@ -194,14 +216,19 @@ class Slots:
     def room_in(self, namespace: str) -> float:
         """In how many seconds a pod may be tried in a namespace; 0 is now."""
         room = self._of(namespace).room
-        return max(0.0, room.until - self._wall()) if room is not None else 0.0
+        return max(0.0, room.until - self._clock()) if room is not None else 0.0
+
+    def full(self, namespace: str) -> bool:
+        """Whether a quota refuses again and again, so that no more than what runs now can be had."""
+        room = self._of(namespace).room
+        return room is not None and room.failures >= FULL_AFTER and self.room_in(namespace) > 0
 
     def reopen(self, namespace: str) -> bool:
         """Something has ended or a quota was counted anew: try at once. Returns whether anybody waited."""
         room = self._of(namespace).room
         if room is None:
             return False
-        room.until = self._wall()
+        room.until = self._clock()
         return True
 
     def grant(self, key: Key) -> None:
@@ -229,7 +256,7 @@ class Slots:
     def held_back(self, agent: AgentFacts) -> bool:
         """Whether it is not its time yet; an edit makes it so."""
         held = self._of(agent.namespace).held.get(agent.name)
-        return held is not None and held.generation == agent.generation and held.until > self._wall()
+        return held is not None and held.generation == agent.generation and held.until > self._clock()
 
     def not_before(self, key: Key) -> float:
         """Since when the agent waits at the earliest: when it gave up its slot last, else 0."""

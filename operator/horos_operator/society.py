@@ -60,32 +60,31 @@ class Society:
 
     async def _born(self, namespace: str, order: SocietyOrder) -> AgentFacts | Refusal:
         """Find the child that this very order has made, or make it."""
-        known = self._caches.agent((namespace, order.name))
-        if known is not None:
-            return await self._found(namespace, order) or _taken(order, known)
+        known = self._caches.agent((namespace, order.name)) is not None
+        # A cache may show what has gone, and not what has come.
+        there = await self._ask(namespace, order.name) if known else None
+        if there is not None:
+            return there if _was_made_for(order, there) else _taken(order, there)
         decided = await self._decide(namespace, order)
         if isinstance(decided, Refusal):
             # It may have been made when it still could be.
-            return await self._found(namespace, order) or decided
+            there = await self._ask(namespace, order.name)
+            return there if there is not None and _was_made_for(order, there) else decided
+        return await self._made(namespace, order, decided)
+
+    async def _made(self, namespace: str, order: SocietyOrder, decided: Birth) -> AgentFacts | Refusal:
         try:
             made = await self._cluster.create_agent(decided.manifest)
         except NameTakenError as error:
-            found = await self._found(namespace, order)
-            there = found or await self._ask(namespace, order.name)
+            there = await self._ask(namespace, order.name)
             if there is None:
                 raise LookAgainError(error.message) from error
-            return found or _taken(order, there)
+            return there if _was_made_for(order, there) else _taken(order, there)
         except RefusedError as error:
             return Refusal(f"the cluster does not take it: {error.message}")
         self._caches.put_agent(made)
         log.info("%s/%s: created for %s (order %s)", namespace, order.name, order.agent, order.mid)
         return made
-
-    async def _found(self, namespace: str, order: SocietyOrder) -> AgentFacts | None:
-        """Ask the API server itself for the child that the order has made."""
-        there = await self._ask(namespace, order.name)
-        ours = there is not None and (there.order, there.owner_uid) == (order.mid, order.uid)
-        return there if ours else None
 
     async def _ask(self, namespace: str, name: str) -> AgentFacts | None:
         there = await self._cluster.agent(namespace, name)
@@ -173,8 +172,8 @@ class Society:
         """Find the group that this very order has made, or make it."""
         there = await self._cluster.group(namespace, order.name)
         if there is not None:
-            ours = (there.order, there.owner_uid) == (order.mid, order.uid)
-            return there if ours else Refusal(f"name {order.name!r}: there is a group of this name")
+            taken = Refusal(f"name {order.name!r}: there is a group of this name")
+            return there if _was_made_for(order, there) else taken
         asker = await self._asker(namespace, order)
         decided = founding(order, asker, self._caches.groups.of(namespace))
         if not isinstance(decided, Founding):
@@ -188,6 +187,10 @@ class Society:
         self._caches.groups.put(made)
         log.info("%s: group %s created for %s (order %s)", namespace, order.name, order.agent, order.mid)
         return made
+
+
+def _was_made_for(order: SocietyOrder, there: AgentFacts | GroupFacts) -> bool:
+    return (there.order, there.owner_uid) == (order.mid, order.uid)
 
 
 def _taken(order: SocietyOrder, there: AgentFacts) -> Refusal:

@@ -79,16 +79,17 @@ def write_due(
 
     A condition that turns or looks at a new generation is told at once, but not whether an agent that is well
     has a pod just now: that is told once it has `lasted` for SETTLE_SECONDS, so that a short activation is
-    one write. What only counts on, like that, waits until the last write is QUIET_SECONDS ago.
+    one write. What only counts on, like that, waits until the last write is QUIET_SECONDS ago. A negative
+    number is a clock that was put back: nobody knows for how long it has been, and nothing waits for that.
     """
     if dict(old) == dict(new):
         return None
     before, after = turns(old), turns(new)
-    quiet = max(0.0, QUIET_SECONDS - since_last)
+    quiet = max(0.0, QUIET_SECONDS - since_last) if since_last >= 0 else 0.0
     if before == after:
         return quiet
     if before.keys() == after.keys() and all(_soft(kind, before[kind], after[kind]) for kind in after):
-        return max(quiet, SETTLE_SECONDS - lasted)
+        return max(quiet, SETTLE_SECONDS - lasted if lasted >= 0 else 0.0)
     return 0.0
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, TypeVar
 
 from horos_bus.connection import BusError, CredentialsRefusedError
 from horos_operator.cluster import ClusterError
@@ -27,6 +28,9 @@ class _Seen(Protocol):
     def uid(self) -> str: ...
     @property
     def version(self) -> int: ...
+
+
+_SeenT = TypeVar("_SeenT", bound=_Seen)
 
 
 async def sweep_for_ever(parts: Parts) -> None:
@@ -81,25 +85,26 @@ async def _sweep(parts: Parts) -> None:
     known = parts.caches.versions()
     for kind, of_a_kind in kinds.items():
         parts.health.vigil.listed(kind, _listed(of_a_kind), known)
-    for config in configs:
-        parts.caches.put_config(config)
-    for server in servers:
-        parts.caches.put_server(server)
-    for pool in pools:
-        parts.caches.put_pool(pool)
-    for quota in quotas:
-        parts.caches.put_quota(quota)
+    _put(configs, parts.caches.put_config)
+    _put(servers, parts.caches.put_server)
+    _put(pools, parts.caches.put_pool)
+    _put(quotas, parts.caches.put_quota)
     keys = {parts.caches.put_agent(each) for each in agents} | {parts.caches.put_pod(each) for each in pods}
-    for group in groups:
-        parts.caches.groups.put(group)
+    _put(groups, parts.caches.groups.put)
     keys |= parts.caches.forget_missing(before, listed)
     parts.caches.groups.doubt()
     parts.manager.forget()
+    parts.witness.there(parts.caches.namespaces(), time.monotonic())
     parts.synced.set()
     for key in sorted(keys | parts.caches.keys()):
-        parts.queue.add(key, urgent=False)
+        parts.ask(key, urgent=False)
     # Last, so that a Redis that is down at the start is told in every status.
     await parts.bus.ping()
+
+
+def _put(objects: Iterable[_SeenT], remember: Callable[[_SeenT], object]) -> None:
+    for each in objects:
+        remember(each)
 
 
 def _listed(objects: Iterable[_Seen]) -> dict[str, Listed]:

@@ -1,6 +1,7 @@
 """Sees every pass of the reconciler and has it counted: the only place where passes and metrics meet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from typing import Final
 
 from horos_api.conditions import ConditionType
 from horos_operator.actions import CreatePod
@@ -13,6 +14,8 @@ from horos_operator.queue import Key
 from horos_operator.situation import Situation
 from horos_operator.verdict import Verdict
 
+KEPT_SECONDS: Final = 3600.0
+
 
 class Witness:
     """What one operator has seen while it led."""
@@ -21,6 +24,8 @@ class Witness:
         self.metrics = metrics
         self.census = Census()
         self._activations = Activations()
+        self._namespaces: dict[str, float] = {}
+        self._passed: set[str] = set()
 
     def begin(self, now: float) -> None:
         """This process begins to lead; `now` is in seconds since the epoch."""
@@ -32,8 +37,20 @@ class Witness:
         self.census.forget(key)
         self._activations.forget(key)
 
+    def there(self, namespaces: Set[str], now: float) -> None:
+        """These namespaces have agents; `now` is in seconds on any scale that only grows.
+
+        One that has had none for KEPT_SECONDS, in which everybody has read its last counts, is told no more.
+        """
+        self._namespaces.update(dict.fromkeys(namespaces | self._passed, now))
+        self._passed.clear()
+        for namespace in [each for each, at in self._namespaces.items() if now - at >= KEPT_SECONDS]:
+            del self._namespaces[namespace]
+            self.metrics.forget(namespace)
+
     def planned(self, key: Key, seen: Observation, decided: Plan) -> None:
         """A pass knows what to do and is about to begin with it."""
+        self._passed.add(key[0])
         creates = any(isinstance(action, CreatePod) for action in decided.actions)
         for measured in self._activations.saw(key, seen, creates=creates):
             if isinstance(measured, Granted):

@@ -15,8 +15,8 @@ from horos_api.crd import (
     definition,
     generated_files,
     schema,
-    structural_schema,
 )
+from horos_api.structural import structural_schema
 
 SHORTEST_DESCRIPTION = 20
 # The API server wants nothing said about what Kubernetes itself defines.

@@ -10,13 +10,15 @@ from horos_api.names import key_prefix
 from horos_bus.acl import AclOutcome, ensure_namespace_user, namespace_user_name
 from horos_bus.approvals import Elicitation
 from horos_bus.connection import Bus, BusError, BusUnavailableError, NotPermittedError
-from horos_bus.records import Charge, Ending, Usage
+from horos_bus.operating import DayLimits, OrderKind, SocietyOrder
+from horos_bus.records import Charge, Ending, Leave, Usage
 from tests.bus.conftest import OpenBus
 from tests.bus.stage import (
     Stage,
     asking,
     calling,
     kept,
+    ordering,
     posting,
     record,
     replying,
@@ -144,6 +146,33 @@ async def test_a_member_talks_in_its_group_with_them(admin: Bus, red: Bus) -> No
     assert view.unread == {"ada": 0, "bob": 2}
 
 
+async def test_a_runtime_orders_waits_and_ends_as_a_task_with_them(admin: Bus, red: Bus) -> None:
+    stage = Stage(admin)
+    for name, parent in (("eve", ""), ("ada", "eve"), ("bob", "ada")):
+        await stage.control.create(name, f"uid-{name}", parent, "eve" if parent else "")
+    await stage.control.configure("ada", "uid-ada", 1, b"{}", lifetime="Task")
+    await stage.control.configure("eve", "uid-eve", 1, b"{}", limits=DayLimits(tokens=100))
+    runtime = stage.runtime(bus=red)
+    await runtime.claim(0)
+    await stage.say("m1")
+    turn = turn_of(await runtime.all_unread())
+    assert (await runtime.charge(turn.id, Charge(20_000, 10, 10))).exhausted == ""
+    effects = [ordering("new"), ordering("bob", OrderKind.TERMINATE_AGENT)]
+    step = [user(turn.inputs[0]), record("assistant", "")]
+    await runtime.append(turn.id, 0, step, effects, usage=Usage(100, 0, 0), day=20_000)
+    assert (await runtime.charge(turn.id, Charge(20_000, 10, 10))).root == "eve"
+    await runtime.commit(turn.id, 4, [], Ending())
+    for order in await stage.control.orders():
+        assert isinstance(order, SocietyOrder)
+        await stage.control.settle(order, "refused", "no")
+    turn = turn_of(await runtime.all_unread())
+    closing = [*map(user, turn.inputs), record("assistant", "")]
+    assert await runtime.commit(turn.id, turn.base, closing, Ending("done")) == Leave("terminated")
+    assert await runtime.retire() is True
+    told = [event["value"] for event in await stage.events("eve")]
+    assert told == [{"name": "ada", "status": "ended", "reason": "TaskDone"}]
+
+
 async def test_another_namespace_is_out_of_reach(admin: Bus, blue: Bus) -> None:
     await Stage(admin).resident("ada", token="t")
     keys = admin.keys
@@ -153,6 +182,7 @@ async def test_another_namespace_is_out_of_reach(admin: Bus, blue: Bus) -> None:
         ("XRANGE", keys.inbox("ada"), "-", "+"),
         ("HSET", keys.state("ada"), "holder", "me"),
         ("XADD", keys.inbox("ada"), "*", "mid", "x"),
+        ("XADD", keys.orders, "*", "kind", "create_agent"),
         ("PUBLISH", keys.wake("ada"), "m"),
     ]
     for command in forbidden:

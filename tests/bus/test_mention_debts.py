@@ -72,6 +72,22 @@ async def test_who_ends_owes_nothing_and_says_so_once(stage: Stage) -> None:
     assert await stage.bus.command("ZCARD", stage.bus.keys.later) == 0
 
 
+async def test_what_was_answered_already_is_not_answered_again_at_the_end(stage: Stage) -> None:
+    for name, early in (("ada", True), ("bob", False)):
+        runtime = await stage.resident(name)
+        await stage.group(name, members=[name])
+        await stage.post(f"{name}-1", f"@{name}", group=name)
+        turn = turn_of(await runtime.all_unread())
+        if early:
+            step = [user(turn.inputs[0]), record("assistant", "")]
+            await runtime.append(turn.id, 0, step, [replying(f"{name}-1@{name}", "soon")])
+            await stage.control.terminate(name, f"uid-{name}")
+        else:
+            await stage.time_comes()
+            await stage.control.delete(name, f"uid-{name}")
+        assert len([post for post in await stage.log(name) if post.sender]) == 1
+
+
 async def test_a_buried_mention_ends_with_an_error_and_is_read(stage: Stage) -> None:
     await stage.resident("ada")
     await stage.group(members=["ada"])

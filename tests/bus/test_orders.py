@@ -65,6 +65,21 @@ async def test_a_wake_wants_a_process_until_one_has_come(stage: Stage) -> None:
     assert await stage.in_work() == []
 
 
+async def test_a_wake_brings_back_whoever_was_asked_to_leave_once(stage: Stage) -> None:
+    ada = await stage.resident()
+    await stage.control.ctl("ada", "evict")
+    await stage.control.ctl("ada", "wake")
+    assert await ada.all_unread() == Leave("evict")
+    assert await ada.retire() is True
+    assert await stage.in_work() == ["ada"]
+    assert "ada" in await stage.rings()
+    heir = stage.runtime()
+    await heir.claim(None)
+    await heir.all_unread()
+    assert await heir.retire() is True
+    assert await stage.in_work() == []
+
+
 async def test_a_runtime_sees_how_it_stands(stage: Stage) -> None:
     ada = await stage.resident()
     await stage.say("m1")

@@ -56,6 +56,20 @@ def test_nobody_leaves_for_what_the_quota_counts_only_for_a_moment() -> None:
     assert decide(Need("a", 1), pods=pods, limit=3, **theirs).evict == ("old",)
 
 
+def test_where_a_tighter_quota_refuses_idle_ones_leave_for_work_as_if_what_runs_were_the_limit() -> None:
+    pods = (working("x"), idle("old", 1), idle("new", 2))
+    full = {"limit": 9, "full": True}
+    assert decide(Need("a", 1), pods=pods, **full) == PoolDecision(waiting=("a",), evict=("old",))
+    assert decide(Need("a", 1), pods=pods, foreign=2, **full).evict == ("old",)
+    assert decide(Need("a", 1), pods=pods, foreign=2, fresh=2, **full).evict == ()
+    assert decide(Need("birth", 1, urgent=False), pods=pods, **full).evict == ()
+    assert decide(*(Need(f"a{each}", 1) for each in range(9)), pods=pods, **full).evict == ("old", "new")
+    assert decide(Need("a", 1), **full) == PoolDecision(waiting=("a",))
+    # Never more than the limit, and without a limit nothing is decided about who leaves.
+    assert decide(Need("a", 1), pods=pods, limit=2, full=True) == decide(Need("a", 1), pods=pods, limit=2)
+    assert decide(Need("a", 1), pods=pods, limit=None, full=True) == PoolDecision(start=("a",))
+
+
 def test_a_grant_is_not_given_twice() -> None:
     assert decide(Need("a", 1), granted=(("a", ""),), limit=5) == PoolDecision()
 

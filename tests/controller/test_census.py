@@ -17,7 +17,7 @@ from horos_operator.observation import BusSeen, Observation
 from horos_operator.plan import Plan
 from horos_operator.situation import situation
 from horos_operator.verdict import no, yes
-from horos_operator.witness import Witness
+from horos_operator.witness import KEPT_SECONDS, Witness
 from tests.controller.facts import FACTORY, agent, configs, held, model_config, pod, seen, spec, view
 from tests.controller.test_metrics import read
 from tests.exposition import Scraped
@@ -214,3 +214,19 @@ def test_errors_of_the_bus_are_told_apart(error: BusError, kind: str) -> None:
     metrics = Metrics()
     metrics.bus_failed(error)
     assert read(metrics).labelled("horos_bus_errors_total") == {(kind,): 1}
+
+
+def test_a_namespace_that_has_had_no_agents_for_an_hour_is_told_no_more() -> None:
+    stage = Stage()
+    for namespace in ("research", "brief"):
+        ada = agent(namespace=namespace)
+        stage.witness.planned((namespace, "ada"), seen(ada, known=view()), Plan())
+        for turns in (0, 2):
+            stage.looks_at(ada, seen(ada, known=view(usage=TotalUsage(turns=turns))))
+        stage.witness.forget((namespace, "ada"))
+    both = {("small", "research"): 2, ("small", "brief"): 2}
+    stage.witness.there({"research"}, 100.0)
+    stage.witness.there({"research"}, 99.0 + KEPT_SECONDS)
+    assert stage.read().labelled("horos_turns_total") == both
+    stage.witness.there({"research"}, 100.0 + KEPT_SECONDS)
+    assert stage.read().labelled("horos_turns_total") == {("small", "research"): 2}

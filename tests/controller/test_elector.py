@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,40 @@ async def test_what_the_server_asks_for_reaches_whoever_asked(
     with pytest.raises(ClusterError) as failed:
         await door(connection).read()
     assert failed.value.retry_after == 0.0
+
+
+class Late:
+    """A Lease that is always free; `answers` is what the clock shows when each write is answered."""
+
+    def __init__(self, *answers: float) -> None:
+        self.now = 0.0
+        self._answers = list(answers)
+        self.all_written = asyncio.Event()
+
+    async def read(self) -> Lease | None:
+        return None
+
+    async def write(self, lease: Lease) -> Lease:
+        if self._answers:
+            self.now = self._answers.pop(0)
+        else:
+            self.all_written.set()
+        return replace(lease, version="1")
+
+
+async def test_a_term_that_was_over_before_its_renewal_was_answered_begins_anew() -> None:
+    # Until 6 at first. The renewal is sent at 3 and answered at 7: from then on until 9.
+    door = Late(3.0, 7.0)
+    leadership = Leadership(lambda: door.now)
+    led: list[bool] = []
+    rules = Rules(lease=10, renew=6, retry=0.1, request=5, error=0.05)
+    elector = Elector(door, leadership, "one", lambda: led.append(leadership.leads), rules)
+    async with asyncio.TaskGroup() as tasks:
+        standing_for_it = tasks.create_task(elector.stand())
+        while door.now < 7:  # noqa: ASYNC110 - what changes is a plain value
+            await asyncio.sleep(0.01)
+        door.now = 7.5
+        await door.all_written.wait()
+        assert leadership.leads
+        standing_for_it.cancel()
+    assert led == [False, False], "what was dropped while it did not lead is looked at again"

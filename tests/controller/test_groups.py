@@ -228,7 +228,7 @@ def test_only_what_membership_depends_on_is_a_reason_to_look() -> None:
     assert looked_at(lambda: caches.groups.put(group(version=3)))
     assert looked_at(lambda: caches.groups.drop(group()))
     assert not looked_at(lambda: caches.groups.put(group(version=4))), "it is gone"
-    assert caches.groups.namespaces() == set()
+    assert (caches.groups.namespaces(), caches.groups._revisions) == (set(), {}), "nothing is kept of them"
 
 
 def test_a_list_without_the_group_drops_it_and_a_later_one_shows_it_again() -> None:

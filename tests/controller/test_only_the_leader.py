@@ -29,6 +29,7 @@ from horos_operator.pools import PoolKeeper
 from horos_operator.queue import Key, KeyQueue
 from horos_operator.reconcile import Reconciler
 from horos_operator.slots import Slots
+from horos_operator.sweeps import sweep_for_ever
 from horos_operator.wakes import Wakes
 from tests.controller.facts import (
     FACTORY,
@@ -251,3 +252,26 @@ async def test_a_pass_that_went_on_after_a_long_stop_ends_at_its_first_write(
         assert stage.looks.ended == []
         assert len(stage.looks.begun) == 1
         running.cancel()
+
+
+async def test_a_follower_keeps_no_keys_and_a_leader_begins_with_those_that_live(
+    bus: Bus, tmp_path: Path
+) -> None:
+    lists = {"items": [], "metadata": {"resourceVersion": "1"}}
+    async with serving(everything([], lists), tmp_path) as connection, asyncio.TaskGroup() as tasks:
+        stage = Stage(bus, connection)
+        parts = stage.parts
+        sweeping = tasks.create_task(sweep_for_ever(parts))
+        await parts.synced.wait()
+        for number in range(1000):
+            parts.ask(("there", f"gone-{number}"), urgent=number % 2 == 0)
+        assert len(parts.queue) == 0, "nor those whose agents the sweep did not find any more"
+        eve = parts.caches.put_agent(agent(namespace="there", name="eve", uid="uid-of-eve"))
+        stage.lead()
+        parts.ask(("there", "bob"))
+        assert len(parts.queue) == 2
+        stage.leadership.give_up()
+        stage.lead()
+        assert len(parts.queue) == 1, "bob is not there any more"
+        assert await parts.queue.get() == eve
+        sweeping.cancel()

@@ -119,6 +119,14 @@ async def test_what_cannot_be_made_is_told_and_tried_again_later(duty: Duty) -> 
     assert duty.ready()[0] == "Enforced"
 
 
+async def test_a_clock_that_is_put_back_keeps_nobody_waiting(duty: Duty) -> None:
+    duty.cluster.fails = RefusedError("quotas are forbidden")
+    await duty.look()
+    duty.cluster.fails = None
+    duty.now -= 3600
+    assert await duty.look() == ["create", "status"]
+
+
 async def test_the_status_counts_agents_and_is_written_no_more_often_than_each_five_seconds(
     duty: Duty,
 ) -> None:

@@ -20,7 +20,7 @@ from horos_operator.facts import PodFacts
 from horos_operator.hands import Hands
 from horos_operator.needs import Cause
 from horos_operator.observe import Caches
-from horos_operator.pools import RETELL_SECONDS, PoolKeeper
+from horos_operator.pools import RETELL_LIMIT_SECONDS, RETELL_SECONDS, PoolKeeper
 from horos_operator.queue import KeyQueue
 from horos_operator.slots import Outcome, Slots
 from horos_operator.wakes import Wakes
@@ -34,9 +34,9 @@ class Keeper:
     def __init__(self, bus: Bus) -> None:
         self.namespace = f"pooled-{uuid.uuid4().hex[:8]}"
         self.caches, self.wakes = Caches(), Wakes()
-        self.now = 0.0
+        self.now = self.moment = 0.0
         self.queue = KeyQueue(time.monotonic)
-        self.slots = Slots(time.time, self.wakes.touch)
+        self.slots = Slots(time.time, self.wakes.touch, lambda: self.moment)
         cluster = Writes()
         manager = Hands(cluster, self.caches, bus, BusCredentials(cluster, bus, SETTINGS, ""))
         self.keeper = PoolKeeper(manager, self.slots, self.queue, self.wakes, clock=lambda: self.now)
@@ -200,6 +200,32 @@ async def test_while_a_quota_refuses_all_keep_their_places_and_an_event_of_room_
     assert await keeper.decide() == ["ada", "bob"]
 
 
+async def test_an_idle_resident_leaves_where_a_quota_tighter_than_ours_refuses_pods(keeper: Keeper) -> None:
+    keeper.pool(maxRunning=5)
+    await keeper.resident("idle")
+    await keeper.work("ada")
+    ada = (keeper.namespace, "ada")
+    why = "ResourceQuota theirs has no room for another pod"
+    for _ in range(2):
+        assert await keeper.decide() == ["ada"]
+        keeper.moment += keeper.slots.no_room(ada, why)
+    assert not (await keeper.control.views(["idle"]))["idle"].evict, "one that is only late refuses as well"
+    assert await keeper.decide() == ["ada"]
+    keeper.slots.no_room(ada, why)
+    assert await keeper.decide() == []
+    assert (await keeper.control.views(["idle"]))["idle"].evict
+    assert keeper.slots.queued(ada) == why
+    assert await keeper.control.limit() == 5
+    assert await keeper.control.queue() == ["ada"]
+
+
+async def test_the_ledger_keeps_nothing_of_namespaces_without_agents(keeper: Keeper) -> None:
+    await keeper.work("ada")
+    keeper.slots.grant(("gone", "bob"))
+    await keeper.decide()
+    assert keeper.slots.turn("gone") == 0
+
+
 async def test_a_pod_that_waits_in_vain_for_a_minute_is_given_up_when_somebody_waits(keeper: Keeper) -> None:
     keeper.pool(maxRunning=1)
     await keeper.agent("stuck")
@@ -273,6 +299,19 @@ async def test_an_agent_whose_retired_pod_does_not_exit_is_looked_at(keeper: Kee
     assert await keeper.decide() == []
     at += 12.0
     assert (await keeper.queue.get())[1] == "ada"
+
+
+async def test_the_limit_is_told_anew_long_before_it_is_over(keeper: Keeper) -> None:
+    keeper.pool(maxRunning=3)
+    await keeper.agent("ada")
+    await keeper.decide()
+    await keeper.bus.command("PEXPIRE", keeper.bus.keys.limit, 60_000)
+    for _ in range(3):
+        await keeper.decide()
+    assert await keeper.bus.command("PTTL", keeper.bus.keys.limit) <= 60_000
+    keeper.now += RETELL_LIMIT_SECONDS
+    await keeper.decide()
+    assert await keeper.bus.command("PTTL", keeper.bus.keys.limit) > 60_000
 
 
 async def test_what_people_are_told_is_told_again_when_redis_has_lost_it(keeper: Keeper) -> None:

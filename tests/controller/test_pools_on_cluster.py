@@ -1,6 +1,7 @@
 """Hibernation, the pool's queue and its quota: the operator's process against a real API server and nodes."""
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from horos_api.names import key_prefix
 from horos_bus import sender
 from horos_bus.connection import Bus
 from horos_bus.control import Control
-from tests.controller.conftest import Stage
+from horos_operator.lost_pods import LOST_SECONDS
+from tests.controller.conftest import CONTROL_PLANE, Stage
 from tests.controller.test_on_cluster import restricted
-from tests.e2e.cluster import eventually, kubectl
+from tests.e2e.cluster import eventually, kubectl, run
 from tests.e2e.model import ScriptedModel
 
 pytestmark = pytest.mark.cluster
@@ -279,3 +281,75 @@ def test_a_pod_that_waits_a_minute_for_its_secret_gives_its_slot_to_others(empty
     # An edit is tried at once; otherwise it would be after a minute.
     apply(stage, "stuck", model=model, instructions="x")
     eventually("it is well", lambda: stage.agents.condition("stuck", "Ready").get("status") == "True", 50)
+
+
+class Node:
+    """A node of the cluster that is not the control plane's, and its kubelet."""
+
+    def __init__(self) -> None:
+        found = json.loads(kubectl("get", "nodes", "-l", f"!{CONTROL_PLANE},!horos.dev/fake", "-o", "json"))
+        self.name: str = found["items"][0]["metadata"]["name"]
+
+    def kubelet(self, verb: str) -> None:
+        run("docker", "exec", self.name, "systemctl", verb, "kubelet")
+
+    def ready(self) -> str:
+        conditions = json.loads(kubectl("get", "node", self.name, "-o", "json"))["status"]["conditions"]
+        status: str = next(each["status"] for each in conditions if each["type"] == "Ready")
+        return status
+
+    def taints(self) -> list[str]:
+        spec = json.loads(kubectl("get", "node", self.name, "-o", "json"))["spec"]
+        return [each["key"] for each in spec.get("taints", [])]
+
+    def leaving(self) -> list[str]:
+        chosen = f"spec.nodeName={self.name}"
+        pods = json.loads(kubectl("get", "pods", "-A", "--field-selector", chosen, "-o", "json"))["items"]
+        return [each["metadata"]["name"] for each in pods if "deletionTimestamp" in each["metadata"]]
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """A node whose kubelet may be stopped; the next test finds it as it was."""
+    made = Node()
+    try:
+        yield made
+    finally:
+        made.kubelet("start")
+        eventually(f"{made.name} is ready", lambda: made.ready() == "True", 120)
+        eventually(f"{made.name} takes pods", lambda: made.taints() == [])
+        eventually("what was left on it is gone", lambda: made.leaving() == [], 90)
+
+
+def _on(stage: Stage, agent: str) -> str:
+    pods = stage.agents.pods_of(agent)
+    assert len(pods) == 1, [pod["metadata"]["name"] for pod in pods]
+    return str(pods[0]["spec"].get("nodeName"))
+
+
+def test_agents_of_a_node_that_dies_answer_from_elsewhere_within_the_same_quota(
+    empty: Stage, node: Node
+) -> None:
+    stage, names = empty, ["ada", "bob"]
+    pool(stage, maxRunning=2)
+    others = ("-l", CONTROL_PLANE)
+    kubectl("cordon", *others)
+    try:
+        for name in names:
+            apply(stage, name, idleSeconds=0)
+        for name in names:
+            stage.until(name, "Resident", 120)
+    finally:
+        kubectl("uncordon", *others)
+    assert {_on(stage, name) for name in names} == {node.name}
+    node.kubelet("stop")
+    eventually(f"{node.name} is not ready", lambda: node.ready() == "Unknown", 120)
+
+    def elsewhere() -> bool:
+        return all(node.name != _on(stage, name) for name in names)
+
+    # The quota has room for two: the lost pods are gone for the API server, and not only marked.
+    eventually("both have a pod elsewhere", elsewhere, LOST_SECONDS + 90)
+    mids = [send(stage, name) for name in names]
+    eventually("both have answered", lambda: answered(stage, *mids), 60)
+    assert len(stage.agents.all("pods", "horos.dev/agent")) == 2

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from horos_operator.queue import BURST, ROUTINE_TURN, KeyQueue
+from horos_operator.queue import BURST, HEAP_AT_LEAST, ROUTINE_TURN, KeyQueue
 
 A, B, C = ("ns", "a"), ("ns", "b"), ("ns", "c")
 
@@ -200,3 +200,36 @@ async def test_a_key_that_becomes_due_between_two_looks_at_the_clock_waits_for_t
     queue = KeyQueue(running)
     queue.add_after(A, 0.4)
     assert await queue.get() == A
+
+
+async def test_wishes_that_were_overtaken_do_not_pile_up(clock: Clock) -> None:
+    queue = KeyQueue(clock, rate=1e9)
+    for _ in range(20):
+        for number in range(500):
+            key = ("ns", f"a{number}")
+            queue.add_after(key, 86_400 + clock.now)
+            queue.add(key)
+            assert await queue.get() == key
+            queue.done(key)
+            clock.now += 0.001
+    assert len(queue._heap) <= HEAP_AT_LEAST + 1
+    for key in (A, B):
+        queue.add_after(key, 5)
+    clock.now += 5
+    assert [await at_once(queue), await at_once(queue), await at_once(queue)] == [A, B, None]
+
+
+async def test_what_is_worked_on_outlives_a_clearing_and_nothing_else_does(clock: Clock) -> None:
+    queue = KeyQueue(clock)
+    queue.add(A)
+    assert await at_once(queue) == A
+    for key in (A, B):
+        queue.add(key)
+    queue.add_after(C, 5)
+    queue.clear()
+    clock.now += 10
+    assert (len(queue), await at_once(queue)) == (0, None)
+    queue.done(A)
+    assert await at_once(queue) is None
+    queue.add(A)
+    assert await at_once(queue) == A

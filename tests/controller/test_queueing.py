@@ -59,7 +59,7 @@ class Passes:
         self.now = time.time()
         self.touched: list[str] = []
         self.caches, self.cluster = Caches(), Pods()
-        self.slots = Slots(lambda: self.now, self.touched.append)
+        self.slots = Slots(lambda: self.now, self.touched.append, lambda: self.now)
         self.bus = bus.at(key_prefix(SETTINGS.install, self.namespace))
         self.control = Control(self.bus)
         self.credentials = BusCredentials(self.cluster, bus, SETTINGS, SETTINGS.redis_url)

@@ -15,12 +15,12 @@ WORKS = dataclasses.replace(NOTHING, cause=Cause.WORK)
 
 
 class Ledger(Slots):
-    """A ledger with its clock, and what it asked to be decided anew."""
+    """A ledger with its clocks, what it asked to be decided anew; `put_back` is by how much its wall was."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now, self.put_back = 1000.0, 0.0
         self.touched: list[str] = []
-        super().__init__(lambda: self.now, self.touched.append)
+        super().__init__(lambda: self.now - self.put_back, self.touched.append, lambda: self.now)
 
 
 @pytest.fixture
@@ -142,3 +142,40 @@ def test_an_agent_that_is_gone_leaves_nothing(slots: Ledger) -> None:
     slots.forget_agent(ADA)
     assert (slots.granted("research"), slots.wishes("research")) == (set(), {})
     assert slots.trouble(ADA) is None
+
+
+def test_no_pause_gets_longer_when_the_wall_clock_is_put_back(slots: Ledger) -> None:
+    slots.gave_up(agent(), TROUBLE)
+    assert slots.no_room(ADA, "full") == 0.2
+    slots.put_back = 3600.0
+    slots.now += 60
+    assert slots.room_in("research") == 0
+    assert slots.may_start(ADA, limited=False)
+    assert not slots.held_back(agent())
+    slots.grant(ADA)
+    slots.settle(agent(), dataclasses.replace(WORKS, slot=True, again=8.0))
+    slots.put_back = 7200.0
+    slots.now += 8
+    assert not slots.held_back(agent())
+
+
+def test_a_quota_is_taken_to_be_full_when_it_has_refused_three_times_in_a_row(slots: Ledger) -> None:
+    for _ in range(2):
+        slots.now += slots.no_room(ADA, "full")
+        assert not slots.full("research")
+    slots.no_room(ADA, "full")
+    assert slots.full("research")
+    slots.reopen("research")
+    assert not slots.full("research"), "it is asked again"
+    slots.made(ADA)
+    slots.no_room(ADA, "full")
+    assert not slots.full("research")
+
+
+def test_of_namespaces_without_agents_nothing_is_kept(slots: Ledger) -> None:
+    for number in range(100):
+        slots.grant((f"gone-{number}", "ada"))
+    slots.grant(ADA)
+    slots.keep({"research"})
+    assert slots.granted("research") == {"ada"}
+    assert [slots.turn(f"gone-{number}") for number in range(100)] == [0] * 100

@@ -207,6 +207,14 @@ async def test_a_name_that_is_taken_is_refused(scene: Scene) -> None:
     assert "bob" in scene.town.there
 
 
+async def test_a_name_is_free_that_only_an_old_cache_knows(scene: Scene) -> None:
+    await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
+    scene.caches.put_agent(agent(namespace=scene.namespace, name="kid", uid="long-gone"))
+    await scene.obey()
+    assert scene.town.made == 1
+    assert (await scene.stage.view("kid")).waiting == 1
+
+
 async def test_what_the_cluster_refuses_is_told(scene: Scene) -> None:
     runtime, _ = await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
     scene.town.refusal = RefusedError("exceeded quota: count/agents")

@@ -140,7 +140,7 @@ def test_the_same_status_is_not_written() -> None:
     assert write_due(WRITTEN, dict(WRITTEN), since_last=1000) is None
 
 
-@pytest.mark.parametrize(("since", "due"), [(0, 5.0), (2, 3.0), (5, 0.0), (1e9, 0.0)])
+@pytest.mark.parametrize(("since", "due"), [(0, 5.0), (2, 3.0), (5, 0.0), (1e9, 0.0), (-3600, 0.0)])
 def test_what_only_counts_on_waits_five_seconds(since: float, due: float) -> None:
     counted = {**WRITTEN, "usage": {"turns": 4, "promptTokens": 50, "completionTokens": 6}}
     assert write_due(WRITTEN, counted, since) == due
@@ -178,6 +178,7 @@ def test_where_a_healthy_agent_is_is_told_when_it_has_lasted() -> None:
         assert write_due(ASLEEP, new, since_last=100, lasted=0.5) == 1.5
         assert write_due(ASLEEP, new, since_last=100, lasted=2) == 0.0
         assert write_due(ASLEEP, new, since_last=1, lasted=2) == 4.0
+        assert write_due(ASLEEP, new, since_last=-3600, lasted=-3600) == 0.0, "the clock was put back"
 
 
 def test_a_short_activation_is_one_write_with_what_it_used() -> None:

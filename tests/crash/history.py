@@ -193,7 +193,7 @@ def _threads(said: list[Said]) -> dict[str, str]:
     def walk(program: Program, thread: str) -> None:
         for calls in program.get("rounds", []):
             for call in calls:
-                if call[0] in ("ask", "send"):
+                if call[0] in ("ask", "send", "create"):
                     found[call[2]] = thread
                     walk(call[3], thread)
                 else:
@@ -228,11 +228,11 @@ def _effects(history: History, said: list[Said]) -> Iterator[Problem]:
         for thread, records in life.contexts.items():
             asks = 0
             for name, arguments, result in _calls(records):
-                if name in ("ask", "send") and not result.startswith("error"):
-                    tag = _opening_tag(arguments["text"])
+                if name in ("ask", "send", "create_agent") and not result.startswith("error"):
+                    tag = _opening_tag(arguments.get("text") or arguments["task"])
                     done[tag] += 1
-                    asks += name == "ask"
-                    if not arrived[tag] and arguments["to"] not in ending:
+                    asks += name != "send"
+                    if not arrived[tag] and arguments.get("to") not in ending:
                         yield Problem("lost", f"{life.name}'s {name} <{tag}> reached nobody")
             replies = _replies(life, thread)
             if replies != asks:

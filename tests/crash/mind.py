@@ -1,8 +1,9 @@
 """What the scripted model says: a pure function of the conversation, which carries its own program.
 
-A message is `<tag> {"rounds": [[call, ..], ..]}`; a call is ["ask" | "send", agent, tag, program],
-["reply", tag], [a tool of agent_process, tag]. Every tag is called once. The answer is every tag that was
-heard in the thread, so that it shows what it rests on; of a decision also how the call was decided.
+A message is `<tag> {"rounds": [[call, ..], ..]}`; a call is ["ask" | "send" | "create", agent, tag, program]
+(the last has the agent created, with the message as its task), ["reply", tag], [a tool of agent_process, tag].
+Every tag is called once. The answer is every tag that was heard in the thread, so that it shows what it rests
+on; of a decision also how the call was decided.
 """
 
 import json
@@ -92,13 +93,16 @@ def _first_tag(text: str) -> str:
 
 
 def _tag_of(call: Call) -> str:
-    return str(call[2] if call[0] in ("ask", "send") else call[1])
+    return str(call[2] if call[0] in ("ask", "send", "create") else call[1])
 
 
 def _call(call: Call, text: str) -> tuple[str, dict[str, str]]:
     match call:
         case ["ask" | "send" as name, to, tag, program]:
             return name, {"to": to, "text": body(tag, program)}
+        case ["create", name, tag, program]:
+            wish = {"name": name, "instructions": f"You are {name}", "task": body(tag, program)}
+            return "create_agent", wish
         case ["reply", tag]:
             request = REQUEST.search(text)
             return "reply", {"request": request.group() if request else "none", "text": f"<{tag}>"}

@@ -5,6 +5,7 @@ now and then, or (with sweeps switched off) only when a doorbell rings or Kubern
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from horos_bus.agent_view import AgentView
 from horos_bus.connection import Bus, BusUnavailableError
 from horos_bus.control import Control
 from horos_bus.doorbells import Doorbells
+from horos_bus.operating import Child, SocietyOrder
 from tests.crash.agent_process import CONTROL, say
 
 PASS_SECONDS = 0.04
@@ -46,6 +48,9 @@ class Operator:
         await self._fill(known, cluster)
         for order in cluster["orders"]:
             await self._obey(order)
+        for asked in await self._control.orders():
+            if isinstance(asked, SocietyOrder):
+                await self._raise(asked)
         await self._control.work_off_later()
         return int(cluster["revision"])
 
@@ -59,10 +64,31 @@ class Operator:
             await self._control.delete(name, uid)
             await say(self._port, {"say": "deleted", "name": name, "uid": uid})
         elif self._written.get(name) != (uid, wish["generation"]):
-            await self._control.create(name, uid)
-            text = wish["config"].encode()
-            await self._control.configure(name, uid, wish["generation"], text, wish["request_seconds"])
+            await self._make(wish)
             self._written[name] = (uid, wish["generation"])
+
+    async def _make(self, wish: dict[str, Any]) -> None:
+        name, uid, parent = wish["name"], wish["uid"], wish["parent"]
+        await self._control.create(name, uid, parent, parent)
+        await self._control.configure(
+            name,
+            uid,
+            wish["generation"],
+            wish["config"].encode(),
+            wish["request_seconds"],
+            lifetime=wish["lifetime"],
+        )
+
+    async def _raise(self, order: SocietyOrder) -> None:
+        """Have the child made, or find it made; then its keys, then the answer."""
+        asked = {"say": "born", "name": order.name, "mid": order.mid, "parent": order.agent}
+        child: dict[str, Any] = await say(self._port, asked)
+        if not child["ours"]:
+            await self._control.settle(order, "refused", f"the name {order.name} is taken")
+            return
+        await self._make(child)
+        task = json.loads(order.body)["task"]
+        await self._control.settle(order, "done", "created", Child(order.name, child["uid"], task))
 
     async def _keep(self, mode: str, view: AgentView, pods: list[dict[str, Any]]) -> None:
         name = view.name

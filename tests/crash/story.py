@@ -1,10 +1,11 @@
-"""The scenario that every point is tried in: seven agents, eight people, everything that the bus can do.
+"""The scenario that every point is tried in: seven agents, nine people, everything that the bus can do.
 
 lead asks three agents, one asks back, one answers early; tools of both kinds; two threads; a poison and an
 innocent behind it; a model that refuses once; a turn that is cancelled; a request to an agent that is
 suspended for good, until it is terminated; a delayed message; suspend, resume, evict, wake; delete, create
-again, delete. gil's calls wait for people: one is allowed while gil hibernates, one is denied, one nobody
-decides about, about one two people disagree, one was made for another agent; one call asks a person itself.
+again, delete. bob has two children created for tasks, which end by themselves. gil's calls wait for people:
+one is allowed while gil hibernates, one is denied, one nobody decides about, about one two people disagree,
+one was made for another agent; one call asks a person itself.
 """
 
 import asyncio
@@ -68,7 +69,18 @@ SAID = (
         rests_on=("by:gil",),
         waits_for={"p6": ("approved",)},
     ),
+    Said(
+        "b1",
+        "wes",
+        "bob",
+        "b1",
+        {"rounds": [[["create", "kid", "q8", _one("charge", "k5")], ["create", "kit", "q9", {}]]]},
+        "nursery",
+        rests_on=("by:kid", "by:kit"),
+    ),
 )
+KIDS = ("kid", "kit")
+"""bob's children."""
 VERDICTS = {
     "p2": {"jack": "deny"},
     "p4": {"judy": "approve"},
@@ -133,6 +145,7 @@ async def tell(world: World) -> list[Problem]:
             await world.start("judge")
             await _meanwhile(world)
             await at_rest(world)
+            await until("children have ended", lambda: _ended(world))
             history = History(sent=dict(world.sent))
             history.lives = [await life_of(world.bus, name, world.tokens(name)) for name in world.wishes]
             await _anew(world)
@@ -180,6 +193,11 @@ def marks(folder: Path) -> list[tuple[str, str, str]]:
 async def _all_there(world: World) -> bool:
     views = await world.control.views(world.wishes)
     return len(views) == len(world.wishes) and all(view.version for view in views.values())
+
+
+async def _ended(world: World) -> bool:
+    views = await world.control.views(KIDS)
+    return [view.reason for view in views.values()] == ["TaskDone"] * len(KIDS)
 
 
 async def _meanwhile(world: World) -> None:

@@ -35,7 +35,13 @@ AGAIN_SECONDS = 0.05
 ZOMBIE_SECONDS = 0.4
 """How long after its successor has claimed a stopped process goes on: in the middle of its work."""
 POOL = 99
-TOOLS = [BuiltinTool.SEND, BuiltinTool.ASK, BuiltinTool.REPLY, BuiltinTool.LIST_AGENTS]
+TOOLS = [
+    BuiltinTool.SEND,
+    BuiltinTool.ASK,
+    BuiltinTool.REPLY,
+    BuiltinTool.LIST_AGENTS,
+    BuiltinTool.CREATE_AGENT,
+]
 
 
 def url(port: int) -> str:
@@ -52,6 +58,10 @@ class Wish:
     mode: Literal["Running", "Suspended", "Terminated", "Deleted"] = "Running"
     generation: int = 1
     request_seconds: int = 3600
+    parent: str = ""
+    lifetime: str = ""
+    order: str = ""
+    """The mid of the order that it was made for."""
 
 
 @dataclass
@@ -466,7 +476,16 @@ class World:
                         pod.process.child.kill()
             case "obeyed":
                 self.orders.pop(said["id"], None)
+            case "born":
+                return self._born(said)
         return {}
+
+    def _born(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Create the Agent of an order, or find the one that was made for it; no uid: the name is taken."""
+        there = self.wishes.get(said["name"])
+        if there is None:
+            there = self.wish(said["name"], order=said["mid"], parent=said["parent"], lifetime="Task")
+        return {**vars(there), "config": self.config(there), "ours": there.order == said["mid"]}
 
     def _look(self) -> dict[str, Any]:
         agents = [{**vars(wish), "config": self.config(wish)} for wish in self.wishes.values()]

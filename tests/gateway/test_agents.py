@@ -24,6 +24,7 @@ async def test_agents_are_listed_by_name_with_what_they_do(space):
         "state": "running",
         "residency": "resident",
         "resident": True,
+        "leaving": False,
         "queue": None,
         "idleSince": None,
         "epoch": 1,

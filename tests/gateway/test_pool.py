@@ -114,6 +114,22 @@ async def test_waking_a_resident_leaves_nothing_behind(space):
     assert await standing(space) == ("hibernated", None)
 
 
+async def test_waking_one_that_was_asked_to_leave_brings_it_back(space):
+    runtime = await space.agent()
+    turn = await space.turn(runtime)
+    assert (await space.http.post("/ada/hibernate")).json()["leaving"] is True
+    told = (await space.http.post("/ada/wake")).json()
+    assert (told["residency"], told["leaving"]) == ("resident", True)
+    left = await runtime.commit(turn.id, turn.base, heard(turn), Ending(text="done"), Usage())
+    assert left == Leave("evict")
+    await runtime.retire()
+    assert await standing(space) == ("queued", None)
+    await runtime.claim(None)
+    await runtime.all_unread()
+    assert (await space.http.get("/ada")).json()["leaving"] is False
+    assert await space.control.work() == []
+
+
 async def test_a_resident_hibernates_when_it_has_nothing_to_do(space):
     runtime = await space.agent()
     answer = await space.http.post("/ada/hibernate")

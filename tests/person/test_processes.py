@@ -53,6 +53,18 @@ async def test_a_resident_agent_is_awake_already(here: Here, ada: Agent) -> None
     assert await here.horos("wake", "ada") == Done(0, "", "ada is resident already\n")
 
 
+async def test_an_agent_that_was_asked_to_leave_and_is_woken_comes_back(here: Here, ada: Agent) -> None:
+    await here.horos("send", "ada", "Hello")
+    turn = await ada.turn()
+    await here.horos("hibernate", "ada", "--timeout", "0")
+    said = f"ada leaves after its turn {turn.id} and comes back then\n"
+    assert await here.horos("wake", "ada") == Done(0, "", said)
+    await ada.answer(turn, "Done.")
+    await ada.runtime.all_unread()
+    await ada.runtime.retire()
+    assert [each.agent for each in await ada.control.work()] == ["ada"]
+
+
 async def test_wake_waits_until_a_process_has_the_agent(here: Here, asleep: Agent) -> None:
     waking = await here.start("wake", "ada")
     await waking.says("ada is waking up\n")
@@ -245,7 +257,12 @@ async def test_through_the_cluster_the_pool_itself_is_read(cluster: Cluster) -> 
     assert done.out.startswith("Limit:      2 pods; the operator has not taken it in yet\n")
     await cluster.control.tell_limit(2)
     told = (await cluster.horos("pool")).out
+    cluster.door.pool = None
+    gone = await cluster.horos("pool")
     await cluster.control.tell_limit(None)
+    assert gone.err == "no AgentPool in namespace here: no limit\n"
+    assert gone.out.startswith("Limit:      none; the operator has not taken it in yet\n")
+    cluster.door.pool = POOL
     assert told.startswith("Limit:      2 pods\n")
     assert "Quota:      0 of 2 pods in ResourceQuota horos-agents\n" in told
     assert (await cluster.horos("pool", "-o", "json")).json["agentPool"] == POOL

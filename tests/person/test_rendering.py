@@ -18,6 +18,7 @@ LIVE: dict[str, Any] = {
     "state": "error",
     "residency": "resident",
     "resident": True,
+    "leaving": False,
     "queue": None,
     "idleSince": None,
     "epoch": 1,

@@ -222,6 +222,15 @@ def test_a_limit_that_the_operator_has_not_seen_is_told_as_such() -> None:
     )
 
 
+def test_a_pool_that_has_just_gone_is_none_and_its_old_limit_is_not_told() -> None:
+    gone = "\n".join(as_text(part) for part in pool_parts(POOL, None, NOW, known=True))
+    assert gone.startswith("Limit:      none; the operator has not taken it in yet\nResident:")
+    later = "\n".join(
+        as_text(part) for part in pool_parts({**POOL, "maxRunning": None}, None, NOW, known=True)
+    )
+    assert later.startswith("Limit:      none\nResident:")
+
+
 def test_a_long_queue_is_cut_and_says_so() -> None:
     many = [queued(place, f"agent-{place}") for place in range(1, SHOWN + 1235)]
     text = pool({**POOL, "queue": many}, None)

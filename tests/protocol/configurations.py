@@ -266,6 +266,58 @@ QUESTIONS: Final[Mapping[str, Scenario]] = {
     "a call asks, Redis loses its tail": Scenario(ONE, {"rollback": 2}, ELICIT),
 }
 
+POSTS: Final = (Send(kind="post", mentions=(0,)), Send(kind="post"), Send(kind="post", mentions=(0,)))
+CALLED: Final = (Send(kind="post"), Send(kind="post", mentions=(0,)))
+LATE_CALL: Final = (Send(kind="post"), Send(kind="post", mentions=(1,)))
+CALL_ASKS: Final[Plans] = {(0, True): (("ask", 1),)}
+CALL_TOOL: Final[Plans] = {(0, True): (("tool", 0),)}
+CALL_POSTS: Final[Plans] = {(0, True): (("post", 1),)}
+CALL_BACK: Final[Plans] = {(0, True): (("post", 1),), (1, False): (("post", 0),)}
+
+GROUPS: Final[Mapping[str, Scenario]] = {
+    "a group, killed, a reply lost": Scenario(POSTS, {"crash": 1, "lost": 1}, members=(0,)),
+    "a group, a tool, mentioned while at work": Scenario(
+        POSTS, {"crash": 1, "lost": 1}, CALL_TOOL, members=(0,)
+    ),
+    "a group, a zombie": Scenario(CALLED, {"zombie": 1, "lost": 1}, members=(0,)),
+    "a group that wakes all": Scenario(
+        (Send(kind="post"),), {"crash": 1}, {}, 2, members=(0, 1), wake_all=True
+    ),
+    "a group that wakes all, a reply lost": Scenario(
+        (Send(kind="post"),), {"lost": 1}, CALL_POSTS, 2, members=(0, 1), wake_all=True
+    ),
+    "two mentioned": Scenario(
+        (Send(kind="post", mentions=(0, 1)), Send(kind="post", mentions=(1,))), {}, {}, 2, members=(0, 1)
+    ),
+    "mentioned, and asks": Scenario(CALLED, {"crash": 1}, CALL_ASKS, 2, members=(0,)),
+    "mentioned twice, and asks": Scenario(
+        (Send(kind="post", mentions=(0,)), Send(kind="post", mentions=(0,))), {}, CALL_ASKS, 2, members=(0,)
+    ),
+    "mentioned, and posts": Scenario(CALLED, {"crash": 1, "lost": 1}, CALL_POSTS, 2, members=(0, 1)),
+    "mentioned back": Scenario(CALLED, {}, CALL_BACK, 2, members=(0, 1)),
+    "somebody joins": Scenario(LATE_CALL, {"join": 1, "crash": 1}, {}, 2, victim=1, members=(0,)),
+    "somebody joins, and all are woken": Scenario(
+        (Send(kind="post"),), {"join": 1}, {}, 2, victim=1, members=(0,), wake_all=True
+    ),
+    "a member leaves and returns": Scenario(POSTS, {"leave": 1, "join": 1}, {}, members=(0,)),
+    "a member leaves, killed": Scenario(POSTS, {"leave": 1, "crash": 1}, {}, members=(0,)),
+    "a member is deleted": Scenario(POSTS, {"delete": 1, "crash": 1}, {}, members=(0,)),
+    "a member is deleted, a deadline": Scenario(CALLED, {"delete": 1, "deadline": 1}, {}, members=(0,)),
+    "a member is terminated": Scenario(POSTS, {"terminate": 1, "crash": 1, "lost": 1}, members=(0,)),
+    "a member is suspended, cancelled": Scenario(CALLED, {"pause": 1, "cancel": 1}, CALL_TOOL, members=(0,)),
+    "a group is deleted": Scenario(POSTS, {"ungroup": 1, "crash": 1}, members=(0,)),
+    "a group is deleted, a reply lost": Scenario(CALLED, {"ungroup": 1, "lost": 1}, members=(0,)),
+    "a mention, deadlines": Scenario(CALLED, {"deadline": 2, "crash": 1}, members=(0,)),
+    "a mention, buried by kills": Scenario(POSTS, {"crash": 2}, attempts=1, members=(0,)),
+    "a poisonous mention": Scenario(
+        POSTS, {"lost": 1}, attempts=1, poison=frozenset({"@A:m1"}), members=(0,)
+    ),
+    "a mention beside a request": Scenario((*CALLED, Send()), {"crash": 1}, members=(0,)),
+    "full inboxes of members": Scenario((Send(kind="notice"), *POSTS), {}, cap=1, members=(0,)),
+    "a group, Redis loses its tail": Scenario(CALLED, {"rollback": 2, "crash": 1}, members=(0,)),
+    "a group, SIGTERM, evicted": Scenario(CALLED, {"drain": 1, "evict": 1}, members=(0,)),
+}
+
 FAMILY: Final = Scenario(ONE, {}, CREATE, agents=2, children=frozenset({1}), tasks=frozenset({1}))
 A_TASK: Final = Scenario(ONE, tasks=frozenset({0}))
 
@@ -408,6 +460,7 @@ SMALL: Final[Mapping[str, Scenario]] = {
     **APPROVALS,
     **QUESTIONS,
     **TRIMMED,
+    **GROUPS,
     **OPERATORS,
     **CHILDREN,
 }

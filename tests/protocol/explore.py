@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.protocol.faults import deadlines, fault_steps
+from tests.protocol.groups import first_members, group_faults, projecting
 from tests.protocol.invariants import settled, stuck, violation, wrong_step
 from tests.protocol.orders import collect
 from tests.protocol.runtime import steps as runtime_steps
@@ -38,10 +39,11 @@ def first(model: Model) -> World:
     """All agents are there and asleep, nothing has been sent."""
     children, tasks = model.scenario.children, model.scenario.tasks
     agents = (Agent(uid=a not in children, task=a in tasks) for a in range(model.scenario.agents))
-    bus = Bus(agents=tuple(agents))
+    bus = first_members(model, Bus(agents=tuple(agents)))
     operators = (Operator(),) * model.scenario.operators
     shown = tuple(status_of(bus, a) for a in range(len(bus.agents))) if model.scenario.status else ()
-    return World(bus, (), operators, Client(), tuple(model.scenario.faults.values()), shown=shown)
+    world = World(bus, (), operators, Client(), tuple(model.scenario.faults.values()), shown=shown)
+    return world._replace(asked_for=frozenset(model.scenario.members), groups=bus.group.uid)
 
 
 def successors(model: Model, world: World) -> Iterator[Step]:
@@ -62,6 +64,8 @@ def hasty(model: Model, world: World) -> Iterator[Step]:
     yield from client_steps(model, world)
     yield from collect(model, world)
     yield from fault_steps(model, world)
+    yield from projecting(model, world)
+    yield from group_faults(model, world)
 
 
 def canonical(model: Model, world: World) -> World:

@@ -34,7 +34,8 @@ class Guard(StrEnum):
     WAKE_IS_CLEARED = "claim clears `wake`"
     ERROR_COUNTS_NOT = "a claim in error counts no attempt: nobody was working on the turn"
     FIRST_COME = "room goes to whoever has been in `work` for longest"
-    WAKE_WHEN_ASLEEP = "wake is set only while nobody holds the agent"
+    WAKE_WHEN_ASLEEP = "wake is set only while nobody holds the agent who may keep it"
+    WAKE_WHILE_LEAVING = "wake counts for an agent that was asked to leave"
     ERROR_IS_WORK = "an agent in error counts as work"
     FAIL_KEEPS_TURN = "fail leaves turn and inputs in place"
     DELETE_BOUNCES_OWED = "delete answers what is owed, not only what lies in the inbox"
@@ -97,6 +98,20 @@ class Guard(StrEnum):
     LISTS_AT_START = "an operator that starts looks at everybody"
     LISTS_AFTER_LOSS = "an operator that has lost its connection to Redis looks at everybody"
     CONFIG_WAKES = "a new config wakes the process that has the agent"
+    MENTION_OWED = "a mention is owed like a request"
+    PLACE_MOVES = "commit moves the place of a member to what mentioned it"
+    PLACE_MOVES_WITH_COMMIT = "reading a group moves nothing"
+    READ_UP_TO_POINTER = "a mention is read up to the post that it points to"
+    READ_FROM_THE_LAST = "the second mention of a turn is read from where the first ends"
+    READ_BEHIND_JOIN = "a member reads what was posted behind its join"
+    JOINED_ONCE = "who is a member already keeps its place when the group is projected"
+    LEAVING_FORGETS = "who leaves has no place in the group any more"
+    LEFT_HAS_NO_PLACE = "what is committed after leaving makes no place"
+    GROUP_ENDS_PLACES = "the places of its members go with a group"
+    ANSWER_OF_ITS_GROUP = "an answer goes to the very group that it was asked in"
+    ANSWERS_ARE_QUIET = "an answer to a mention wakes nobody"
+    BOUNCED_ONCE = "what the open turn has taken is bounced once, if nobody has answered it yet"
+    POSTED_ONCE = "a post is accepted once per mid"
     ORDER_ONCE = "an order is settled once, since its entry goes with the answer"
     ORDER_WAITS = "an agent waits for its order as for an answer to a request"
     ORDER_STAYS = "an order that nobody waits for stays until what was made for it is taken back"
@@ -120,6 +135,7 @@ class Rules(NamedTuple):
     attempts: int = 99
     budget: int = 0
     trims: bool = False
+    wake_all: bool = False
 
     def keep(self, guard: Guard) -> bool:
         """Whether this guard is in place."""

@@ -2,6 +2,7 @@
 
 from horos_api.agent_state import TRANSITIONS, AgentState
 from tests.protocol.decisions import wrong_decisions
+from tests.protocol.groups import mentions_ended, wrong_group
 from tests.protocol.guards import Rules
 from tests.protocol.orders import unfinished, wrong_children
 from tests.protocol.prelude import name, wakeable
@@ -26,14 +27,15 @@ def violation(model: Model, world: World) -> str | None:
     bus = world.bus
     if bus.alarms:
         return min(bus.alarms)
-    places = [entry.mid for entry in bus.later if entry.message]
+    places = [*(entry.mid for entry in bus.later if entry.message), *bus.posted]
     for a, agent in enumerate(bus.agents):
         places += [message.mid for message in agent.inbox]
         places += [fate.mid for fate in agent.fates]
         wrong = wrong_with(model, agent, a)
         if wrong:
             return wrong
-    wrong = misplaced(world, places) or wrong_processes(model, world) or wrong_usage(model, world)
+    wrong = misplaced(world, places) or wrong_group(world) or wrong_processes(model, world)
+    wrong = wrong or wrong_usage(model, world)
     return wrong or wrong_decisions(model, world) or wrong_children(model, world)
 
 
@@ -164,7 +166,8 @@ def settled(model: Model, world: World) -> bool:
         return all_answered(model, world) or world.broken
     if world.runtimes or world.bus.work or any(entry.message for entry in world.bus.later):
         return False
-    return all_answered(model, world) and all_shown(model, world) and not unfinished(world)
+    ended = all_answered(model, world) and mentions_ended(world) and not unfinished(world)
+    return ended and all_shown(model, world)
 
 
 def all_answered(model: Model, world: World) -> bool:

@@ -1,5 +1,6 @@
 """What several scripts share, as in the Lua prelude: work, delivery, replies, opening and burying turns."""
 
+from tests.protocol.groups import THREAD, answer_mentions, member, read_up_to, witness_reading
 from tests.protocol.guards import Guard, Rules
 from tests.protocol.state import NAMES, PERSON, Agent, Bus, Debt, Due, Fate, Message, Record, Wait
 
@@ -79,6 +80,32 @@ def deliver(
     return want(rules, bus.change(to, inbox=(*agent.inbox, message)), to), "OK"
 
 
+def fan_out(rules: Rules, bus: Bus, mentions: tuple[int, ...]) -> Bus:
+    """Bring a mention of the newest post to whom it wakes."""
+    at, group, post = len(bus.group.log), bus.group, bus.group.log[-1]
+    everybody = tuple(one.agent for one in group.members) if rules.wake_all else ()
+    uid = 0 if post.sender == PERSON else bus.agents[post.sender].uid
+    for a in sorted({*mentions, *everybody} - {post.sender}):
+        one = member(bus, a)
+        if one is None:
+            continue
+        mid = f"@{NAMES[a]}:{post.mid}"
+        message = Message(mid, post.sender, uid, THREAD, "mention", at=at, group=group.uid)
+        bus, outcome = deliver(rules, bus, a, one.uid, message, capped=True)
+        if outcome == "OK":
+            bus = bus._replace(mentioned=bus.mentioned | {mid})
+    return bus
+
+
+def answer(rules: Rules, bus: Bus, a: int, debts: tuple[Debt, ...]) -> Bus:
+    """Answer mentions of one group with a quiet post."""
+    before = bus.group.log
+    bus = answer_mentions(rules, bus, a, debts)
+    if bus.group.log is before or rules.keep(Guard.ANSWERS_ARE_QUIET):
+        return bus
+    return fan_out(rules, bus, ())
+
+
 def noted(bus: Bus, mid: str, how: str) -> Bus:
     """The checker's own note that a request was answered."""
     if any(known == mid for known, _ in bus.answers):
@@ -87,7 +114,12 @@ def noted(bus: Bus, mid: str, how: str) -> Bus:
 
 
 def reply(rules: Rules, bus: Bus, a: int, debt: Debt, how: str) -> Bus:
-    """Answer a request: a key for a person, an inbox entry for an agent. Accepted once, else dropped."""
+    """Answer a request: a key for a person, an inbox entry for an agent. Accepted once, else dropped.
+
+    Of a mention: a post of its own.
+    """
+    if debt.group:
+        return answer(rules, noted(bus, debt.mid, how), a, (debt,))
     if debt.sender == PERSON:
         if debt.mid in bus.replies:
             return bus
@@ -108,17 +140,23 @@ def reply(rules: Rules, bus: Bus, a: int, debt: Debt, how: str) -> Bus:
 
 
 def debt_of(message: Message) -> Debt:
-    """What a request makes its receiver owe."""
-    return Debt(message.mid, message.sender, message.sender_uid, message.thread)
+    """What a request or a mention makes its receiver owe."""
+    return Debt(message.mid, message.sender, message.sender_uid, message.thread, group=message.group)
+
+
+def is_owed(rules: Rules, message: Message) -> bool:
+    """Whether whoever takes this message owes an answer."""
+    return message.kind == "request" or (message.kind == "mention" and rules.keep(Guard.MENTION_OWED))
 
 
 def bounce(rules: Rules, bus: Bus, a: int) -> Bus:
     """End everything that waits for this agent: requests in the inbox and all that is owed get an error."""
     agent = bus.agents[a]
-    debts = [debt_of(message) for message in agent.inbox if message.kind == "request"]
+    taken = agent.inputs if rules.keep(Guard.BOUNCED_ONCE) else ()
+    unread = [message for message in agent.inbox if message.mid not in taken]
+    debts = [debt_of(message) for message in unread if is_owed(rules, message)]
     if rules.keep(Guard.DELETE_BOUNCES_OWED):
-        read = {debt.mid for debt in debts}
-        debts += [debt for debt in agent.owed if debt.mid not in read]
+        debts += agent.owed
     for debt in debts:
         if (debt.sender, debt.sender_uid) != (a, agent.uid):
             bus = reply(rules, bus, a, debt, "error")
@@ -140,13 +178,13 @@ def head_run(rules: Rules, messages: tuple[Message, ...], thread: str | None) ->
     return tuple(run)
 
 
-def take(bus: Bus, a: int, run: tuple[Message, ...]) -> Bus:
-    """Make messages inputs of the open turn. The requests among them are owed from here on."""
+def take(rules: Rules, bus: Bus, a: int, run: tuple[Message, ...]) -> Bus:
+    """Make messages inputs of the open turn. Requests and mentions among them are owed from here on."""
     agent = bus.agents[a]
     debts = tuple(
         debt_of(message)._replace(before=open_to(agent, message.sender))
         for message in run
-        if message.kind == "request"
+        if is_owed(rules, message)
     )
     deadlines = frozenset(Due(a, agent.uid, debt.mid) for debt in debts)
     inputs = agent.inputs + tuple(message.mid for message in run)
@@ -170,7 +208,7 @@ def open_turn(rules: Rules, bus: Bus, a: int) -> tuple[Bus, Next]:
         if not run:
             return rest(rules, bus, a), ("EMPTY", "")
         bus = bus.change(a, turn=run[0].mid, thread=run[0].thread, attempt=1, alone=False, state="running")
-        bus = mark(take(bus, a, run), a)
+        bus = mark(take(rules, bus, a, run), a)
     elif agent.state != "running":
         bus = mark(bus.change(a, state="running", reason=False), a)
     return rest(rules, bus, a), ("TURN", bus.agents[a].turn)
@@ -231,6 +269,17 @@ def acknowledge(bus: Bus, a: int, ends: dict[str, Fate]) -> Bus:
     return bus.change(a, inbox=left, waits=waits, approvals=approvals, fates=fates)
 
 
+def has_read(rules: Rules, bus: Bus, a: int, mids: tuple[str, ...], *, told: bool) -> Bus:
+    """The part of acknowledge for mentions. told: the turn was committed, not buried."""
+    agent = bus.agents[a]
+    shown = {record.text: record.read for record in agent.journal if record.kind == "user"}
+    for message in agent.inbox:
+        if message.kind == "mention" and message.mid in mids:
+            bus = witness_reading(bus, a, message, shown.get(message.mid, ()) if told else None)
+            bus = read_up_to(rules, bus, a, message)
+    return bus
+
+
 def open_to(agent: Agent, other: int) -> tuple[str, ...]:
     """Mids of one's own requests to somebody that are open."""
     return tuple(wait.mid for wait in agent.waits if wait.to == other)
@@ -248,7 +297,7 @@ def held_back(rules: Rules, agent: Agent, debt: Debt) -> bool:
     if not rules.keep(Guard.OWES_WHILE_OPEN):
         return False
     for wait in agent.waits:
-        back = wait.to == debt.sender and rules.keep(Guard.ASKED_BACK)
+        back = wait.to == debt.sender and not debt.group and rules.keep(Guard.ASKED_BACK)
         if back and (wait.mid in debt.before or not rules.keep(Guard.ASKED_BACK_BEFORE)):
             continue
         if wait.thread == debt.thread or everywhere:
@@ -267,12 +316,15 @@ def payable(rules: Rules, agent: Agent, thread: str, anyway: tuple[str, ...] = (
 
 
 def settle(rules: Rules, bus: Bus, a: int, paid: tuple[Debt, ...], words: tuple[str, str]) -> Bus:
-    """Answer these debts. words: (the thread they come from, how)."""
+    """Answer these debts, all mentions with one post. words: (the thread they come from, how)."""
     thread, how = words
+    mentions = tuple(debt for debt in paid if debt.group)
     for debt in paid:
         if debt.thread != thread:
             bus = bus.alarm(f"{debt.mid} was answered with the words of another thread")
-        bus = answered(reply(rules, bus, a, debt, how), a)
+        bus = answered(noted(bus, debt.mid, how) if debt.group else reply(rules, bus, a, debt, how), a)
+    for life in sorted({debt.group for debt in mentions}):
+        bus = answer(rules, bus, a, tuple(debt for debt in mentions if debt.group == life))
     return bus.change(a, owed=tuple(debt for debt in bus.agents[a].owed if debt not in paid))
 
 
@@ -328,6 +380,7 @@ def bury(rules: Rules, bus: Bus, a: int) -> Bus:
     """Park the inputs of the open turn as dead letters, tell the requesters, close it, keep the journal."""
     agent = bus.agents[a]
     inputs, thread = inputs_of(agent), agent.thread
+    bus = has_read(rules, bus, a, agent.inputs, told=False)
     bus = acknowledge(bus, a, {message.mid: Fate(message.mid, "dead") for message in inputs})
     for debt in agent.owed:
         if debt.mid in agent.inputs:

@@ -17,6 +17,7 @@ from tests.protocol.turn_scripts import (
     commit,
     fail,
     look,
+    read,
     retire,
 )
 from tests.protocol.usage import Used, asked
@@ -191,9 +192,18 @@ def call(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
             bus, after, said = conversing(model, world, me)
         case "ask":
             after, said = me._replace(at="act"), "asks the model"
+        case _ if (number := unread_mention(me)) is not None:
+            bus, after, said = reading(model, world, me, number)
         case _:
             bus, after, said = act(model, world, me)
     return bus, after, said
+
+
+def unread_mention(me: Runtime) -> int | None:
+    """Which of the inputs is a mention that no record tells of, and of which nothing was read yet."""
+    known = told_in(me.journal) | set(dict(me.found))
+    unread = (at for at, one in enumerate(me.inputs) if one.kind == "mention" and one.mid not in known)
+    return None if me.at != "act" or awaited(me.journal) else next(unread, None)
 
 
 def conversing(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
@@ -229,7 +239,7 @@ def read_outside(bus: Bus, me: Runtime) -> tuple[Bus, Runtime, str]:
 def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
     """What the answer of next or commit makes the process do."""
     blank = me._replace(turn="", thread="", base=0, inputs=(), journal=(), cancelled=False, in_hand=False)
-    blank = blank._replace(paid=-1, broke=False, tried=0, heard="")
+    blank = blank._replace(paid=-1, broke=False, tried=0, heard="", found=())
     if answer.code in {"FENCED", "LOST"}:
         return blank._replace(at="exit")
     if answer.code == "LEAVE":
@@ -248,7 +258,7 @@ def follow(bus: Bus, me: Runtime, answer: Answer, model: Model) -> Runtime:
 def plan(model: Model, me: Runtime) -> tuple[Action, ...]:
     """The rounds of this turn, which its first message decides."""
     first = me.inputs[0] if me.inputs else None
-    if first is None or first.kind != "request":
+    if first is None or first.kind not in {"request", "mention"}:
         return ()
     return model.scenario.plans.get((me.agent, first.sender == PERSON), ())
 
@@ -258,7 +268,12 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
     told = told_in(me.journal)
     if told and not model.rules.keep(Guard.JOINED_BY_RECORD):
         told = {me.inputs[0].mid}
-    users = tuple(Record("user", message.mid, me.token) for message in me.inputs if message.mid not in told)
+    found = dict(me.found)
+    users = tuple(
+        Record("user", message.mid, me.token, found.get(message.mid, ()))
+        for message in me.inputs
+        if message.mid not in told
+    )
     if awaited(me.journal):
         if me.at == "act" and me.in_hand and me.journal[-1].author == me.token and not me.cancelled:
             return world.bus, me._replace(at="tool"), "is about to run the tool"
@@ -273,6 +288,17 @@ def act(model: Model, world: World, me: Runtime) -> tuple[Bus, Runtime, str]:
     return speaking(model, world, me, users)
 
 
+def reading(model: Model, world: World, me: Runtime, number: int) -> tuple[Bus, Runtime, str]:
+    """Read what one of the inputs, a mention, points to."""
+    message, before = me.inputs[number], tuple(one for one in me.inputs[:number] if one.kind == "mention")
+    where = Call(me.agent, me.token, me.turn)
+    bus, answer = read(model.rules, world.bus, where, message, before)
+    said = f"reads the group up to {message.at}: {answer.code} {answer.read}"
+    if answer.code != "OK":
+        return bus, me._replace(at="exit"), said
+    return bus, me._replace(found=(*me.found, (message.mid, answer.read))), said
+
+
 def speaking(model: Model, world: World, me: Runtime, users: tuple[Record, ...]) -> tuple[Bus, Runtime, str]:
     """What the model says next: a step of the plan, or the answer."""
     rounds = [record for record in me.journal if record.kind == "step" and "/" not in record.text]
@@ -281,7 +307,7 @@ def speaking(model: Model, world: World, me: Runtime, users: tuple[Record, ...])
         kind, target = actions[len(rounds)]
         step = Record("step", kind, me.token)
         effect: Effect | None = None
-        if kind in {"ask", "approve", "create"}:
+        if kind in {"ask", "approve", "post", "create"}:
             effect = (kind, target)
         elif kind == "reply":
             effect = ("reply", me.inputs[0].mid)

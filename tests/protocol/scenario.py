@@ -6,9 +6,10 @@ from typing import Final, Literal, NamedTuple
 from tests.protocol.guards import Rules
 from tests.protocol.state import Kind, Verdict, World
 
-Action = tuple[Literal["ask", "reply", "tool", "approve", "elicit", "create"], int]
+Action = tuple[Literal["ask", "reply", "tool", "approve", "elicit", "post", "create"], int]
 """One round of a turn: ask an agent, answer early what the turn opened with, run an outside tool, call a
-tool that needs approval, run one that asks a person something, or have a child created with a task."""
+tool that needs approval, run one that asks a person something, mention an agent in a post to the group, or
+have a child created with a task."""
 
 Pace = Literal["fast", "slow", "fault"]
 
@@ -17,9 +18,11 @@ class Send(NamedTuple):
     """A message that a person sends; `mid` is m1, m2 … by its place in the scenario."""
 
     to: int = 0
-    kind: Kind = "request"
+    kind: Kind | Literal["post"] = "request"
     thread: str = "main"
     delayed: bool = False
+    mentions: tuple[int, ...] = ()
+    """Of a post: whom it mentions; `to` means nothing then."""
 
 
 class Scenario(NamedTuple):
@@ -62,6 +65,10 @@ class Scenario(NamedTuple):
     """Agents of lifetime Task."""
     lives: int = 99
     """How many processes an agent may use up."""
+    members: tuple[int, ...] = ()
+    """Who belongs to the group at the beginning; nobody: there is no group."""
+    wake_all: bool = False
+    """Whether a post wakes all members, mentioned or not."""
 
 
 class Step(NamedTuple):
@@ -83,7 +90,11 @@ class Model(NamedTuple):
     def of(cls, scenario: Scenario, rules: Rules) -> "Model":
         """The model of a scenario; the limits come from the scenario."""
         rules = rules._replace(
-            cap=scenario.cap, attempts=scenario.attempts, budget=scenario.budget, trims=scenario.trims
+            cap=scenario.cap,
+            attempts=scenario.attempts,
+            budget=scenario.budget,
+            trims=scenario.trims,
+            wake_all=scenario.wake_all,
         )
         return cls(scenario, rules, tuple(scenario.faults))
 
@@ -120,4 +131,7 @@ FAULTS: Final = {
     "torn": "a model call breaks off and has used something",
     "midnight": "a day begins",
     "lag": "the clock of a process is a day behind",
+    "join": "an agent is asked for as a member of the group",
+    "leave": "a member of the group is asked for no longer",
+    "ungroup": "the group is deleted, then there is another of its name",
 }

@@ -10,6 +10,7 @@ from tests.protocol.prelude import (
     deliver,
     forget,
     mark,
+    name,
     reply,
     room,
     want,
@@ -163,11 +164,13 @@ def configure(rules: Rules, bus: Bus, a: int) -> Bus:
 
 
 def wake(rules: Rules, bus: Bus, a: int) -> Bus:
-    """Ask for a process though there is nothing to read. Who has one needs no other."""
+    """Ask for a process though there is nothing to read. Who has one, and may keep it, needs no other."""
     agent = bus.agents[a]
-    resident = agent.holder and rules.keep(Guard.WAKE_WHEN_ASLEEP)
-    if not agent.uid or agent.state == "terminated" or resident:
+    if not agent.uid or agent.state == "terminated":
         return bus
+    leaves = agent.evict and rules.keep(Guard.WAKE_WHILE_LEAVING)
+    if agent.holder and not leaves and rules.keep(Guard.WAKE_WHEN_ASLEEP):
+        return bus.alarm(f"{name(a)} was asked to come, and leaves all the same") if agent.evict else bus
     return told(rules, bus.change(a, wake=True), a)
 
 

@@ -10,7 +10,7 @@ PERSON: Final = -1
 
 NAMES: Final = "ABC"
 
-Kind = Literal["request", "reply", "notice", "decision"]
+Kind = Literal["request", "reply", "notice", "mention", "decision"]
 Verdict = Literal["", "approve", "deny"]
 AgentState = Literal["idle", "running", "paused", "error", "terminated"]
 
@@ -25,6 +25,10 @@ class Message(NamedTuple):
     kind: Kind
     re: str = ""
     verdict: Verdict = ""
+    at: int = 0
+    """Of a mention: the number of the post that it points to."""
+    group: int = 0
+    """Of a mention: the uid of the group."""
 
 
 class Record(NamedTuple):
@@ -33,6 +37,8 @@ class Record(NamedTuple):
     kind: Literal["user", "step", "result"]
     text: str
     author: int
+    read: tuple[int, ...] = ()
+    """Of the user record of a mention: the numbers of the posts that it shows."""
 
 
 class Wait(NamedTuple):
@@ -75,6 +81,8 @@ class Debt(NamedTuple):
     thread: str
     before: tuple[str, ...] = ()
     """Own requests to the sender that were open already when this was taken: it has asked back."""
+    group: int = 0
+    """Of a mention: the uid of the group."""
 
 
 class Fate(NamedTuple):
@@ -138,6 +146,12 @@ class Agent(NamedTuple):
     asked: tuple[tuple[str, str], ...] = ()
     evictions: int = 0
     """How often it left because of the flag, less how often that was asked for."""
+    cursor: int = 0
+    """The number of the post up to which it has read the group (`cur:<G>`)."""
+    since: int = -1
+    """Written by the checker alone: the last post before it joined the group; -1: it is no member."""
+    upto: int = 0
+    """Written by the checker alone: the last post that it was told of in a turn that is over."""
     written: tuple[tuple[str, int], ...] = ()
     """How many records each thread has been given in this life; only where threads are trimmed."""
 
@@ -165,6 +179,30 @@ class Due(NamedTuple):
     message: Message | None = None
 
 
+class Member(NamedTuple):
+    """An entry of `g:<G>:members`; `joined` is the number of the last post before."""
+
+    agent: int
+    uid: int
+    joined: int
+
+
+class Post(NamedTuple):
+    """An entry of `g:<G>:log`."""
+
+    sender: int
+    mid: str
+
+
+class Group(NamedTuple):
+    """All keys of the group. uid 0: it does not exist."""
+
+    uid: int = 0
+    members: tuple[Member, ...] = ()
+    log: tuple[Post, ...] = ()
+    seen: frozenset[str] = frozenset()
+
+
 class Bus(NamedTuple):
     """Redis. `published` are the wake channels that the running script has published on."""
 
@@ -179,6 +217,11 @@ class Bus(NamedTuple):
     replies: frozenset[str] = frozenset()
     orders: frozenset[Order] = frozenset()
     published: frozenset[int] = frozenset()
+    group: Group = Group()
+    posted: tuple[str, ...] = ()
+    """Written by the checker alone: the mids of all posts that were ever accepted."""
+    mentioned: frozenset[str] = frozenset()
+    """Written by the checker alone: the mids of all mentions that came into an inbox."""
     answers: frozenset[tuple[str, str]] = frozenset()
     """Written by the checker alone: requests with what ended them, `answer`, `early` or `error`."""
     put: frozenset[tuple[int, str]] = frozenset()
@@ -244,6 +287,8 @@ class Runtime(NamedTuple):
     """Its clock is a day behind."""
     version: int = 0
     """Of the config that it works with."""
+    found: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """What it has read of the group for each mention, and no record tells of yet."""
 
 
 class Operator(NamedTuple):
@@ -305,6 +350,10 @@ class World(NamedTuple):
     """What of Redis has reached the disk."""
     tools: tuple[str, ...] = ()
     """Outside tools that were started, by call."""
+    asked_for: frozenset[int] = frozenset()
+    """Who shall belong to the group."""
+    groups: int = 0
+    """How many groups of the name there have been."""
     today: int = 0
     calls: tuple[int, int] = (0, 0)
     """Written by the checker alone: the last day that was charged, how often the model was asked on it."""

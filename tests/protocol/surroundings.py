@@ -6,6 +6,7 @@ from tests.protocol import scripts
 from tests.protocol.approvals import decide
 from tests.protocol.guards import Guard
 from tests.protocol.orders import order_steps
+from tests.protocol.posting import post_from_outside
 from tests.protocol.prelude import name, wakeable
 from tests.protocol.runtime import noticed, ring
 from tests.protocol.scenario import Model, Step
@@ -253,16 +254,21 @@ def client_steps(model: Model, world: World) -> Iterator[Step]:
     send = sends[client.position]
     mid = f"m{client.position + 1}"
     uid = client.uid_seen if model.rules.keep(Guard.RETRY_CARRIES_UID) else 0
-    message = Message(mid, PERSON, 0, send.thread, send.kind)
-    bus, outcome = scripts.send(model.rules, world.bus, send.to, message, (uid, send.delayed))
+    if send.kind == "post":
+        life = world.bus.group.uid
+        bus, outcome = post_from_outside(model.rules, world.bus, mid, send.mentions, uid)
+    else:
+        life = world.bus.agents[send.to].uid
+        message = Message(mid, PERSON, 0, send.thread, send.kind)
+        bus, outcome = scripts.send(model.rules, world.bus, send.to, message, (uid, send.delayed))
     after = ring(world._replace(bus=bus))
     if outcome == "FULL":
         yield Step("slow", f"person sends {mid}: FULL", after)
         return
-    accepted = client.accepted if outcome == "NOAGENT" else (*client.accepted, mid)
+    accepted = client.accepted if outcome in {"NOAGENT", "NOGROUP"} else (*client.accepted, mid)
     moved = client._replace(position=client.position + 1, uid_seen=0, accepted=accepted)
     yield Step("fast", f"person sends {mid}: {outcome}", after._replace(client=moved))
     if outcome == "OK" and model.left(world, "lost"):
-        seen = client._replace(uid_seen=world.bus.agents[send.to].uid)
+        seen = client._replace(uid_seen=life)
         text = f"person sends {mid}: {outcome}, reply lost, will send again"
         yield Step("fault", text, model.spend(after._replace(client=seen), "lost"))

@@ -10,12 +10,15 @@ from tests.protocol.configurations import (
     ASK,
     ASK_TWICE,
     BOTH,
+    CALLED,
     CIRCLE,
     CROSSED,
     EARLY,
     ELICIT,
     FAMILY,
+    LATE_CALL,
     ONE,
+    POSTS,
     THEN_NOTICE,
     TOOL,
     TOOLS,
@@ -108,6 +111,7 @@ CONTROLLING: Final[Mapping[str, Trap]] = {
     ),
     "C3": Trap(Guard.WAKE_IS_CLEARED, Scenario(ONE, {"wake": 1}), "only a timer"),
     "C13": Trap(Guard.WAKE_WHEN_ASLEEP, Scenario(ONE, {"wake": 1}), "only a timer"),
+    "C15": Trap(Guard.WAKE_WHILE_LEAVING, Scenario(ONE, {"wake": 1, "evict": 1}), "was asked to come"),
     "C14": Trap(Guard.ERROR_COUNTS_NOT, Scenario(ONE, {"broken": 1, "crash": 2}, attempts=1), "went from"),
     "C4": Trap(Guard.ERROR_IS_WORK, Scenario(ONE, {"broken": 1}), "only a timer"),
     "C5": Trap(Guard.FAIL_KEEPS_TURN, Scenario(ONE, {"broken": 1}), ""),
@@ -191,6 +195,37 @@ DECIDING: Final[Mapping[str, Trap]] = {
     "E8": Trap(Guard.LOST_IS_OVER, Scenario(ONE, {"rollback": 2}, ELICIT), "only a timer"),
 }
 
+MENTIONED: Final = (Send(kind="post", mentions=(0,)),)
+
+GATHERING: Final[Mapping[str, Trap]] = {
+    "G1": Trap(Guard.MENTION_OWED, Scenario(MENTIONED, members=(0,)), "nothing can happen"),
+    "G2": Trap(Guard.PLACE_MOVES, Scenario(POSTS, members=(0,)), "had (2, 3) to read"),
+    "G3": Trap(Guard.PLACE_MOVES_WITH_COMMIT, Scenario(CALLED, {"crash": 1}, members=(0,)), "to read"),
+    "G4": Trap(Guard.READ_UP_TO_POINTER, Scenario(POSTS, members=(0,)), "A read (1, 2"),
+    "G5": Trap(Guard.READ_FROM_THE_LAST, Scenario(POSTS, members=(0,)), "A read (1, 2, 3)"),
+    "G6": Trap(
+        Guard.READ_BEHIND_JOIN,
+        Scenario(LATE_CALL, {"join": 1}, {}, 2, victim=1, members=(0,)),
+        "B read (1, 2) and had (2,)",
+    ),
+    "G7": Trap(
+        Guard.JOINED_ONCE, Scenario(CALLED, {"join": 1}, {}, 2, victim=1, members=(0,)), "A read (2,) and had"
+    ),
+    "G8": Trap(Guard.LEAVING_FORGETS, Scenario(MENTIONED, {"leave": 1}, members=(0,)), "has left"),
+    "G9": Trap(Guard.LEFT_HAS_NO_PLACE, Scenario(MENTIONED, {"leave": 1}, members=(0,)), "has left"),
+    "G10": Trap(Guard.GROUP_ENDS_PLACES, Scenario(MENTIONED, {"ungroup": 1}, members=(0,)), "has left"),
+    "G11": Trap(
+        Guard.ANSWER_OF_ITS_GROUP, Scenario(MENTIONED, {"ungroup": 1}, members=(0,)), "another group"
+    ),
+    "G12": Trap(
+        Guard.ANSWERS_ARE_QUIET,
+        Scenario((Send(kind="post"),), {}, {}, 2, members=(0, 1), wake_all=True),
+        "answers an answer",
+    ),
+    "G13": Trap(Guard.BOUNCED_ONCE, Scenario(MENTIONED, {"terminate": 1}, members=(0,)), "twice"),
+    "G14": Trap(Guard.POSTED_ONCE, Scenario(MENTIONED, {"lost": 1}, members=(0,)), "I1: m1 is in 2 places"),
+}
+
 RAISING: Final[Mapping[str, Trap]] = {
     "N1": Trap(Guard.ORDER_ONCE, FAMILY._replace(faults={"lost": 1}), "I1"),
     "N2": Trap(Guard.ORDER_WAITS, FAMILY, "part"),
@@ -215,5 +250,6 @@ TRAPS: Final[Mapping[str, Trap]] = {
     **HIBERNATING,
     **KEEPING,
     **DECIDING,
+    **GATHERING,
     **RAISING,
 }

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+from tests.protocol.groups import Numbers, unread
 from tests.protocol.guards import Guard, Rules
+from tests.protocol.posting import post_from_turn
 from tests.protocol.prelude import (
     acknowledge,
     answered,
@@ -15,6 +17,7 @@ from tests.protocol.prelude import (
     finish,
     forget,
     give_up,
+    has_read,
     head_run,
     inputs_of,
     mark,
@@ -53,6 +56,7 @@ class Answer(NamedTuple):
     fence: int = 0
     day: int = 0
     verdict: Verdict = ""
+    read: Numbers = ()
 
 
 class Call(NamedTuple):
@@ -65,7 +69,7 @@ class Call(NamedTuple):
 
 
 Effect = tuple[str, int | str]
-"""("ask", agent), ("reply", mid) or ("approve", 0)."""
+"""("ask", agent), ("post", agent), ("reply", mid) or ("approve", 0)."""
 
 FENCED = Answer("FENCED")
 LOST = Answer("LOST")
@@ -190,8 +194,10 @@ def journaled(rules: Rules, bus: Bus, a: int, records: tuple[Record, ...]) -> Bu
 
 
 def carry_out(rules: Rules, bus: Bus, a: int, effect: Effect, mid: str) -> tuple[Bus, str]:
-    """One effect of a step: a request to an agent, an early reply to what is owed, a call to be approved."""
+    """One effect of a step: a request to an agent, a post, an early reply, a call to be approved."""
     agent, (kind, target) = bus.agents[a], effect
+    if kind == "post":
+        return post_from_turn(rules, bus, a, mid, int(target))
     if kind == "create":
         return order(rules, bus, a, mid, int(target)), "OK"
     if kind == "reply":
@@ -243,7 +249,7 @@ def join(rules: Rules, bus: Bus, a: int) -> Bus:
         if message.sender != PERSON:
             break
         run.append(message)
-    return take(bus, a, tuple(run)) if run else bus
+    return take(rules, bus, a, tuple(run)) if run else bus
 
 
 def untold(bus: Bus, a: int) -> tuple[Message, ...]:
@@ -275,7 +281,8 @@ def commit(
     inputs = agent.inputs if rules.keep(Guard.JOINED_ACKNOWLEDGED) else agent.inputs[:1]
     ends = {mid: Fate(mid, "done" if mid in told else "unheard") for mid in inputs}
     bus = spend(rules, bus, a, used)
-    bus = trim(rules, acknowledge(journaled(rules, bus, a, records), a, ends), a)
+    bus = has_read(rules, journaled(rules, bus, a, records), a, inputs, told=True)
+    bus = trim(rules, acknowledge(bus, a, ends), a)
     paid = payable(rules, bus.agents[a], thread, agent.inputs if failed else ())
     if not failed:
         bus = witness(bus, a, paid)
@@ -312,6 +319,16 @@ def witness(bus: Bus, a: int, paid: tuple[Debt, ...]) -> Bus:
         if missing:
             bus = bus.alarm(f"answered with a part: {', '.join(missing)} had not been heard")
     return bus
+
+
+def read(
+    rules: Rules, bus: Bus, call: Call, message: Message, before: tuple[Message, ...]
+) -> tuple[Bus, Answer]:
+    """The script `unread`: what the agent has not read of the group, up to what mentions it."""
+    if fenced(rules, bus, call.agent, call.token):
+        return bus, FENCED
+    bus, numbers = unread(rules, bus, call.agent, message, before)
+    return bus, Answer("OK", read=numbers)
 
 
 def fail(rules: Rules, bus: Bus, call: Call) -> tuple[Bus, Answer]:

@@ -46,6 +46,26 @@ def test_openai_itself_wants_the_new_name_of_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("base_url", "problem"),
+    [
+        ("http://[::1", "Invalid IPv6 URL"),
+        ("http://llm.example:99999/v1", "Port out of range 0-65535"),
+        ("https://:8000/v1", "it names no host"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_its_field(base_url: str, problem: str) -> None:
+    for limit in (100, None):
+        model = MODEL.model_copy(update={"base_url": base_url, "max_output_tokens": limit})
+        with pytest.raises(ModelRefusedError) as refused:
+            request(model).body()
+        assert refused.value.reason == Reason.MODEL_MISCONFIGURED
+        assert str(refused.value) == (
+            "spec.model.baseUrl is no address, expected one as in https://llm.example/v1: "
+            f"{base_url} ({problem})"
+        )
+
+
+@pytest.mark.parametrize(
     ("schema", "strict"), [(SCHEMA, False), (STRICT, True), ({"items": [SCHEMA]}, False)]
 )
 def test_a_schema_is_sent_as_response_format_and_strict_where_openai_would_take_it(

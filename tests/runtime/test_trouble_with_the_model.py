@@ -87,6 +87,35 @@ async def test_no_model_at_all_is_an_error_that_names_the_field(stage: Stage) ->
         assert await stage.answer(mid) == "now"
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "http://'];[::/v1"])
+async def test_an_address_that_is_none_waits_for_an_edit(stage: Stage, address: str) -> None:
+    model = ModelSpec(name="m", base_url=address, max_output_tokens=10)
+    await stage.agent(spec=stage.spec().model_copy(update={"model": model}))
+    async with stage.running(pace=SLOW_ERRORS):
+        mid = await stage.say("hello")
+        view = await stage.becomes("error")
+        assert view.reason == Reason.MODEL_MISCONFIGURED
+        assert view.message.startswith("spec.model.baseUrl is no address, expected one as in ")
+        await stage.model.load({"text": "now"})
+        await stage.configure("ada", stage.spec())
+        assert await stage.answer(mid) == "now"
+
+
+@pytest.mark.parametrize("proxy", ["foo://proxy", "http://[::1", "http://proxy:x"])
+async def test_a_proxy_that_cannot_be_used_is_named_as_what_is_wrong(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    await stage.agent()
+    async with stage.running(pace=SLOW_ERRORS):
+        await stage.say("hello")
+        view = await stage.becomes("error")
+    assert view.reason == Reason.MODEL_MISCONFIGURED
+    assert view.message.startswith(
+        "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the agent (spec.env) names no proxy"
+    )
+
+
 async def test_a_key_that_cannot_be_sent_is_a_refused_key(stage: Stage) -> None:
     await stage.agent()
     async with stage.running(pace=SLOW_ERRORS, model_api_key="schlüssel"):

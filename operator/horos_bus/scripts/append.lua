@@ -5,8 +5,7 @@
 --       effects: {kind, four words, body (see effects.lua), number of outcomes, then each outcome with its record}..
 -- Returns {OK, state, cancel, joined inputs, result records of effects}; {DUP, state, cancel, joined inputs, records
 -- stored since the index}; {LOST}; {FENCED, holder}. `joined`: every input of the turn that has no user record in the
--- journal yet,
--- among them the messages that people sent to this thread meanwhile.
+-- journal yet, among them the messages that people sent to this thread meanwhile.
 local agent, turn, ix, cap = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end
@@ -32,11 +31,11 @@ local step = i <= #ARGV and step_of(agent, turn, cap, s)
 while i <= #ARGV do
   -- The id comes from the place in the journal, never from the model's tool-call id, which may repeat.
   local mid = agent .. '/' .. turn .. '/' .. ix .. '.' .. #results
-  local outcome, told = effects[ARGV[i]](step, mid, unpack(slice(i + 1, 5)))
+  local outcome, names = effects[ARGV[i]](step, mid, unpack(slice(i + 1, 5)))
   local first = i + 7
   i = first + 2 * tonumber(ARGV[first - 1])
   for j = first, i - 2, 2 do
-    if ARGV[j] == outcome then results[#results + 1] = filled(ARGV[j + 1], told) end
+    if ARGV[j] == outcome then results[#results + 1] = filled(ARGV[j + 1], names) end
   end
 end
 journal(agent, turn, s.thread, ix + count, results)

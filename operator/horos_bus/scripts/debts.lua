@@ -109,16 +109,16 @@ end
 
 -- The agent ends: whoever waits for it gets an error, and its own requests, debts, approvals and delayed messages leave
 -- `later`.
-local function bounce(agent, uid, why)
+-- `inputs` are those of the turn that was open: what it has taken is in `owed`, or answered already.
+local function bounce(agent, uid, why, inputs)
   local said = {body = why, failed = true}
-  local owed, known, after = debts(agent), {}, '-'
-  for _, debt in ipairs(owed) do known[debt.mid] = true end
+  local owed, taken, after = debts(agent), {}, '-'
+  for _, id in ipairs(words(inputs)) do taken[id] = true end
   repeat
     local page = call('XRANGE', key(agent, 'inbox'), after, '+', 'COUNT', HEAD_RUN)
     for _, entry in ipairs(page) do
       local m = fields_of(entry)
-      -- What the open turn has taken lies there, too.
-      if OWED[m.kind] and not known[m.mid] then
+      if OWED[m.kind] and not taken[entry[1]] then
         m.taken = 0
         owed[#owed + 1] = m
       end

@@ -3,11 +3,11 @@
 -- ARGV  agent, uid
 -- Returns OK, or GONE when this life is over already.
 local agent, uid = ARGV[1], ARGV[2]
-local s = state_of(agent, 'uid', 'state')
+local s = state_of(agent, 'uid', 'state', 'inputs')
 if s.uid ~= uid then return 'GONE' end
 -- First, because no lack of memory refuses it, nor then anything behind it: deleting is how one gets memory back.
 call('HDEL', P .. 'agents', agent)
-bounce(agent, uid, 'agent ' .. agent .. ' was deleted')
+bounce(agent, uid, 'agent ' .. agent .. ' was deleted', s.inputs)
 if s.state ~= 'terminated' then tell_parent(agent, uid, 'Deleted', 'it was deleted') end
 for _, thread in ipairs(call('HKEYS', key(agent, 'threads'))) do
   call('UNLINK', context_key(agent, thread), results_key(agent, thread))

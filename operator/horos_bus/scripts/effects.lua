@@ -31,8 +31,8 @@ function effects.send(step, mid, to, thread, kind, delay, body)
   if why then return why end
   local message = {mid = mid, from = agent, fuid = step.uid, thread = thread, kind = kind, re = '', body = body,
     hops = hops_after(step, delay), deadline = asks and give_up_at(agent, step.thread, step.request_ms, delay) or nil}
-  local outcome
-  if delay > 0 then outcome = put_off(to, '', message, step.cap, delay) else outcome = deliver(to, '', message, step.cap) end
+  local outcome = delay > 0 and put_off(to, '', message, step.cap, delay)
+    or delay == 0 and deliver(to, '', message, step.cap)
   if outcome ~= 'OK' then return outcome end
   step.sent = step.sent + 1
   if asks then

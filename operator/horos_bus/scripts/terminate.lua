@@ -4,14 +4,14 @@
 -- Whoever still waits for it gets an error; an open turn is closed, and its process finds LOST, then LEAVE.
 -- Returns OK; SAME when it was terminated before; GONE for another uid.
 local agent, uid = ARGV[1], ARGV[2]
-local s = state_of(agent, 'uid', 'state', 'turn', 'thread')
+local s = state_of(agent, 'uid', 'state', 'turn', 'thread', 'inputs')
 if s.uid ~= uid then return 'GONE' end
 if s.state == 'terminated' then return 'SAME' end
 local why = 'agent ' .. agent .. ' was terminated'
 -- `last` stays: a commit that is repeated now must not look done.
 call('HSET', state_key(agent), 'turn', '', 'thread', '', 'inputs', '', 'untold', '', 'attempt', 0, 'cancel', '',
   'alone', '', 'evict', '0', 'wake', '0', 'rested', now(), 'ended', now())
-bounce(agent, uid, why)
+bounce(agent, uid, why, s.inputs)
 drop_elicitations(agent)
 call('UNLINK', key(agent, 'inbox'), key(agent, 'owed'), key(agent, 'waits'), key(agent, 'servers'))
 call('XGROUP', 'CREATE', key(agent, 'inbox'), 'rt', '0', 'MKSTREAM')
