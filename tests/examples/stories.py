@@ -124,7 +124,7 @@ def told(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 def connected(printed: str) -> bool:
     """Whether all tool servers are there, as `horos tools -o json` prints it."""
-    return all(server["state"] == "connected" for server in json.loads(printed)["items"] or ({"state": ""},))
+    return all(server["state"] == "Connected" for server in json.loads(printed)["items"] or ({"state": ""},))
 
 
 def _what(event: Mapping[str, Any]) -> object:

@@ -1,5 +1,6 @@
 """Every example answers in `horos run`, as its comment says it does."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from horos.local.documents import checked_documents
 from tests.examples.stories import PROJECT, STORIES, Story, connected
-from tests.run.conftest import Workshop
+from tests.run.conftest import SECONDS, Workshop
 
 
 async def played(workshop: Workshop, story: Story) -> list[dict[str, Any]]:
@@ -16,9 +17,10 @@ async def played(workshop: Workshop, story: Story) -> list[dict[str, Any]]:
     await workshop.model.load(*script.pop("replies"), **script)
     society = await workshop.start(str(story.file), "-o", "json")
     await society.says("in another terminal")
-    for agent in story.servers:
-        while not connected((await society.horos("tools", agent, "-o", "json")).out):
-            continue
+    async with asyncio.timeout(SECONDS):
+        for agent in story.servers:
+            while not connected((await society.horos("tools", agent, "-o", "json")).out):
+                continue
     for each in story.says:
         done = await society.horos("send", each.to, each.text, "--wait")
         assert done.code == 0, done.err
