@@ -16,6 +16,7 @@ from horos.cli import app
 from horos_api.agent_pools import AgentPool, EvictionPolicy
 from horos_api.conditions import Reason
 from horos_api.crd import KINDS
+from horos_api.groups import Group
 from horos_api.model_config import ModelConfig
 from horos_api.names import QUOTA, key_prefix
 from horos_api.resources import IDLE_SECONDS, Agent
@@ -36,7 +37,7 @@ from tests.redis_fixtures import RedisProcess
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
-SHARED = {"ModelConfig": ModelConfig, "ToolServer": ToolServer, "AgentPool": AgentPool}
+SHARED = {"ModelConfig": ModelConfig, "ToolServer": ToolServer, "AgentPool": AgentPool, "Group": Group}
 INSTALL = "readme"
 TOKEN = "token-of-the-readme"
 
@@ -74,12 +75,11 @@ def test_every_yaml_example_is_what_it_says() -> None:
     assert sorted(kinds) == [
         "Agent",
         "AgentPool",
+        "Group",
         "ModelConfig",
         "ToolServer",
         "script",
-        "spec",
-        "spec",
-        "spec",
+        *["spec"] * 4,
     ]
 
 

@@ -14,6 +14,7 @@ from horos_api.messages import NewMessage
 from horos_api.names import DEFAULT_THREAD
 from horos_api.resources import AgentSpec
 from horos_bus.connection import Bus, BusError
+from horos_bus.group_reading import GroupReading
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity, Idle, Leave, Next, Turn
 from horos_runtime.agent_config import AgentConfig
@@ -58,12 +59,12 @@ class AgentRuntime:
         pace: Pace | None = None,
         clock: Clock = time.time,
     ) -> None:
-        self._settings = settings
-        self._pace = pace or Pace()
+        self._settings, self._pace = settings, pace or Pace()
         self._machine, self._pulse = AgentStateMachine(), Pulse()
         self._patience = Patience(self._pace, self._pulse)
         self._bus = Bus.open(settings.redis_url, settings.prefix)
-        self._messages = MessageService(self._bus, Identity(settings.agent, settings.uid, settings.token))
+        identity = Identity(settings.agent, settings.uid, settings.token)
+        self._messages = MessageService(self._bus, identity)
         self._config = AgentConfig(lambda: self._patience(self._messages.config))
         self._client = LLMClient(settings.keys)
         self._publisher = DeltaPublisher(
@@ -75,6 +76,7 @@ class AgentRuntime:
         self._watch = TurnWatch(self._messages, self._wakes, self._pace.poll)
         self._desk = Desk(
             messages=self._messages,
+            groups=GroupReading(self._bus, identity),
             patience=self._patience,
             contexts=ContextManager(self._messages.stretch),
             model=ModelRound(self._client, self._publisher, self._pace.model, self._pulse),

@@ -7,8 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from horos_api.messages import MessageKind, SendOutcome
 from horos_api.resources import BuiltinTool
 from horos_bus.records import Effect
-from horos_runtime.bus_arguments import AgentName, BodyText, results_of
+from horos_runtime.bus_arguments import (
+    AgentName,
+    BodyText,
+    DelaySeconds,
+    NoArguments,
+    refused,
+    results_of,
+)
 from horos_runtime.child_tools import CREATE_AGENT, TERMINATE_AGENT
+from horos_runtime.group_tools import BROADCAST, CREATE_GROUP, ListGroups, list_groups_tool
 from horos_runtime.history_tool import ReadThread, history_tool
 from horos_runtime.tool_arguments import Arguments
 from horos_runtime.tool_context import ToolContext
@@ -22,12 +30,7 @@ class SendArguments(BaseModel):
 
     to: AgentName = Field(description="Name of the agent.")
     text: BodyText = Field(description="What to tell it.")
-
-
-class NoArguments(BaseModel):
-    """A tool without arguments."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    delay_seconds: DelaySeconds = Field(default=0, alias="delaySeconds")
 
 
 class AskArguments(BaseModel):
@@ -39,6 +42,7 @@ class AskArguments(BaseModel):
     text: BodyText = Field(
         description="The question or task, with all that the other agent has to know: it sees nothing else."
     )
+    delay_seconds: DelaySeconds = Field(default=0, alias="delaySeconds")
 
 
 class ReplyArguments(BaseModel):
@@ -53,9 +57,10 @@ class ReplyArguments(BaseModel):
 def send_effect(call: EffectCall) -> Effect:
     """Build the notice, and the result the model reads for each outcome."""
     assert isinstance(call.arguments, SendArguments)
-    to = call.arguments.to
+    to, delay = call.arguments.to, call.arguments.delay_seconds
+    delivered = f"will be delivered to {to} in {delay} s" if delay else f"delivered to {to}"
     texts = {
-        SendOutcome.OK: f"delivered to {to}; nothing comes back unless {to} sends a message itself",
+        SendOutcome.OK: f"{delivered}; nothing comes back unless {to} sends a message itself",
         **_not_delivered(to),
     }
     return Effect(
@@ -63,6 +68,7 @@ def send_effect(call: EffectCall) -> Effect:
         thread=call.thread,
         message_kind=MessageKind.NOTICE,
         body=call.arguments.text,
+        delay_seconds=delay,
         results=results_of(call, texts),
     )
 
@@ -70,9 +76,10 @@ def send_effect(call: EffectCall) -> Effect:
 def ask_effect(call: EffectCall) -> Effect:
     """Build the request, and the result the model reads for each outcome."""
     assert isinstance(call.arguments, AskArguments)
-    to = call.arguments.to
+    to, delay = call.arguments.to, call.arguments.delay_seconds
+    when = f"will be delivered to {to} in {delay} s" if delay else f"is delivered to {to}"
     texts = {
-        SendOutcome.OK: f"request {call.mid} is delivered to {to}. The answer comes as a later message: ask "
+        SendOutcome.OK: f"request {call.mid} {when}. The answer comes as a later message: ask "
         "others now if you have to, then end your turn without guessing it. Whoever waits for you gets what "
         "you say once all your requests are answered.",
         **_not_delivered(to),
@@ -84,6 +91,7 @@ def ask_effect(call: EffectCall) -> Effect:
         thread=call.thread,
         message_kind=MessageKind.REQUEST,
         body=call.arguments.text,
+        delay_seconds=delay,
         results=results_of(call, texts),
     )
 
@@ -104,6 +112,7 @@ def _not_delivered(to: str) -> dict[SendOutcome, str]:
     return {
         SendOutcome.FULL: f"error: not delivered, the inbox of {to} is full; try again later",
         SendOutcome.NO_AGENT: f"error: not delivered, there is no other agent named {to!r}",
+        **refused("not delivered"),
     }
 
 
@@ -145,7 +154,10 @@ def list_agents_tool(agents: Callable[[], Awaitable[list[str]]]) -> Tool:
 
 
 def builtin_tools(
-    names: Iterable[BuiltinTool], agents: Callable[[], Awaitable[list[str]]], thread: ReadThread
+    names: Iterable[BuiltinTool],
+    agents: Callable[[], Awaitable[list[str]]],
+    thread: ReadThread,
+    groups: ListGroups,
 ) -> list[AnyTool]:
     """Build the built-ins that the spec asks for; `thread` reads the records of the turn's thread."""
     known: dict[BuiltinTool, AnyTool] = {
@@ -156,5 +168,8 @@ def builtin_tools(
         BuiltinTool.HISTORY: history_tool(thread),
         BuiltinTool.CREATE_AGENT: CREATE_AGENT,
         BuiltinTool.TERMINATE_AGENT: TERMINATE_AGENT,
+        BuiltinTool.BROADCAST: BROADCAST,
+        BuiltinTool.LIST_GROUPS: list_groups_tool(groups),
+        BuiltinTool.CREATE_GROUP: CREATE_GROUP,
     }
     return [known[name] for name in names]

@@ -11,7 +11,7 @@ from horos_api.money import DECIMAL
 from horos_api.resources import BuiltinTool
 from horos_bus.operating import OrderKind
 from horos_bus.records import Effect
-from horos_runtime.bus_arguments import AgentName, BodyText, results_of
+from horos_runtime.bus_arguments import AgentName, BodyText, refused, results_of
 from horos_runtime.tools import BusTool, EffectCall
 
 
@@ -103,10 +103,7 @@ def _not_asked_for(what: str) -> dict[SendOutcome, str]:
     return {
         SendOutcome.LIMIT: f"error: {what}, too many of your requests are not answered yet; end your turn "
         "and wait for answers",
-        SendOutcome.LOOP: f"error: {what}: so many messages between agents have led here without a person "
-        "that this conversation should end; end your turn",
-        SendOutcome.RATE: f"error: {what}, you have sent too many messages in this minute; end your turn, "
-        "or go on later",
+        **refused(what),
     }
 
 

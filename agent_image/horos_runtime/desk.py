@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from horos_api.resources import AgentSpec
+from horos_bus.group_reading import GroupReading
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending
 from horos_runtime.context_manager import ContextManager
@@ -25,6 +26,7 @@ class Desk:
     """What all turns of a runtime work with."""
 
     messages: MessageService
+    groups: GroupReading
     patience: Patience
     contexts: ContextManager
     model: ModelRound

@@ -49,12 +49,12 @@ class Exchange:
 
 
 def question(record: Record, start: int) -> Exchange:
-    """Show a message to the agent."""
+    """Show a message to the agent, or what it has not read of a group."""
     above = heading(record)
     content = f"{above}\n{record['content']}" if above else record["content"]
     message = {"role": "user", "content": content}
     decision = "verdict" in record
-    sender = "" if decision else record.get("from", "")
+    sender = "" if decision or "group" in record else record.get("from", "")
     return Exchange(start, "question", record.get("run", ""), (message,), sender, decision)
 
 
@@ -120,10 +120,17 @@ def _result(call_id: str, content: str) -> ChatMessage:
 def heading(record: Record) -> str:
     """Say what stands above the message of an agent, so that the model knows who wants what."""
     sender, re = record.get("from", ""), record.get("re", "")
+    if group := record.get("group"):
+        return (
+            f"[group {group} has called you: unread messages, the oldest first. What you say at the end of "
+            "this turn is posted to the group, and wakes nobody.]"
+        )
     if "verdict" in record:
         return f"[decision about your call, approval {re}]"
-    if not sender:
-        return ""
+    return _heading_of_agent(record, sender, re) if sender else ""
+
+
+def _heading_of_agent(record: Record, sender: str, re: str) -> str:
     match record.get("kind"):
         case MessageKind.REQUEST:
             return f"[request {record['mid']} from agent {sender}]"

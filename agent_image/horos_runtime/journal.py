@@ -1,23 +1,54 @@
 """The journal of an open turn as this runtime knows it: what Redis has, and what goes with the next step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from horos_api.messages import Message
-from horos_bus.records import Appended, Turn
+from horos_api.messages import Message, MessageKind
+from horos_bus.group_reading import Unread
+from horos_bus.records import Turn
 from horos_runtime.approvals import approved_calls, decision_record
 from horos_runtime.context import Context
-from horos_runtime.records import Record, ToolCall, load, missing_calls, user_record
+from horos_runtime.group_messages import mention_record
+from horos_runtime.records import Record, ToolCall, missing_calls, user_record
 
 
 class Journal:
     """Follows one turn's records; `context` holds what was committed before it, too."""
 
-    def __init__(self, turn: Turn, context: Context) -> None:
+    def __init__(self, turn: Turn, context: Context, agent: str) -> None:
         self._turn = turn
+        self._agent = agent
         self.context = context
-        self._inputs = list(turn.inputs)
-        noted = {record.get("mid") for record in self.own}
-        self._unsaved = [_told(message, turn.id) for message in turn.inputs if message.mid not in noted]
+        self._inputs: list[Message] = []
+        self._unsaved: list[Record] = []
+
+    def to_read(self, messages: Sequence[Message]) -> list[tuple[Message, list[Message]]]:
+        """List the mentions among new inputs that no record tells of, each with all inputs before it."""
+        inputs = [*self._inputs, *self._new(messages)]
+        told = self._told()
+        return [
+            (message, inputs[:index])
+            for index, message in enumerate(inputs)
+            if message.kind == MessageKind.MENTION and message.mid not in told
+        ]
+
+    def hear(self, messages: Sequence[Message], unread: Mapping[str, Unread]) -> None:
+        """Take in inputs of the turn; `unread` is what those of `to_read` point to, by their mids."""
+        told = self._told()
+        self._unsaved += [self._record(each, unread) for each in messages if each.mid not in told]
+        self._inputs += self._new(messages)
+
+    def _new(self, messages: Sequence[Message]) -> list[Message]:
+        known = {message.mid for message in self._inputs}
+        return [message for message in messages if message.mid not in known]
+
+    def _told(self) -> set[str]:
+        return {record["mid"] for record in (*self.own, *self._unsaved) if "mid" in record}
+
+    def _record(self, message: Message, unread: Mapping[str, Unread]) -> Record:
+        run = self._turn.id
+        if message.kind == MessageKind.MENTION:
+            return mention_record(message, unread[message.mid], run, self._agent)
+        return decision_record(message, run) if message.verdict else user_record(message, run)
 
     @property
     def unsaved(self) -> list[Record]:
@@ -66,22 +97,8 @@ class Journal:
         """List the calls of the last step that have no result."""
         return missing_calls(self.own)
 
-    def appended(self, appended: Appended) -> None:
-        """Take in what Redis stored, and the messages that joined the turn."""
-        self.saved([load(entry) for entry in appended.stored])
-        known = {record.get("mid") for record in self._unsaved}
-        for message in appended.joined:
-            if message.mid not in known:
-                self._unsaved.append(_told(message, self._turn.id))
-        inputs = {message.mid for message in self._inputs}
-        self._inputs += [message for message in appended.joined if message.mid not in inputs]
-
     def saved(self, records: Sequence[Record]) -> None:
         """Note that Redis has these records."""
         self.context.extend(records)
         stored = {record.get("mid") for record in records if record["role"] == "user"}
         self._unsaved = [record for record in self._unsaved if record["mid"] not in stored]
-
-
-def _told(message: Message, run: str) -> Record:
-    return decision_record(message, run) if message.verdict else user_record(message, run)

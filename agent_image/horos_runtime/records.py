@@ -57,6 +57,7 @@ Record = TypedDict(
         "from": str,
         "kind": MessageKind,
         "re": str,
+        "group": str,
         "error": bool,
         "verdict": Verdict,
         "approval": str,
@@ -75,6 +76,8 @@ Record = TypedDict(
     total=False,
 )
 """`run` is the turn, `by` the author's token; `mid`, `from`, `kind`, `re` and `error` are the message's.
+
+`group` of a user record: it tells what the agent has not read of that group, up to where it was called.
 
 `verdict` of a user record: what a person, `from`, decided about the approval `re`. `approval` of a tool's
 result: the call waits for that one. `approved` of an assistant's step: people have allowed its calls, which

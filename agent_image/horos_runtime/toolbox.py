@@ -53,6 +53,7 @@ class Toolbox:
             config.spec.tools.builtin,
             lambda: desk.patience(desk.messages.agents),
             lambda start, count: desk.patience(lambda: desk.messages.stretch(thread, start, count)),
+            lambda: desk.patience(desk.groups.groups),
         )
         kept = KeptRefs(opened.journal.context)
         return lambda: self._now(opened, builtin, kept)

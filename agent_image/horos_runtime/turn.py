@@ -75,7 +75,7 @@ class TurnRun:
                 return self._refuse(str(error))
             record = step.record(turn.id, self._desk.token)
             if not step.tool_calls:
-                return Answer((*journal.unsaved, record), Ending(text=step.text or "(no text)"))
+                return Answer((*journal.unsaved, record), Ending(text=step.text))
             await self._calls.carry_out(record)
         return await self._give_up(f"{self._limit_reached()}.")
 

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from horos_api.messages import Message
+from horos_bus.group_reading import Unread
 from horos_bus.message_service import NOTHING_OFFLOADED
 from horos_bus.records import Appended, Effect, Next, Turn, Usage
 from horos_runtime.desk import Answer, Desk
 from horos_runtime.journal import Journal
-from horos_runtime.records import Record, ToolCall, dump, tool_record
+from horos_runtime.records import Record, ToolCall, dump, load, tool_record
 from horos_runtime.retention import keep_from
 from horos_runtime.wakes import CutTurnError
 
@@ -28,9 +30,20 @@ class TurnLog:
 
     @classmethod
     async def open(cls, desk: Desk, turn: Turn) -> "TurnLog":
-        """Load the records of the turn's thread; raises BusError."""
+        """Load the records of the turn's thread, and what its mentions point to; raises BusError."""
         context = await desk.patience(lambda: desk.contexts.load(turn.thread, turn.base, turn.journal))
-        return cls(desk, turn, Journal(turn, context))
+        opened = cls(desk, turn, Journal(turn, context, desk.agent))
+        await opened._hear(turn.inputs)
+        return opened
+
+    async def _hear(self, messages: Sequence[Message]) -> None:
+        unread: dict[str, Unread] = {}
+        for mention, before in self.journal.to_read(messages):
+            unread[mention.mid] = await self._read(mention, before)
+        self.journal.hear(messages, unread)
+
+    async def _read(self, mention: Message, before: Sequence[Message]) -> Unread:
+        return await self._desk.patience(lambda: self._desk.groups.unread(mention, before))
 
     async def append(
         self,
@@ -45,7 +58,8 @@ class TurnLog:
         used = self._desk.meter.pending
         appended = await self._desk.patience(lambda: self._append(entries, effects, offloaded, used))
         self._desk.meter.written(used)
-        self.journal.appended(appended)
+        self.journal.saved([load(entry) for entry in appended.stored])
+        await self._hear(appended.joined)
         self._desk.pulse.beat()
         if appended.cancel:
             raise CutTurnError

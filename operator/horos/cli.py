@@ -30,6 +30,7 @@ from horos.pool_cli import pool_app
 from horos.run_cli import run_app
 from horos.session import exit_codes, run
 from horos.tool_cli import tool_app
+from horos.tree_cli import tree_app
 from horos_api.names import DEFAULT_THREAD
 
 app = typer.Typer(
@@ -240,6 +241,7 @@ def history(
 app.add_typer(run_app)
 app.add_typer(group_app)
 app.add_typer(pool_app)
+app.add_typer(tree_app)
 app.add_typer(tool_app)
 
 

@@ -123,6 +123,12 @@ class GatewayClient:
         found: dict[str, Any] = await self._transport.request("GET", self._namespace + "/pool", None, {})
         return found
 
+    async def tree(self) -> list[dict[str, Any]]:
+        """List the agents of the namespace by their families, each behind its parent."""
+        listed = await self._transport.request("GET", self._namespace + "/tree", None, {})
+        items: list[dict[str, Any]] = listed["items"]
+        return items
+
     async def dead_letters(self, name: str) -> list[dict[str, Any]]:
         """List what the agent has given up, the newest first."""
         listed = await self._transport.request("GET", self._of(name) + "/dead-letters", None, {})

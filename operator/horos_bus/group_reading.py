@@ -8,8 +8,7 @@ from horos_api.mentions import Wake
 from horos_api.messages import Message
 from horos_bus.connection import Bus
 from horos_bus.decoding import checked, text
-from horos_bus.group_records import GroupPost
-from horos_bus.group_service import group_post
+from horos_bus.group_records import GroupPost, group_post
 from horos_bus.records import Identity
 
 POSTS: Final = 64

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from horos_api.mentions import Wake
+from horos_bus.decoding import fields, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,20 @@ class GroupView:
     length: int = 0
     oldest: str = "0-0"
     last: str = "0-0"
+
+
+def group_post(entry: Any) -> GroupPost:
+    """Decode one message of a group's log, as Redis gives it in a script or outside."""
+    found = entry[1]
+    flat = [word for pair in found.items() for word in pair] if isinstance(found, dict) else found
+    values = fields(flat)
+    return GroupPost(
+        id=text(entry[0]),
+        mid=values["mid"],
+        sender=values["from"],
+        who=values["who"],
+        body=values["body"],
+        mentions=tuple(values["mentions"].split()),
+        answers=tuple(values.get("answers", "").split()),
+        error="error" in values,
+    )

@@ -8,9 +8,9 @@ from typing import Any, Final
 from horos_api.mentions import MEMBERS_AT_MOST, Wake, mentions_in
 from horos_api.names import INBOX_CAP, agent_name_error
 from horos_bus.connection import Argument, Bus
-from horos_bus.decoding import fields, text
+from horos_bus.decoding import text
 from horos_bus.event_stream import BLOCK_SECONDS
-from horos_bus.group_records import GroupPost, GroupView, NewPost, Posted
+from horos_bus.group_records import GroupPost, GroupView, NewPost, Posted, group_post
 from horos_bus.sender import REMEMBER_MS
 
 _ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
@@ -116,20 +116,3 @@ class GroupService:
         where = ("STREAMS", self._bus.keys.group_log(group), after)
         answer = await self._bus.command("XREAD", "COUNT", count, *block, *where)
         return list(answer[0][1]) if answer else []
-
-
-def group_post(entry: Any) -> GroupPost:
-    """Decode one message of a group's log, as Redis gives it in a script or outside."""
-    found = entry[1]
-    flat = [word for pair in found.items() for word in pair] if isinstance(found, dict) else found
-    values = fields(flat)
-    return GroupPost(
-        id=text(entry[0]),
-        mid=values["mid"],
-        sender=values["from"],
-        who=values["who"],
-        body=values["body"],
-        mentions=tuple(values["mentions"].split()),
-        answers=tuple(values.get("answers", "").split()),
-        error="error" in values,
-    )

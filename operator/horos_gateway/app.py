@@ -26,9 +26,10 @@ from horos_gateway.problems import HANDLERS
 from horos_gateway.routes import API, OPERATIONS, Operation, Services
 from horos_gateway.settings import Settings
 from horos_gateway.tool_routes import TOOL_OPERATIONS
+from horos_gateway.tree_routes import TREE_OPERATIONS
 from horos_gateway.window import window_routes
 
-ALL: Final = (*OPERATIONS, *POOL_OPERATIONS, *TOOL_OPERATIONS, *GROUP_OPERATIONS)
+ALL: Final = (*OPERATIONS, *POOL_OPERATIONS, *TOOL_OPERATIONS, *GROUP_OPERATIONS, *TREE_OPERATIONS)
 
 
 def gateway_app(settings: Settings) -> Starlette:

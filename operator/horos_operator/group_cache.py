@@ -11,7 +11,8 @@ class GroupCache:
     """The Groups of every namespace. Older news than what is known is dropped.
 
     `revision` of a namespace grows with what may change a membership: its Groups, and its Agents' names,
-    labels and ends; 0 where there are no Groups. `sweeps` counts complete lists, after each of which nothing that is only remembered is trusted.
+    labels and ends; 0 where there are no Groups. `sweeps` counts complete lists, after each of which nothing
+    that is only remembered is trusted.
     """
 
     def __init__(self, gone: Gone) -> None:

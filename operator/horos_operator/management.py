@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from horos_api.agent_state import AgentState
 from horos_api.conditions import ConditionStatus, ConditionType, Reason
 from horos_api.names import API_VERSION
 from horos_api.resources import Agent, OperatingMode
@@ -176,14 +177,14 @@ class AgentManager:
 
 def _takes_messages(agent: AgentFacts) -> str:
     accepted = _condition(agent, ConditionType.ACCEPTED)
-    if accepted.get("status") == ConditionStatus.TRUE:
+    if accepted.get("status") == ConditionStatus.TRUE and agent.status.get("state"):
         return ""
     return str(accepted.get("message") or "no operator has looked at it")
 
 
 def _has_stopped(agent: AgentFacts) -> str:
     scheduled = _condition(agent, ConditionType.SCHEDULED)
-    if scheduled.get("reason") == Reason.SUSPENDED:
+    if scheduled.get("reason") == Reason.SUSPENDED and agent.status.get("state") == AgentState.PAUSED:
         return ""
     return str(scheduled.get("message") or "no operator has looked at it")
 

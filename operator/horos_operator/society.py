@@ -11,7 +11,7 @@ from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts
 from horos_operator.family import line_of, lives
 from horos_operator.founding import Founding, founding
-from horos_operator.groups import GroupFacts
+from horos_operator.groups import GroupFacts, membership, those_there
 from horos_operator.hands import Hands, LookAgainError
 from horos_operator.inheritance import wish_of
 from horos_operator.queue import Key
@@ -60,32 +60,31 @@ class Society:
 
     async def _born(self, namespace: str, order: SocietyOrder) -> AgentFacts | Refusal:
         """Find the child that this very order has made, or make it."""
-        known = self._caches.agent((namespace, order.name))
-        if known is not None:
-            return await self._found(namespace, order) or _taken(order, known)
+        known = self._caches.agent((namespace, order.name)) is not None
+        # A cache may show what has gone, and not what has come.
+        there = await self._ask(namespace, order.name) if known else None
+        if there is not None:
+            return there if _was_made_for(order, there) else _taken(order, there)
         decided = await self._decide(namespace, order)
         if isinstance(decided, Refusal):
             # It may have been made when it still could be.
-            return await self._found(namespace, order) or decided
+            there = await self._ask(namespace, order.name)
+            return there if there is not None and _was_made_for(order, there) else decided
+        return await self._made(namespace, order, decided)
+
+    async def _made(self, namespace: str, order: SocietyOrder, decided: Birth) -> AgentFacts | Refusal:
         try:
             made = await self._cluster.create_agent(decided.manifest)
         except NameTakenError as error:
-            found = await self._found(namespace, order)
-            there = found or await self._ask(namespace, order.name)
+            there = await self._ask(namespace, order.name)
             if there is None:
                 raise LookAgainError(error.message) from error
-            return found or _taken(order, there)
+            return there if _was_made_for(order, there) else _taken(order, there)
         except RefusedError as error:
             return Refusal(f"the cluster does not take it: {error.message}")
         self._caches.put_agent(made)
         log.info("%s/%s: created for %s (order %s)", namespace, order.name, order.agent, order.mid)
         return made
-
-    async def _found(self, namespace: str, order: SocietyOrder) -> AgentFacts | None:
-        """Ask the API server itself for the child that the order has made."""
-        there = await self._ask(namespace, order.name)
-        ours = there is not None and (there.order, there.owner_uid) == (order.mid, order.uid)
-        return there if ours else None
 
     async def _ask(self, namespace: str, name: str) -> AgentFacts | None:
         there = await self._cluster.agent(namespace, name)
@@ -164,17 +163,31 @@ class Society:
             await self._refuse(namespace, order, f"group {order.name} was not created: {made.text}")
             return set()
         members = made.spec.members if made.spec is not None else ()
+        await self._introduce(namespace, made)
         missing = [name for name in members if self._caches.agent((namespace, name)) is None]
         text = f"group {order.name} was created with members {', '.join(members)}"
         await self._settle(namespace, order, text + (f"; not there: {', '.join(missing)}" if missing else ""))
         return set()
 
+    async def _introduce(self, namespace: str, made: GroupFacts) -> None:
+        """Make the bus know the group before its founder hears of it, and posts to it at once.
+
+        The group has its finalizer already; who belongs to it later is the keeper's to say.
+        """
+        if made.spec is None or made.deleting:
+            return
+        belongs = membership(made.spec, those_there(self._caches.agents_within(namespace)))
+        bus, spec = self._manager.groups(namespace), made.spec
+        outcome = await bus.put(made.name, made.uid, spec.wake, spec.retain_messages, belongs.members)
+        if outcome == "EXISTS":
+            raise LookAgainError(f"an earlier group {made.name} is still on the bus")
+
     async def _founded(self, namespace: str, order: SocietyOrder) -> GroupFacts | Refusal:
         """Find the group that this very order has made, or make it."""
         there = await self._cluster.group(namespace, order.name)
         if there is not None:
-            ours = (there.order, there.owner_uid) == (order.mid, order.uid)
-            return there if ours else Refusal(f"name {order.name!r}: there is a group of this name")
+            taken = Refusal(f"name {order.name!r}: there is a group of this name")
+            return there if _was_made_for(order, there) else taken
         asker = await self._asker(namespace, order)
         decided = founding(order, asker, self._caches.groups.of(namespace))
         if not isinstance(decided, Founding):
@@ -188,6 +201,10 @@ class Society:
         self._caches.groups.put(made)
         log.info("%s: group %s created for %s (order %s)", namespace, order.name, order.agent, order.mid)
         return made
+
+
+def _was_made_for(order: SocietyOrder, there: AgentFacts | GroupFacts) -> bool:
+    return (there.order, there.owner_uid) == (order.mid, order.uid)
 
 
 def _taken(order: SocietyOrder, there: AgentFacts) -> Refusal:

@@ -84,6 +84,7 @@ def _wait_until_served(server: ApiServer, kind: Kind, seconds: float = 30) -> No
         "ModelConfig": {"name": "m", "baseUrl": "http://m/v1"},
         "ToolServer": {"url": "http://s/mcp"},
         "AgentPool": {"maxRunning": 1},
+        "Group": {"members": ["m"]},
     }
     manifest = {"kind": kind.name, "metadata": {"name": "default"}, "spec": required.get(kind.name, {})}
     while True:

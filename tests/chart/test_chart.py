@@ -223,7 +223,7 @@ def test_the_operator_may_do_with_each_kind_what_it_does(helm: Helm) -> None:
         for verb in rule["verbs"]
     }
     assert granted == {
-        *(("agents", verb) for verb in ("get", "list", "watch", "patch")),
+        *(("agents", verb) for verb in ("get", "list", "watch", "patch", "create", "delete")),
         *(("modelconfigs", verb) for verb in ("get", "list", "watch")),
         *(("toolservers", verb) for verb in ("get", "list", "watch")),
         ("agents/status", "patch"),
@@ -233,7 +233,7 @@ def test_the_operator_may_do_with_each_kind_what_it_does(helm: Helm) -> None:
         ("agents/finalizers", "update"),
         ("agentpools/status", "patch"),
         ("agentpools/finalizers", "update"),
-        *(("groups", verb) for verb in ("get", "list", "watch", "patch")),
+        *(("groups", verb) for verb in ("get", "list", "watch", "patch", "create")),
         ("groups/status", "patch"),
     }
 

@@ -17,7 +17,7 @@ CONFIG
   [ "$1" = no ] || cat <<CONFIG
 networking:
   disableDefaultCNI: true
-  kubeProxyMode: nftables
+  kubeProxyMode: iptables
 CONFIG
 }
 

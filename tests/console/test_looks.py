@@ -12,7 +12,10 @@ import pytest
 
 from horos_api import events
 from horos_api.events import Event
+from horos_api.mentions import Wake
 from horos_bus.control import Control
+from horos_bus.group_records import NewPost
+from horos_bus.group_service import GroupService
 from horos_bus.message_service import MessageService
 from horos_bus.records import Ending, Identity, Turn, Usage
 from tests.console.conftest import Window
@@ -141,6 +144,38 @@ async def test_the_window_is_legible_and_fits(window: Window, scheme: str, size:
     await browser.run("location.hash = '#/empty'")
     await browser.shows("No agents here yet", "#main")
     await looked_at(window, f"empty-{size}-{scheme}")
+
+
+async def a_discussion(stage: Stage) -> None:
+    """A group in which several have said something, one at length, and one could not."""
+    control, service = Control(stage.bus), GroupService(stage.bus)
+    members = ("ada", "archivist", "bob", "release-notes", "the-one-who-reads-all-of-it-twice")
+    for name in members:
+        await control.create(name, f"uid-{name}")
+    lives = {name: f"uid-{name}" for name in members}
+    await service.put("migration-board", "uid", Wake.MENTIONED, 100, lives)
+    await service.put("all-hands", "uid-2", Wake.ALL, 100, lives)
+    for who, text in (
+        ("Eve", "@ada what is the plan? @bob please check what it costs."),
+        ("kubernetes-admin", PLAN),
+        ("", "I can do that tomorrow."),
+    ):
+        await service.post(NewPost("migration-board", f"mid-{len(text)}", who, text))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_group_is_legible_and_fits(window: Window, scheme: str, size: str) -> None:
+    browser = window.browser
+    await a_discussion(window.stage)
+    await browser.looks(*SIZES[size], scheme)
+    await window.log_in("@migration-board")
+    await browser.shows("I can do that tomorrow.", ".said")
+    await browser.shows("5 members", ".belongs")
+    await browser.click(".belongs > summary")
+    await window.say("@bob and @mallory, go on")
+    await browser.shows("It wakes bob. Not a member: mallory.")
+    await looked_at(window, f"group-{size}-{scheme}")
 
 
 async def looked_at(window: Window, name: str) -> None:

@@ -207,6 +207,14 @@ async def test_a_name_that_is_taken_is_refused(scene: Scene) -> None:
     assert "bob" in scene.town.there
 
 
+async def test_a_name_is_free_that_only_an_old_cache_knows(scene: Scene) -> None:
+    await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
+    scene.caches.put_agent(agent(namespace=scene.namespace, name="kid", uid="long-gone"))
+    await scene.obey()
+    assert scene.town.made == 1
+    assert (await scene.stage.view("kid")).waiting == 1
+
+
 async def test_what_the_cluster_refuses_is_told(scene: Scene) -> None:
     runtime, _ = await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
     scene.town.refusal = RefusedError("exceeded quota: count/agents")
@@ -313,6 +321,9 @@ async def test_a_group_is_founded_once(scene: Scene, dies: str) -> None:
     assert (team.owner_uid, team.order, scene.town.made) == ("uid-lead", order.mid, 1)
     text = "group team was created with members lead, kid; not there: kid"
     assert await told(runtime) == [(text, False)]
+    known = await scene.society._manager.groups(scene.namespace).view("team")
+    assert known is not None, "its founder may post to it as soon as it hears of it"
+    assert (known.uid, list(known.members)) == (team.uid, ["lead"])
 
 
 async def test_a_group_without_anybody_is_refused(scene: Scene) -> None:

@@ -79,4 +79,6 @@ def _change_of_our_own(body: Mapping[str, Any]) -> str:
     metadata = body.get("metadata", {})
     if "finalizers" in metadata:
         return "finalizer-on" if FINALIZER in metadata["finalizers"] else "finalizer-off"
+    if "ownerReferences" in metadata:
+        return "owner"
     return "mode" if "operatingMode" in body.get("spec", {}) else "patch"

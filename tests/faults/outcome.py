@@ -68,7 +68,8 @@ async def taken(world: World) -> dict[str, list[str]]:
         found[name] = []
         for thread in await world.control.threads(name):
             records = [json.loads(each) for each in (await world.control.stretch(name, thread)).records]
-            found[name] += [record["mid"] for record in records if "mid" in record]
+            # What agents and the operator tell each other has a `!` or a place of a turn in its id.
+            found[name] += [record["mid"] for record in records if "kind" not in record and "mid" in record]
     return found
 
 

@@ -31,6 +31,7 @@ REQUIRED: Final = (
     *("secrets.patch-horos-bus", "leases.create", "leases.renew"),
     *("resourcequotas.create", "resourcequotas.patch", "resourcequotas.delete"),
     *("agentpools.status", "modelconfigs.status", "toolservers.status"),
+    *("agents.create", "agents.owner", "agents.delete", "groups.create"),
     *("groups.finalizer-on", "groups.finalizer-off", "groups.status"),
 )
 """What the story must make the operator write, or some verb on some kind would have no point."""

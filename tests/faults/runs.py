@@ -164,6 +164,7 @@ async def _live_through(world: World, run: Run, end: Mapping[str, Any] | None) -
     history = world.record.history()
     run.found += [
         *verdict.of_pods(history, world.kubelet.retired),
+        *verdict.of_births(history),
         *verdict.of_lives(history, epochs),
         *world.failures,
     ]

@@ -3,6 +3,7 @@
 Every step waits for what it is for, so that the same is done in the same order whatever goes wrong meanwhile.
 """
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,6 +14,7 @@ from tests.faults.node import placement
 from tests.faults.world import World
 
 Step = Callable[[World], Awaitable[None]]
+TOOLS: Final = ("create_agent", "terminate_agent", "create_group")
 AGENTS: Final = ("ada", "bob", "cyd", "dan")
 REMAIN: Final = ("ada", "bob", "cyd")
 """dan is deleted in the middle; cyd is terminated and stays."""
@@ -28,7 +30,7 @@ async def begin(world: World) -> None:
         await world.apply(
             "agents",
             name,
-            {**placement(world.place.node), **({"tools": {"servers": servers}} if servers else {})},
+            {**placement(world.place.node), "tools": {"builtin": TOOLS, "servers": servers}},
         )
     await world.apply("groups", "review", {"members": ["ada", "dan"]})
     await world.apply("groups", "board", {"members": ["bob", "nobody"], "wake": "All"})
@@ -108,6 +110,27 @@ async def one_ends_and_one_is_deleted(world: World) -> None:
     await world.until("their pods are gone", lambda: not world.live_pods("cyd") + world.live_pods("dan"))
 
 
+async def a_family_comes_and_goes(world: World) -> None:
+    """ada has a child that does its task and is deleted for it, founds a group and ends another child."""
+    task = json.dumps({"name": "kid", "instructions": "", "task": "count"})
+    mid = await world.send("ada", f"order create_agent kid {task}")
+    await world.until("ada has told what kid said", lambda: world.answered(mid))
+    await world.until("kid is done", lambda: world.reason("kid") == "TaskDone")
+    await world.spoil("agents", "kid", {"spec": {"ttlSecondsAfterFinished": 1}})
+    await world.until("kid is gone", lambda: not world.agent("kid"))
+    await world.apply("agents", "eve", {**placement(world.place.node), "parentName": "ada"})
+    await world.until("eve has an owner", lambda: world.agent("eve")["metadata"].get("ownerReferences"))
+    mids = [await world.send(name) for name in ("eve", "bob")]
+    await world.until("both are answered", lambda: world.answered(*mids))
+    team = json.dumps({"name": "team", "members": ["ada", "eve"]})
+    mids = [await world.send("ada", f"order create_group team {team}")]
+    mids.append(await world.send("ada", 'order terminate_agent eve {"name": "eve"}'))
+    await world.until("ada has told of both", lambda: world.answered(*mids))
+    await world.until("the group is told", lambda: world.members("team"))
+    await world.until("eve is over", lambda: world.reason("eve") == "Terminated")
+    await world.until("eve has no pod", lambda: not world.live_pods("eve"))
+
+
 async def the_pool_shrinks_and_goes(world: World) -> None:
     """One place, then as many as anybody needs."""
     await world.apply("agentpools", POOL, {"maxRunning": 1})
@@ -131,6 +154,7 @@ STEPS: Final[tuple[Step, ...]] = (
     all_hibernate,
     an_order_of_the_gateway,
     one_ends_and_one_is_deleted,
+    a_family_comes_and_goes,
     the_pool_shrinks_and_goes,
 )
 
@@ -143,7 +167,7 @@ async def tell(world: World) -> None:
 
 
 async def farewell(world: World) -> None:
-    """Delete every Agent and Group, so that what is left of them can be looked at."""
+    """Delete every Agent and Group, so that what is left can be looked at; eve and team go with ada."""
     await world.api.remove(world.record.path("groups", "review"))
     for name in REMAIN:
         await world.api.remove(world.record.path("agents", name))

@@ -7,7 +7,7 @@ import pytest
 from horos_api.names import LABEL_AGENT
 from tests.faults.points import KILLS, REQUIRED, TROUBLES, Point, points_of, without_point
 from tests.faults.recorder import Change, Seen
-from tests.faults.verdict import difference, of_keys, of_lives, of_messages, of_pods
+from tests.faults.verdict import difference, of_births, of_keys, of_lives, of_messages, of_pods
 
 PREFIX = "horos:f1:{research}:"
 
@@ -118,3 +118,15 @@ def test_a_point_is_named_by_its_text() -> None:
     assert Point.parse(str(point)) == point
     with pytest.raises(ValueError, match="not a point"):
         Point.parse("pods.create:3:sometimes")
+
+
+def born(version: int, order: str, name: str = "kid", life: str = "one") -> Seen:
+    metadata = {"name": name, "uid": life, "annotations": {"horos.dev/order": order} if order else {}}
+    return Seen(version, "agents", "ADDED", {"metadata": metadata})
+
+
+def test_a_child_that_is_born_twice_is_seen() -> None:
+    assert list(of_births([born(1, "a/1-0/1.0"), born(2, "a/1-0/1.0"), born(3, "", life="two")])) == []
+    (found,) = of_births([born(1, "a/1-0/1.0"), born(2, "a/1-0/1.0", life="two")])
+    assert found == "order a/1-0/1.0 was obeyed 2 times: agents kid one, agents kid two"
+    assert list(of_births([born(1, "a/1-0/1.0"), born(2, "a/1-0/1.0", "other", "two")]))

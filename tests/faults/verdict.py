@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from horos_api.names import LABEL_AGENT, QUOTA
+from horos_api.names import ANNOTATION_ORDER, LABEL_AGENT, QUOTA
 from tests.faults.recorder import Seen
 
 OVER: Final = frozenset({"Succeeded", "Failed"})
@@ -64,6 +64,18 @@ def of_lives(history: Sequence[Seen], epochs: Mapping[str, int]) -> Iterator[str
     for agent, epoch in epochs.items():
         if len(made[agent]) != epoch:
             yield f"{agent}: {len(made[agent])} pods were made and {epoch} claimed"
+
+
+def of_births(history: Sequence[Seen]) -> Iterator[str]:
+    """What an agent asked for was made once: no two Agents or Groups of one order, at any time."""
+    made: dict[str, set[str]] = defaultdict(set)
+    for seen in history:
+        order = seen.object["metadata"].get("annotations", {}).get(ANNOTATION_ORDER, "")
+        if seen.kind in {"agents", "groups"} and order:
+            made[order].add(f"{seen.kind} {seen.name} {seen.object['metadata']['uid']}")
+    for order, twins in made.items():
+        if len(twins) > 1:
+            yield f"order {order} was obeyed {len(twins)} times: {', '.join(sorted(twins))}"
 
 
 def of_messages(

@@ -203,10 +203,10 @@ class World:
             lambda: any(seen.kind == kind and seen.version >= version for seen in reversed(self.record.seen)),
         )
 
-    async def send(self, agent: str) -> str:
+    async def send(self, agent: str, body: str = "") -> str:
         """Send a request, as the gateway does for a person; returns its id."""
         mid = f"m{len(self.sent) + 1}"
-        await send(self.bus, NewMessage(to=agent, body=f"message {mid}", mid=mid, sender="person"))
+        await send(self.bus, NewMessage(to=agent, body=body or f"message {mid}", mid=mid, sender="person"))
         self.sent[mid] = agent
         return mid
 

@@ -14,8 +14,10 @@ from pydantic import AfterValidator, BaseModel, Field
 from horos_api.messages import MessageKind
 from horos_api.names import BODY_BYTES
 from horos_api.resources import BuiltinTool
+from horos_bus.group_reading import GroupLine
 from horos_bus.records import Stretch
-from horos_runtime.builtin_tools import NoArguments, builtin_tools, send_effect
+from horos_runtime.builtin_tools import builtin_tools, send_effect
+from horos_runtime.bus_arguments import NoArguments
 from horos_runtime.records import ToolCall
 from horos_runtime.tool_arguments import RawSchema
 from horos_runtime.tool_context import ToolContext
@@ -418,17 +420,21 @@ async def no_records(start: int, _: int | None) -> Stretch:
     return Stretch(start, ())
 
 
+async def no_groups() -> list[GroupLine]:
+    return []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"to": "Bob!", "text": "hi"}, {"to": "bob", "text": " "}, {"to": "bob", "text": "x" * (BODY_BYTES + 1)}],
 )
 def test_send_checks_name_and_text(arguments: dict[str, str]) -> None:
-    executor = ToolExecutor(ToolRegistry(*builtin_tools([BuiltinTool.SEND], nobody, no_records)))
+    executor = ToolExecutor(ToolRegistry(*builtin_tools([BuiltinTool.SEND], nobody, no_records, no_groups)))
     assert isinstance(executor.check(call("send", arguments)), Rejected)
 
 
 def test_send_is_one_effect_with_a_result_for_each_outcome() -> None:
-    executor = ToolExecutor(ToolRegistry(*builtin_tools(BuiltinTool, nobody, no_records)))
+    executor = ToolExecutor(ToolRegistry(*builtin_tools(BuiltinTool, nobody, no_records, no_groups)))
     checked = executor.check(call("send", {"to": "bob", "text": "hi"}))
     assert isinstance(checked, BusCall)
     effect = send_effect(EffectCall(checked.arguments, "c1", "side", "run", "token"))
@@ -439,5 +445,5 @@ def test_send_is_one_effect_with_a_result_for_each_outcome() -> None:
         "hi",
     )
     results = {outcome: orjson.loads(record) for outcome, record in effect.results.items()}
-    assert results.keys() == {"OK", "FULL", "NOAGENT"}
+    assert results.keys() == {"OK", "FULL", "NOAGENT", "LOOP", "RATE"}
     assert all(record["tool_call_id"] == "c1" and record["role"] == "tool" for record in results.values())

@@ -9,7 +9,9 @@ import orjson
 
 from horos_bus.connection import BusError
 from horos_bus.message_service import MessageService
+from horos_bus.operating import OrderKind
 from horos_bus.records import (
+    Effect,
     Ending,
     FencedError,
     GoneError,
@@ -30,6 +32,10 @@ from tests.simulator.wakes import Ear, Wakes
 
 NEVER: Final = 0
 """`idleSeconds` of an agent that does not retire by itself."""
+_RESULTS: Final = {
+    outcome: orjson.dumps({"role": "tool", "tool_call_id": "order", "content": outcome})
+    for outcome in ("OK", "LIMIT", "NOAGENT", "LOOP", "RATE")
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,20 @@ class Manner:
     think: float = 0.0
     answer: str = "I am simulated."
     pace: Pace = field(default_factory=Pace)
+
+
+def orders_in(turn: Turn) -> list[Effect]:
+    """What people tell the agent to ask of the operator: `order <kind> <name> <arguments as JSON>`."""
+    said = (each.body.split(" ", 3) for each in turn.inputs if each.from_person)
+    return [
+        Effect(kind="order", order=OrderKind(words[1]), to=words[2], body=words[3], results=_RESULTS)
+        for words in said
+        if words[0] == "order"
+    ]
+
+
+def _told(turn: Turn) -> list[bytes]:
+    return [dump(user_record(message, turn.id)) for message in turn.inputs]
 
 
 class SimulatedAgent:
@@ -106,11 +126,22 @@ class SimulatedAgent:
 
     async def _take_turn(self, ear: Ear, turn: Turn) -> Next:
         if turn.cancelled:
-            return await self._commit(ear, turn, Ending(error="cancelled by a person"))
+            ending = Ending(error="cancelled by a person")
+            return await self._commit(ear, turn, ending, len(turn.journal))
         if not await self._think():
             return Leave("evict")
         self.turns += 1
-        return await self._commit(ear, turn, Ending(text=self._manner.answer))
+        written = await self._ask_the_operator(turn)
+        return await self._commit(ear, turn, Ending(text=self._manner.answer), written)
+
+    async def _ask_the_operator(self, turn: Turn) -> int:
+        """Do what people tell it to ask for, once; returns how many records of the turn are written."""
+        effects = orders_in(turn)
+        if turn.journal or not effects:
+            return len(turn.journal)
+        step = [*_told(turn), orjson.dumps({"role": "assistant", "content": "", "run": turn.id})]
+        await self._patience(lambda: self._messages.append(turn.id, turn.base, step, effects))
+        return len(step) + len(effects)
 
     async def _think(self) -> bool:
         """Take the time of a turn; False when it was stopped and the grace was not enough."""
@@ -123,11 +154,11 @@ class SimulatedAgent:
                 return False
         return True
 
-    async def _commit(self, ear: Ear, turn: Turn, ending: Ending) -> Next:
-        told = [dump(user_record(message, turn.id)) for message in turn.inputs] if not turn.journal else []
+    async def _commit(self, ear: Ear, turn: Turn, ending: Ending, written: int) -> Next:
+        told = [] if written else _told(turn)
         text = ending.text or f"({ending.error})"
         said = {"role": "assistant", "content": text, "run": turn.id, "by": self._token}
-        index = turn.base + len(turn.journal)
+        index = turn.base + written
         ear.heard.clear()
         following = await self._patience(
             lambda: self._messages.commit(turn.id, index, [*told, orjson.dumps(said)], ending, Usage(10, 5))

@@ -46,9 +46,28 @@ export const logIn = (token) =>
 
 export const logOut = () => ask("session", { method: "DELETE" });
 
-const pathOf = (namespace) => `namespaces/${encodeURIComponent(namespace)}/agents`;
+const pathOf = (namespace, kind = "agents") => `namespaces/${encodeURIComponent(namespace)}/${kind}`;
 
 export const listAgents = (namespace) => ask(pathOf(namespace));
+
+export const listGroups = (namespace) => ask(pathOf(namespace, "groups"));
+
+/** One group of a namespace. */
+export class GroupApi {
+  constructor(namespace, name) {
+    this._path = `${pathOf(namespace, "groups")}/${encodeURIComponent(name)}`;
+  }
+
+  group = () => ask(this._path);
+
+  messages = (query) => ask(`${this._path}/messages?${new URLSearchParams(query)}`);
+
+  post = (text, key) => post(`${this._path}/messages`, { text }, { "Idempotency-Key": key });
+
+  events(after) {
+    return new EventSource(new URL(`${this._path}/events?${new URLSearchParams({ after })}`, BASE));
+  }
+}
 
 /** One agent of a namespace, and one thread of it where one is needed. */
 export class AgentApi {

@@ -95,5 +95,5 @@ export class Composer {
 }
 
 /** A key that no other message has; `randomUUID` is missing on pages that came without TLS. */
-const newKey = () =>
+export const newKey = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

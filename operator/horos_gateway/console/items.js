@@ -35,10 +35,10 @@ class MessageView {
     this.update(item);
   }
 
-  update({ from, text, state, error, mid }) {
+  update({ from, who, text, state, error, mid }) {
     this.node.classList.toggle("foreign", Boolean(from));
     this.node.classList.toggle("waits", state !== "taken");
-    this._by.textContent = from || "you";
+    this._by.textContent = from || who || "you";
     const shown = text ?? "…";
     if (this._prose.text !== shown) this._prose.set(shown);
     this._foot.className = error ? "foot complaint" : "foot";

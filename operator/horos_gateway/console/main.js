@@ -3,6 +3,8 @@
 import { Problem, logIn, logOut } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { byId, el } from "./dom.js";
+import { GroupConversation } from "./group.js";
+import { GroupList } from "./group_list.js";
 import { AgentList, howToBegin } from "./list.js";
 
 const REMEMBERED = "horos-namespace";
@@ -17,7 +19,9 @@ const list = new AgentList({
   },
 });
 
-/** The place in the address: #/namespace/agent/thread. */
+const groups = new GroupList();
+
+/** The place in the address: #/namespace/agent/thread, or #/namespace/@group. */
 function placeOf(hash) {
   const [namespace, agent, thread] = hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
   return {
@@ -40,8 +44,10 @@ function show() {
   byId("namespace").value = place.namespace;
   document.title = place.agent ? `${place.agent} · horos` : "horos";
   list.watch(place.namespace, place.agent);
+  groups.watch(place.namespace, place.agent);
   conversation?.end();
-  conversation = place.agent ? new Conversation(place, { go, refused: askForToken }) : null;
+  const Kind = place.agent.startsWith("@") ? GroupConversation : Conversation;
+  conversation = place.agent ? new Kind(place, { go, refused: askForToken }) : null;
   byId("window").classList.remove("barren");
   byId("main").replaceChildren(conversation?.node ?? nobody());
 }
@@ -58,14 +64,15 @@ const nobody = () =>
   el(
     "div",
     { class: "empty middle" },
-    el("h2", {}, "Choose an agent"),
-    el("p", {}, "What it says and does appears here while it happens."),
+    el("h2", {}, "Choose an agent or a group"),
+    el("p", {}, "What is said and done appears here while it happens."),
   );
 
 function askForToken(problem) {
   conversation?.end();
   conversation = null;
   list.end();
+  groups.end();
   byId("main").replaceChildren();
   byId("window").hidden = true;
   byId("login").hidden = false;

@@ -22,7 +22,7 @@ export class Pane {
       "Show what came before",
     );
     this._down = el("button", { ...button, class: "down", onclick: () => this.follow() }, "New below ↓");
-    const label = `Thread ${thread} of ${agent}`;
+    const label = agent.startsWith("@") ? `Messages to ${agent}` : `Thread ${thread} of ${agent}`;
     this._log = el("div", { class: "log", role: "log", "aria-live": "off", "aria-label": label });
     this._asks = el("div", { class: "asks" });
     this._queue = el("div", { class: "queue" });

@@ -69,6 +69,13 @@ def refused_change(plural: str, before: Body, after: Body) -> str:
     return next((message for message, allows in rules.items() if not allows(old, new)), "")
 
 
+def same_spec(plural: str, before: Body, after: Body) -> bool:
+    """Whether both ask for the same, however much of it is written out: defaults are no change."""
+    if plural not in MODELS or refused(plural, before) or refused(plural, after):
+        return before.get("spec") == after.get("spec")
+    return bool(_valid(plural, before).spec == _valid(plural, after).spec)
+
+
 def refused(plural: str, body: Body) -> str:
     """Say why an object is not valid, a line for each problem; '' when it is."""
     try:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from horos_api.budgets import utc_time
 from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
-from horos_operator.local.admission import refused_change
+from horos_operator.local.admission import refused_change, same_spec
 from horos_operator.local.kinds import PODS
 from horos_operator.local.store import Body, ObjectStore
 
@@ -57,18 +57,24 @@ class Objects:
         spec may not change in this way.
         """
         before = self._expected(target)
-        after = edit(before)
+        after = self._admitted(target.plural, before, edit(before))
         if after == before:
             return before
-        if after.get("spec") != before.get("spec"):
-            if why := refused_change(target.plural, before, after):
-                raise RefusedError(why)
-            after = with_metadata(after, generation=before["metadata"].get("generation", 0) + 1)
         only_status = {**after, "status": None} == {**before, "status": None}
         kept = self._store.put(target.plural, after, surely=not only_status)
         if _may_go(target.plural, kept):
             self.remove(target.plural, kept)
         return kept
+
+    def _admitted(self, plural: str, before: Body, after: Body) -> Body:
+        """Count a new spec as a new generation. Raises RefusedError."""
+        if after.get("spec") == before.get("spec"):
+            return after
+        if why := refused_change(plural, before, after):
+            raise RefusedError(why)
+        if same_spec(plural, before, after):
+            return {**after, "spec": before.get("spec")}
+        return with_metadata(after, generation=before["metadata"].get("generation", 0) + 1)
 
     def delete(self, target: Target, grace: int | None = None) -> bool:
         """Begin the end of an object, which waits for its finalizers, or a pod's process; False: none there.

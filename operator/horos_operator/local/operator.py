@@ -18,12 +18,13 @@ from horos_operator.cluster import ClusterError
 from horos_operator.credentials import redis_url as with_secrets
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Leadership
+from horos_operator.facts import pod_facts
 from horos_operator.health import Health
 from horos_operator.local.cluster import LocalCluster
 from horos_operator.local.data import DataFolders
 from horos_operator.local.environment import Values
 from horos_operator.local.files import FolderInUseError, FolderLock, FolderUnusableError, make_folder
-from horos_operator.local.kinds import AGENTS, CONFIG_MAP, PLURALS, SECRET, VERSIONS
+from horos_operator.local.kinds import AGENTS, CONFIG_MAP, PLURALS, PODS, SECRET, VERSIONS
 from horos_operator.local.kubelet import Kubelet, Machine
 from horos_operator.local.objects import Objects
 from horos_operator.local.store import Body, Listener, ObjectStore
@@ -49,6 +50,7 @@ NO_TROUBLE: Final = frozenset(
     }
 )
 """Reasons of an agent that is not Ready, or not Accepted, and lacks nothing."""
+NOT_THERE: Final = frozenset({Reason.SECRET_MISSING, Reason.CONFIG_MAP_MISSING})
 
 log = logging.getLogger("horos.operator")
 
@@ -179,7 +181,7 @@ class LocalOperator:
         return {
             f"{body['metadata']['namespace']}/{body['metadata']['name']}": problem
             for body in self._store.all(AGENTS)
-            if (problem := _problem(body))
+            if (problem := _problem(body, self._store.all(PODS)))
         }
 
     def bus(self, namespace: str = NAMESPACE) -> Bus:
@@ -235,11 +237,22 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
 
 
-def _problem(agent: Body) -> str:
+def _problem(agent: Body, pods: Sequence[Body]) -> str:
     """Say what keeps an Agent from working, '' when nothing does as far as its status says."""
     conditions = {each["type"]: each for each in (agent.get("status") or {}).get("conditions") or ()}
     for kind in (ConditionType.ACCEPTED, ConditionType.READY):
         found = conditions.get(kind, {})
-        if found.get("status") == ConditionStatus.FALSE and found.get("reason") not in NO_TROUBLE:
-            return str(found["message"])
+        if found.get("status") != ConditionStatus.FALSE or found.get("reason") in NO_TROUBLE:
+            continue
+        if found.get("reason") in NOT_THERE:
+            # The process itself knows where on this machine it looks for it.
+            return next(filter(None, (_waits_for(agent, pod) for pod in pods)), str(found["message"]))
+        return str(found["message"])
     return ""
+
+
+def _waits_for(agent: Body, pod: Body) -> str:
+    owners = pod["metadata"].get("ownerReferences") or ()
+    if not any(owner["uid"] == agent["metadata"]["uid"] for owner in owners):
+        return ""
+    return pod_facts(pod).waiting_message
