@@ -95,12 +95,11 @@ async def test_the_next_mention_shows_what_came_since_without_its_own(stage: Sta
 async def test_who_is_mentioned_while_at_work_hears_of_it_between_rounds(stage: Stage) -> None:
     await stage.agent(spec=with_tools(stage))
     await group(stage, "ada", "bob")
-    await stage.model.load(
-        {"text": "Wait.", "toolCalls": [call("list_groups")], "hold": True}, {"text": "Both."}
-    )
+    first = {"chunks": ["Wait", {"text": ".", "hold": True}], "toolCalls": [call("list_groups")]}
+    await stage.model.load(first, {"text": "Both."})
     async with stage.running():
         await post(stage, "m1", "@ada one")
-        await stage.shows(lambda event: event["type"] == "RUN_STARTED")
+        await stage.shows(lambda event: event["type"] == "TEXT_MESSAGE_CONTENT")
         await post(stage, "m2", "by the way")
         await post(stage, "m3", "@ada two")
         await stage.model.step()
@@ -116,18 +115,17 @@ async def test_who_is_mentioned_while_at_work_hears_of_it_between_rounds(stage: 
 async def test_killed_between_steps_it_still_answers_once(stage: Stage, step: int) -> None:
     await stage.agent(spec=with_tools(stage))
     await group(stage, "ada", "bob")
-    held = {"text": "so it is", "hold": True}
+    held = {"chunks": ["so ", {"text": "it was", "hold": True}]}
     groups = {"text": "", "toolCalls": [call("list_groups")]}
     await stage.model.load(*([groups] * step), held, {"text": "so it is"})
     await post(stage, "m1", "@ada?")
     async with stage.process("ada") as child:
-        await stage.shows(lambda event: event["type"] == "TEXT_MESSAGE_START", count=step + 1 - step)
+        await stage.shows(lambda event: event["type"] == "TEXT_MESSAGE_CONTENT")
         await post(stage, "m2", "behind")
         child.kill()
         await child.wait()
     view = await stage.view()
     await Control(stage.bus).reap("ada", view.holder)
-    await stage.model.step()
     async with stage.running():
         (quiet,) = await answered(stage)
     assert (quiet.body, quiet.answers) == ("so it is", ("m1@ada",))
@@ -230,8 +228,9 @@ async def test_a_note_to_itself_and_a_late_question(stage: Stage) -> None:
 
 async def test_a_group_of_its_own_is_an_order_to_the_operator(stage: Stage) -> None:
     await stage.agent(spec=with_tools(stage))
-    wish = call("create_group", name="board", members=["ada", "bob"], wake="All")
-    bad = call("create_group", name="board", members=[])
+    arguments = {"name": "board", "members": ["ada", "bob"], "wake": "All"}
+    wish = {"name": "create_group", "arguments": arguments}
+    bad = {"name": "create_group", "arguments": {"name": "board", "members": []}}
     await stage.model.load({"text": "", "toolCalls": [wish, bad]}, {"text": "wait"})
     async with stage.running():
         await stage.say("make a board")
@@ -259,8 +258,8 @@ def test_what_is_read_says_who_said_what() -> None:
         GroupPost("1-7", "d", "cy", "", "did not answer in time", error=True),
     ]
     assert told(posts, 3) == (
-        "[3 earlier messages are not shown.]\n4. a person: anonymous\n6. agent bob: one\n    7. person eve: two\n"
-        "7. agent cy has no answer: did not answer in time"
+        "[3 earlier messages are not shown.]\n4. a person: anonymous\n"
+        "6. agent bob: one\n    7. person eve: two\n7. agent cy has no answer: did not answer in time"
     )
     assert told([]).startswith("[What was said there is no longer kept, or the group is gone.")
 
