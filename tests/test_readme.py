@@ -79,9 +79,7 @@ def test_every_yaml_example_is_what_it_says() -> None:
         "ModelConfig",
         "ToolServer",
         "script",
-        "spec",
-        "spec",
-        "spec",
+        *["spec"] * 4,
     ]
 
 

@@ -59,8 +59,7 @@ class AgentRuntime:
         pace: Pace | None = None,
         clock: Clock = time.time,
     ) -> None:
-        self._settings = settings
-        self._pace = pace or Pace()
+        self._settings, self._pace = settings, pace or Pace()
         self._machine, self._pulse = AgentStateMachine(), Pulse()
         self._patience = Patience(self._pace, self._pulse)
         self._bus = Bus.open(settings.redis_url, settings.prefix)

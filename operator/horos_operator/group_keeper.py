@@ -23,6 +23,7 @@ from horos_operator.groups import (
     group_status,
     membership,
     plan,
+    those_there,
 )
 from horos_operator.hands import Hands
 from horos_operator.status import write_due
@@ -123,7 +124,7 @@ class GroupKeeper:
 
     async def _keep(self, namespace: str, record: _Record) -> float:
         """Look at each group; returns in how many seconds to look again without any change."""
-        agents = self._agents.agents_within(namespace)
+        there = those_there(self._agents.agents_within(namespace))
         problem, on_bus = await self._ask_the_bus(namespace)
         groups = self._groups.of(namespace)
         for gone in record.groups.keys() - {each.name for each in groups}:
@@ -131,7 +132,7 @@ class GroupKeeper:
         again = RETRY_SECONDS if problem else math.inf
         for group in groups:
             known = record.groups.setdefault(group.name, _Known())
-            belongs = membership(group.spec, agents) if group.spec else None
+            belongs = membership(group.spec, there) if group.spec else None
             seen = GroupSeen(group, belongs, on_bus.get(group.name, ""), known.projected, problem)
             again = min(again, await self._pass(seen, known))
             await asyncio.sleep(0)

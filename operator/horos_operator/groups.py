@@ -76,9 +76,13 @@ class Membership:
     left_out: int = 0
 
 
-def membership(spec: GroupSpec, agents: Iterable[AgentFacts]) -> Membership:
-    """Find the members among the Agents of the namespace: who is named goes before who is selected."""
-    there = {each.name: each for each in agents if not each.deleting}
+def those_there(agents: Iterable[AgentFacts]) -> dict[str, AgentFacts]:
+    """Who can belong to groups, by name: the Agents of a namespace that are not being deleted."""
+    return {each.name: each for each in agents if not each.deleting}
+
+
+def membership(spec: GroupSpec, there: Mapping[str, AgentFacts]) -> Membership:
+    """Find the members among those that are there: who is named goes before who is selected."""
     named = sorted(name for name in spec.members if name in there)
     wanted = spec.member_selector.match_labels.items() if spec.member_selector else None
     chosen = [] if wanted is None else [name for name, each in there.items() if wanted <= each.labels.items()]

@@ -177,7 +177,7 @@ class AgentManager:
 
 def _takes_messages(agent: AgentFacts) -> str:
     accepted = _condition(agent, ConditionType.ACCEPTED)
-    if accepted.get("status") == ConditionStatus.TRUE:
+    if accepted.get("status") == ConditionStatus.TRUE and agent.status.get("state"):
         return ""
     return str(accepted.get("message") or "no operator has looked at it")
 

@@ -11,7 +11,7 @@ from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts
 from horos_operator.family import line_of, lives
 from horos_operator.founding import Founding, founding
-from horos_operator.groups import GroupFacts
+from horos_operator.groups import GroupFacts, membership, those_there
 from horos_operator.hands import Hands, LookAgainError
 from horos_operator.inheritance import wish_of
 from horos_operator.queue import Key
@@ -163,10 +163,24 @@ class Society:
             await self._refuse(namespace, order, f"group {order.name} was not created: {made.text}")
             return set()
         members = made.spec.members if made.spec is not None else ()
+        await self._introduce(namespace, made)
         missing = [name for name in members if self._caches.agent((namespace, name)) is None]
         text = f"group {order.name} was created with members {', '.join(members)}"
         await self._settle(namespace, order, text + (f"; not there: {', '.join(missing)}" if missing else ""))
         return set()
+
+    async def _introduce(self, namespace: str, made: GroupFacts) -> None:
+        """Make the bus know the group before its founder hears of it, and posts to it at once.
+
+        The group has its finalizer already; who belongs to it later is the keeper's to say.
+        """
+        if made.spec is None or made.deleting:
+            return
+        belongs = membership(made.spec, those_there(self._caches.agents_within(namespace)))
+        bus, spec = self._manager.groups(namespace), made.spec
+        outcome = await bus.put(made.name, made.uid, spec.wake, spec.retain_messages, belongs.members)
+        if outcome == "EXISTS":
+            raise LookAgainError(f"an earlier group {made.name} is still on the bus")
 
     async def _founded(self, namespace: str, order: SocietyOrder) -> GroupFacts | Refusal:
         """Find the group that this very order has made, or make it."""

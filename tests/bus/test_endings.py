@@ -80,6 +80,17 @@ async def test_a_task_waits_for_a_message_that_is_delayed(stage: Stage) -> None:
     assert await answer(ada, turn_of(await ada.all_unread())) == Leave("terminated")
 
 
+async def test_a_task_that_has_answered_early_waits_for_what_it_has_asked(stage: Stage) -> None:
+    ada, bob = await task(stage), await stage.resident("bob")
+    await stage.say("m1")
+    turn = turn_of(await ada.all_unread())
+    step = [user(turn.inputs[0]), record("assistant", "")]
+    await ada.append(turn.id, 0, step, [replying("m1"), asking("bob")])
+    assert isinstance(await ada.commit(turn.id, 4, [], Ending(), Usage()), Idle)
+    await answer(bob, turn_of(await bob.all_unread()))
+    assert await answer(ada, turn_of(await ada.all_unread())) == Leave("terminated")
+
+
 async def test_a_task_waits_for_answers_decisions_and_orders(stage: Stage) -> None:
     ada = await task(stage)
     await stage.agent("bob")

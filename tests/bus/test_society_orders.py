@@ -108,6 +108,11 @@ async def test_an_order_has_no_deadline_and_the_task_has_one(stage: Stage) -> No
     await settled(stage, order)
     mine, last = await stage.bus.command("ZRANGE", later, 0, -1)
     assert last == debt
+    bob = stage.runtime("bob")
+    await bob.claim(None)
+    await bob.all_unread()
+    theirs = await stage.bus.command("ZSCORE", later, mine.replace(b"ada uid-ada", b"bob uid-bob"))
+    assert theirs == await stage.bus.command("ZSCORE", later, mine)
     outcome = await stage.bus.call("expire", ["ada", "uid-ada", mine.split()[-1]])
     assert outcome == b"OK"
     told = turn_of(await ada.all_unread())

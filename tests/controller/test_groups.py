@@ -21,6 +21,7 @@ from horos_operator.groups import (
     group_status,
     membership,
     plan,
+    those_there,
 )
 from horos_operator.observe import Caches
 from tests.controller.facts import NOW, agent, group
@@ -36,7 +37,7 @@ def agents(*names: str, **changes: Any) -> list[AgentFacts]:
 def belongs(spec: Any, *there: AgentFacts) -> Membership:
     asked = group(spec=spec).spec
     assert asked is not None
-    return membership(asked, there)
+    return membership(asked, those_there(there))
 
 
 def test_who_is_named_and_exists_belongs_to_it_and_who_does_not_exist_is_missing() -> None:

@@ -1,6 +1,7 @@
 """One story of agents, told by AgentManager in a cluster and on one machine: the same happens in both."""
 
 import asyncio
+import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,20 @@ async def test_bad_input_is_named_in_both_worlds(world: tuple[AgentManager, str]
     with pytest.raises(TimeoutError, match=r"orphan: after 4 s still: .*nobody"):
         await agents.start(orphan, seconds=4)
     assert await agents.delete("orphan", namespace)
+
+
+async def test_the_example_of_its_docstring_runs(
+    redis_server: RedisProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (AgentManager.__doc__ or "").splitlines()
+    code = textwrap.dedent("\n".join(line for line in lines[1:] if line.startswith(" " * 8)))
+    assert code.count('Path(".horos"), "redis://localhost:6379/0"') == 1
+    code = code.replace('Path(".horos"), "redis://localhost:6379/0"', "folder, url, install=install")
+    script = f"async def main(folder, url, install):\n{textwrap.indent(code, '    ')}"
+    names: dict[str, Any] = {"AgentManager": AgentManager, "CreateAgentOptions": CreateAgentOptions}
+    exec(script, names)
+    await names["main"](tmp_path / "horos", redis_server.url, tmp_path.name)
+    assert capsys.readouterr().out.splitlines() == ["ada idle"]
 
 
 async def test_without_credentials_there_is_no_cluster(

@@ -321,6 +321,9 @@ async def test_a_group_is_founded_once(scene: Scene, dies: str) -> None:
     assert (team.owner_uid, team.order, scene.town.made) == ("uid-lead", order.mid, 1)
     text = "group team was created with members lead, kid; not there: kid"
     assert await told(runtime) == [(text, False)]
+    known = await scene.society._manager.groups(scene.namespace).view("team")
+    assert known is not None, "its founder may post to it as soon as it hears of it"
+    assert (known.uid, list(known.members)) == (team.uid, ["lead"])
 
 
 async def test_a_group_without_anybody_is_refused(scene: Scene) -> None:

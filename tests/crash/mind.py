@@ -1,7 +1,7 @@
 """What the scripted model says: a pure function of the conversation, which carries its own program.
 
 A message is `<tag> {"rounds": [[call, ..], ..]}`; a call is ["ask" | "send" | "create", agent, tag, program]
-(the last has the agent created, with the message as its task), ["reply", tag], [a tool of agent_process, tag].
+(the last has it created, with the message as its task), ["reply", tag], [a tool of agent_process, tag].
 Every tag is called once. The answer is every tag that was heard in the thread, so that it shows what it rests
 on; of a decision also how the call was decided.
 """

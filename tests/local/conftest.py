@@ -20,7 +20,7 @@ from horos_runtime.local import ask
 from tests.model_fixtures import ScriptedModel
 from tests.redis_fixtures import RedisProcess
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds until a test gives up; nothing waits for them when all goes well."""
 
 

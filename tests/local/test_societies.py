@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from horos_api.messages import Verdict
+from horos_api.server_report import ServerState, read_report
 from horos_bus.connection import Bus
 from horos_bus.control import Control
 from horos_bus.group_records import NewPost
@@ -146,14 +147,26 @@ async def test_an_approved_call_runs_once_after_its_agent_has_left(ground: Groun
     book = tmp_path / "book"
     till = {"name": "till", "command": ["python", "-c", PAYING, str(book)], "approval": "Always"}
     async with ground.operator() as stage:
-        await stage.operator.apply([agent("clerk", idleSeconds=1, tools={"builtin": [], "servers": [till]})])
+        await stage.operator.apply([agent("clerk", tools={"builtin": [], "servers": [till]})])
+        # Else a slow machine asks the model before the tool is there.
+        await eventually("the till is connected", lambda: _connected(stage))
         answer = asyncio.ensure_future(stage.ask("clerk", "pay 5"))
         (asked,) = await eventually("a person is asked", lambda: _approvals(stage))
+        await stage.control.ctl("clerk", "evict")
         await eventually("the clerk has left", lambda: _only_of(stage, "nobody"))
         assert not book.exists()
         await stage.control.decide("clerk", asked.id, Verdict.APPROVE, "ada")
         assert await answer == "It is paid."
     assert book.read_text() == "5\n"
+
+
+async def _connected(stage: Stage) -> bool:
+    report = read_report(await stage.control.servers("clerk"))
+    return (
+        report is not None
+        and bool(report.servers)
+        and all(each.state is ServerState.CONNECTED for each in report.servers)
+    )
 
 
 async def _approvals(stage: Stage) -> Any:

@@ -1,5 +1,8 @@
 """What people write for a LocalCluster: what is let in, what is refused, what a second apply changes."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,43 +12,12 @@ import pytest
 from horos_api.crd import KINDS
 from horos_operator.cluster import RefusedError
 from horos_operator.local.admission import TRANSITIONS
-from horos_operator.local.data import DataFolders, secret_variable
-from horos_operator.local.environment import Values
+from horos_operator.local.data import secret_variable
 from horos_operator.local.files import FolderUnusableError
-from horos_operator.local.kinds import CONFIG_MAP, MODELS, PLURALS, SECRET
-from horos_operator.local.objects import Objects
-from horos_operator.local.store import ObjectStore
-from horos_operator.local.written import Written
+from horos_operator.local.kinds import MODELS, PLURALS
+from tests.e2e.cluster import PROJECT
 from tests.local.conftest import agent, pool
-
-
-class Place:
-    """A folder, and what people write into it; `again` is the next process on it."""
-
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
-        self.folder = folder
-        self.store = ObjectStore(folder / "objects")
-        self.store.load()
-        environment = environment or {}
-        folders = (DataFolders(folder, kind, environment) for kind in (SECRET, CONFIG_MAP))
-        self.values = Values(*folders, environment)
-        self.written = Written(self.store, Objects(self.store), self.values)
-
-    def apply(self, *documents: Any) -> None:
-        self.written.apply(documents, "default")
-
-    def refusal(self, *documents: Any) -> str:
-        before = list(self.store.everything())
-        with pytest.raises(RefusedError) as refused:
-            self.apply(*documents)
-        assert list(self.store.everything()) == before, "what is refused changes nothing"
-        return refused.value.message
-
-    def agent(self, name: str = "ada") -> Any:
-        return self.store.find("agents", "default", name)
-
-    def again(self) -> "Place":
-        return Place(self.folder)
+from tests.local.place import Place
 
 
 @pytest.fixture
@@ -209,6 +181,13 @@ def test_a_config_map_is_not_looked_for_in_the_environment(tmp_path: Path) -> No
     assert place.values.config_maps.value("default", "tone", "word") == "soft"
 
 
+def test_what_only_a_cluster_can_do_is_said(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    place.apply(agent("ada", image="ours:1", nodeSelector={"disk": "ssd"}), agent("bob"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Agent default/ada: image, nodeSelector mean nothing without a cluster"
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_named(place: Place) -> None:
     place.apply(agent("ada"))
     (place.folder / "objects/agents/default/ada.json").write_text("{")
@@ -225,3 +204,13 @@ def test_what_was_written_halfway_when_a_process_died_is_not_there(place: Place)
 def test_an_unknown_kind_cannot_be_deleted(place: Place) -> None:
     with pytest.raises(RefusedError, match="kind: expected one of Agent"):
         place.written.delete("Pod", "default", "ada-1")
+
+
+def test_killed_before_any_file_operation_the_folder_can_be_read_and_the_work_be_done(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.local.crash_points", str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    whole, *points = map(json.loads, done.stdout.splitlines())
+    assert len(points) > 25 and [each["killed"] for each in points] == [True] * (len(points) - 1) + [False]
+    for each in points:
+        assert each["left"] in whole, each
+        assert each["again"] == whole[-1] == {}, each

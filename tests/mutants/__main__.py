@@ -25,7 +25,7 @@ PROJECT = Path(__file__).parents[2]
 TESTS = "tests/bus"
 QUICK = (
     *("guards", "approvals", "elicitations", "turns", "debts", "burying", "lives", "orders", "sending"),
-    *("usage", "retention", "twice"),
+    *("usage", "retention", "twice", "society_orders", "endings", "tree_budget"),
 )
 """Those that find most, first."""
 HANG_SECONDS = 400

@@ -24,7 +24,7 @@ local function delayed_for(agent)
 end
 
 -- A Task has done what it was asked for when a request to it has ended, and nothing is open, unread or on its way. No
--- reply or decision can be on its way then, since that would be open.
+-- reply or decision can be on its way then, since that would be open. Whoever calls this looks at `work` behind it.
 local function finish(agent)
   local s = state_of(agent, 'uid', 'lifetime', 'answered', 'turn', 'state')
   if s.lifetime ~= 'Task' or s.answered ~= '1' or s.turn ~= '' or s.state == 'terminated' then return end
@@ -36,5 +36,4 @@ local function finish(agent)
   enter(agent, 'terminated', 'TaskDone', '', '', '')
   tell_parent(agent, s.uid, 'TaskDone', '')
   call('PUBLISH', key(agent, 'wake'), 'c')
-  needs_no_process(agent)
 end

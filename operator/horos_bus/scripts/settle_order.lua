@@ -2,7 +2,8 @@
 -- The operator answers what an agent has asked of it. Operator only; exactly once: the order goes in the same step.
 -- ARGV  id of the order, its kind, agent, uid, mid, name and hops; done | refused; what to say; the child that was made,
 --       its uid and its first request (each '' = none)
--- With a task the agent goes on waiting, for the child's answer to it; else it gets the answer now.
+-- With a task the agent goes on waiting, for the child's answer to it (the child has the name that was ordered); else it
+-- gets the answer now.
 -- Returns OK; NOOP when it was settled before; GONE when nobody waits for it: the order stays.
 local id, kind, agent, uid, mid, name, hops = unpack(ARGV, 1, 7)
 local outcome, body, child, child_uid, task = unpack(ARGV, 8, 12)
@@ -24,7 +25,6 @@ local function hand_over()
   if reached ~= 'OK' then
     return tell('agent ' .. child .. ' was created, and ended before it got its task', true)
   end
-  wait_for(agent, mid, wait.thread, wait.asked, child)
   call('ZADD', P .. 'later', deadline, deadline_entry(agent, uid, mid))
 end
 

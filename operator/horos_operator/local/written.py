@@ -1,7 +1,8 @@
 """What people write for a LocalCluster, and what they delete: the side of kubectl."""
 
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from horos_operator.cluster import RefusedError
 from horos_operator.local.admission import Document, admitted, refused_change
@@ -11,6 +12,11 @@ from horos_operator.local.environment import Values
 from horos_operator.local.kinds import DATA, PLURALS, SECRET
 from horos_operator.local.objects import Objects, Target
 from horos_operator.local.store import ObjectStore
+
+OF_A_CLUSTER: Final = ("image", "imagePullSecrets", "nodeSelector", "tolerations", "resources")
+"""Fields of an Agent that say where and from what its pod is made; here it is a process of this program."""
+
+log = logging.getLogger("horos.operator")
 
 
 class Written:
@@ -32,6 +38,8 @@ class Written:
             raise RefusedError("\n".join(problems))
         for each in wanted:
             self._apply(each)
+            if ignored := [field for field in OF_A_CLUSTER if field in (each.body.get("spec") or {})]:
+                log.warning("%s: %s mean nothing without a cluster", each, ", ".join(ignored))
 
     def delete(self, kind: str, namespace: str, name: str) -> bool:
         """Begin to delete an object; False: there is none. Raises RefusedError for an unknown kind."""
