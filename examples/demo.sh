@@ -85,7 +85,7 @@ on_this_machine() {
     "same operator and gateway; its pod is a process. The full thing: make demo-cluster" ""
   .venv/bin/horos run examples/hello.yaml --data "$data" --namespace "$namespace" \
     --ask "$question" --timeout "$patience"
-  lines "" "This was a language model on this machine, asked by an agent in its own process. It took $SECONDS s. Next:" \
+  lines "" "This was a language model on this machine, asked by an agent in its own process. $SECONDS s. Next:" \
     "  export PATH=\$PWD/.venv/bin:\$PATH" \
     "  horos run examples/hello.yaml         it remembers; talk to it with horos chat, as it says" \
     "  ls examples                           a team, a board of reviewers, an assistant, an agent with tools" \
