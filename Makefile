@@ -66,6 +66,7 @@ mutants: ## take each guard out of the scripts and look whether a test notices
 .PHONY: bench
 bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; a quarter of an hour on a quiet machine
 	$(RUN) python -m benchmarks
+	$(RUN) python -m benchmarks.one_machine
 
 .PHONY: scale
 scale: ## thousands of agents on fake nodes of the test cluster, beside the budgets, into benchmarks/README.md
