@@ -1,4 +1,4 @@
-"""A group from its manifest to the model on one machine; tests/e2e/test_groups.py is the same on the cluster."""
+"""A group from its manifest to the model, on one machine; tests/e2e/test_groups.py has it on the cluster."""
 
 import asyncio
 import json
