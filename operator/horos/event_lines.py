@@ -69,6 +69,15 @@ def _custom_words(event: dict[str, Any]) -> str:
         return f"{name} process {value.get('epoch')} {has}"
     if name == "toolProblem":
         return f"{name} {value.get('message', '')}"
+    return _family_words(name, value)
+
+
+def _family_words(name: str, value: dict[str, Any]) -> str:
+    if name == "order":
+        said = f": {value['message']}" if value.get("message") else ""
+        return f"{name} {value.get('kind')} {value.get('name')} is {value.get('status')}{said}"
+    if name == "child":
+        return f"{name} {value.get('name')} has {value.get('status')} ({value.get('reason')})"
     return ""
 
 

@@ -159,6 +159,7 @@ class Transcript:
             "repair": f"the model's answer could not be used and is asked for anew: {value.get('reason')}",
             "resumed": "the agent moved to a new pod and goes on",
             "budget": f"the day's budget of {value.get('exhausted')} is used up",
+            "order": _order_words(value),
             "compaction": "the older part of the conversation was shortened to fit the model",
             "toolProblem": str(value.get("message") or ""),
             "progress": str(value.get("text") or ""),
@@ -234,3 +235,8 @@ def state_pieces(snapshot: dict[str, Any]) -> list[Piece]:
 
 def _reason(reason: object, message: object) -> str:
     return ": ".join(str(part) for part in (reason, message) if part) or "the agent is in error"
+
+
+def _order_words(value: dict[str, Any]) -> str:
+    what = f"{str(value.get('kind')).replace('_', ' ')} {value.get('name')}"
+    return f"asks the operator: {what}" if value.get("status") == "asked" else ""

@@ -71,9 +71,15 @@ CUSTOM_EVENTS: Final[dict[str, str]] = {
         "`tokens` and `costNano`."
     ),
     "budget": (
-        "The day's budget of `exhausted` (tokens or cost) is used up at `limit`; it is full again at "
-        "`resets`, in seconds since 1970."
+        "The day's budget of `exhausted` is used up at `limit` (tokens or cost: of the agent; tree tokens or "
+        "tree cost: of the root of its tree and all below it); it is full again at `resets`, in seconds "
+        "since 1970."
     ),
+    "order": (
+        "The agent asks the operator for something: `id`, `kind` (create_agent, create_group, "
+        "terminate_agent), `name`, `status` (asked, done, refused), when it is settled `message`."
+    ),
+    "child": "Child `name` has ended (`status`): `reason` is TaskDone, Terminated or Deleted.",
     "cancel": "A person ends the turn `runId` now.",
     "discard": (
         "Take back what was shown of `messageId`. What comes in its place follows, if anything; `reason` is "

@@ -96,7 +96,7 @@ class Backend:
         return AgentDetailBody(
             **agent_fields(view, await control.place(name)),
             threads=await control.threads(name),
-            budget=budget_body(config.spec.budget, view.usage.today, self._clock()),
+            budget=budget_body(config.spec.budget, view.usage, self._clock()),
             idle_seconds=config.idle_seconds,
             newest=newest,
         )

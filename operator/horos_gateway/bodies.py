@@ -94,9 +94,9 @@ class ReplyBody(WireBody):
 
 
 class DayUsageBody(WireBody):
-    """What an agent used in one day."""
+    """What an agent and its descendants used in one day."""
 
-    date: str = Field(description="The day (UTC) on which it asked a model last.")
+    date: str = Field(description="The day (UTC) on which one of them asked a model last.")
     tokens: int = Field(description="Tokens that models read and wrote that day.")
     cost: str = Field(description="What that cost, a decimal number in the currency of the prices.")
 
@@ -119,7 +119,9 @@ class UsageBody(WireBody):
     prompt_tokens: int = Field(description="Tokens that models read.")
     completion_tokens: int = Field(description="Tokens that models wrote.")
     cost: str = Field(description="What models cost, a decimal number in the currency of their prices.")
-    today: DayUsageBody | None = Field(description="What counts for the day's budget, once there is any.")
+    today: DayUsageBody | None = Field(
+        description="What counts for the day's budget, once there is any: that of its descendants, too."
+    )
 
 
 class Residency(StrEnum):

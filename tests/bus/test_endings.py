@@ -60,6 +60,20 @@ async def test_a_task_that_was_not_asked_yet_goes_on(stage: Stage) -> None:
     assert await answer(ada, turn_of(await ada.all_unread())) == Leave("terminated")
 
 
+async def test_a_mention_is_no_request_that_a_task_was_made_for(stage: Stage) -> None:
+    ada = await task(stage)
+    await stage.group(members=("ada",))
+    await stage.post("m1", "@ada")
+    assert isinstance(await answer(ada, turn_of(await ada.all_unread())), Idle)
+    assert len(await stage.log()) == 2
+    await stage.say("m2")
+    turn = turn_of(await ada.all_unread())
+    await stage.post("m3", "@ada")
+    following = turn_of(await answer(ada, turn))
+    assert await answer(ada, following) == Leave("terminated")
+    assert len(await stage.log()) == 4
+
+
 async def test_a_task_reads_what_came_meanwhile(stage: Stage) -> None:
     ada = await task(stage)
     await stage.say("m1")

@@ -340,6 +340,73 @@ def test_parents_that_wait_for_their_children_make_room_for_them_in_a_pool_of_on
     assert society.work == {}
 
 
+class Tree(Society):
+    """A society whose children are Tasks that are not there before they are ordered, and have children, too.
+
+    Whoever is ordered needs a pod as a birth until the operator has settled, then for its task; who has
+    answered leaves by itself.
+    """
+
+    def __init__(self, families: dict[str, tuple[str, ...]], limit: int) -> None:
+        super().__init__(families, limit)
+        self.work = {agent: 0.0 for agent in families if agent not in self.parent_of}
+        self.born: dict[str, float] = {}
+
+    def step(self) -> None:
+        ordered = dict(self.born)
+        super().step()
+        for agent, since in ordered.items():
+            del self.born[agent]
+            self.work[agent] = since
+        self.leaving |= {agent for agent in self.pods if agent in self.parent_of and agent in self.answered}
+
+    def _needs(self) -> list[Need]:
+        births = [
+            Need(agent, since, urgent=False, parent=self.parent_of[agent])
+            for agent, since in self.born.items()
+            if agent not in self.pods
+        ]
+        return [*super()._needs(), *births]
+
+    def _turn(self, agent: str) -> None:
+        if agent not in self.asked and self.children.get(agent):
+            self.asked.add(agent)
+            self.born.update(dict.fromkeys(self.children[agent], float(self.moment)))
+        elif not self.open.get(agent) and agent not in self.answered:
+            self.answered.append(agent)
+            if parent := self.parent_of.get(agent):
+                self.open[parent].discard(agent)
+                self.work.setdefault(parent, self.moment)
+
+
+def everybody(families: dict[str, tuple[str, ...]]) -> list[str]:
+    return sorted({*families, *(child for of in families.values() for child in of)})
+
+
+def test_two_parents_in_a_pool_of_one_raise_children_wait_for_them_and_are_both_answered() -> None:
+    families = {"p": ("p-a", "p-b", "p-c"), "q": ("q-a", "q-b"), "q-a": ("q-a-x",)}
+    tree = Tree(families, limit=1)
+    for _ in range(120):
+        tree.step()
+    assert sorted(tree.answered) == everybody(families)
+    assert (tree.work, tree.born) == ({}, {})
+    assert {agent for agent in tree.pods if agent in tree.parent_of} == set()
+
+
+@given(some.integers(1, 3), some.lists(some.lists(some.integers(0, 3), min_size=1, max_size=4), max_size=4))
+@settings(max_examples=25, deadline=None)
+def test_every_tree_ends_answered_on_any_pool(limit: int, shape: list[list[int]]) -> None:
+    families: dict[str, tuple[str, ...]] = {}
+    for i, grandchildren in enumerate(shape):
+        families[f"p{i}"] = tuple(f"p{i}-{k}" for k in range(len(grandchildren)))
+        for k, count in enumerate(grandchildren):
+            families[f"p{i}-{k}"] = tuple(f"p{i}-{k}-{n}" for n in range(count))
+    tree = Tree(families, limit)
+    for _ in range(20 * len(everybody(families)) + 20):
+        tree.step()
+    assert sorted(tree.answered) == everybody(families)
+
+
 @given(some.integers(1, 4), some.lists(some.integers(1, 6), min_size=1, max_size=6))
 @settings(max_examples=15, deadline=None)
 def test_every_society_ends_answered_on_any_pool(limit: int, sizes: list[int]) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from horos_api.events import text_delta
 from horos_api.resources import BudgetSpec
-from horos_bus.records import DayUsage, Ending, Usage
-from horos_gateway.budget_bodies import budget_body
+from horos_bus.records import DayUsage, Ending, TotalUsage, Usage
+from horos_gateway.budget_bodies import budget_body, usage_body
 from tests.gateway.conftest import TOKEN, heard
 from tests.gateway.test_messages import refused
 
@@ -109,10 +109,21 @@ async def test_a_configuration_that_this_gateway_cannot_read_hides_nothing_else(
 
 def test_at_midnight_the_budget_is_whole_again():
     budget = BudgetSpec(tokens_per_day=7)
-    used, midnight = DayUsage(day=20_000, tokens=7), 20_001 * 86_400
+    used, midnight = TotalUsage(today=DayUsage(day=20_000, tokens=7)), 20_001 * 86_400
     before, after = (budget_body(budget, used, now) for now in (midnight - 1, midnight))
     assert (before.exhausted, before.resets_at) == ("tokensPerDay", "2024-10-05T00:00:00Z")
     assert (after.exhausted, after.resets_at) == (None, "2024-10-06T00:00:00Z")
+
+
+def test_what_descendants_use_counts_for_the_budget():
+    own, theirs = DayUsage(day=20_000, tokens=3, cost=1), DayUsage(day=20_000, tokens=4, cost=2)
+    used, noon = TotalUsage(today=own, descendants=theirs), 20_000 * 86_400 + 43_200
+    assert budget_body(BudgetSpec(tokens_per_day=7), used, noon).exhausted == "tokensPerDay"
+    assert budget_body(BudgetSpec(tokens_per_day=8), used, noon).exhausted is None
+    today = usage_body(used).today
+    assert (today.date, today.tokens, today.cost) == ("2024-10-04", 7, "0.000000003")
+    later = TotalUsage(today=own, descendants=DayUsage(day=20_001, tokens=4))
+    assert (usage_body(later).today.date, usage_body(later).today.tokens) == ("2024-10-05", 4)
 
 
 @pytest.mark.parametrize(

@@ -312,7 +312,7 @@ def test_in_a_pipe_the_answer_is_byte_for_byte() -> None:
     assert printed(Piece(PieceKind.TEXT, "a\x1b[31m\tb\r\n"))[0] == "a\x1b[31m\tb\r\n"
 
 
-def custom_line(name: str, **value: Any) -> str:
+def custom_line(name: str, /, **value: Any) -> str:
     event = {"type": "CUSTOM", "name": name, "value": value}
     return event_line("1000-0", event, UTC).split(maxsplit=2)[2]
 
@@ -333,6 +333,21 @@ def test_events_about_tools_are_told_in_words() -> None:
     ("name", "value", "told"),
     [
         ("wake", {"reason": "message"}, "wake it needs a process: a message waits"),
+        (
+            "order",
+            {"kind": "create_agent", "name": "bob", "status": "asked"},
+            "order create_agent bob is asked",
+        ),
+        (
+            "order",
+            {"kind": "create_agent", "name": "bob", "status": "refused", "message": "too many"},
+            "order create_agent bob is refused: too many",
+        ),
+        (
+            "child",
+            {"name": "bob", "status": "ended", "reason": "TaskDone"},
+            "child bob has ended (TaskDone)",
+        ),
         ("wake", {"reason": "turn"}, "wake it needs a process: goes on with its turn"),
         ("wake", {"reason": "order"}, "wake it needs a process: somebody wants it awake"),
         ("wake", {"reason": "moon"}, "wake it needs a process: moon"),

@@ -163,6 +163,11 @@ def test_thoughts_are_one_line_when_they_are_complete() -> None:
             {"reason": "no JSON"},
             "the model's answer could not be used and is asked for anew: no JSON",
         ),
+        (
+            "order",
+            {"kind": "create_agent", "name": "bob", "status": "asked"},
+            "asks the operator: create agent bob",
+        ),
         ("compaction", {"through": 7}, "the older part of the conversation was shortened to fit the model"),
         ("progress", {"toolCallId": "c", "text": "3 of 9 files"}, "3 of 9 files"),
     ],

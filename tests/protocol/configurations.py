@@ -345,6 +345,16 @@ CHILDREN: Final[Mapping[str, Scenario]] = {
         plans=CREATE_TWO, agents=3, children=frozenset({1, 2}), tasks=frozenset({1, 2})
     ),
     "a child, one slot": FAMILY._replace(pool=1, evicts=True),
+    "two parents and their children, one slot": Scenario(
+        BOTH,
+        {},
+        {(0, True): (("create", 2),), (1, True): (("create", 3),)},
+        agents=4,
+        pool=1,
+        evicts=True,
+        children=frozenset({2, 3}),
+        tasks=frozenset({2, 3}),
+    ),
     "a child of a child": FAMILY._replace(
         plans={**CREATE, (1, False): (("create", 2),)},
         agents=3,

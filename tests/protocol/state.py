@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 PERSON: Final = -1
 """The sender of what comes from outside the bus; agents are numbers from 0 on."""
 
-NAMES: Final = "ABC"
+NAMES: Final = "ABCD"
 
 Kind = Literal["request", "reply", "notice", "mention", "decision"]
 Verdict = Literal["", "approve", "deny"]

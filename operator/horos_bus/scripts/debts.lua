@@ -42,12 +42,13 @@ local function by_time(a, b)
 end
 
 -- All of them with the same words (see `reply`): each request has its reply, all mentions of a group one post.
--- `answered`: a Task may end from now on.
+-- `answered`: a request has ended, so a Task may.
 local function pay(agent, uid, list, said)
   local groups = {}
-  if #list > 0 then call('HSET', state_key(agent), 'answered', '1') end
   for _, debt in ipairs(list) do
-    if not debt.guid then reply(agent, uid, debt, said)
+    if not debt.guid then
+      reply(agent, uid, debt, said)
+      call('HSET', state_key(agent), 'answered', '1')
     else
       groups[debt.guid] = groups[debt.guid] or {}
       table.insert(groups[debt.guid], debt)

@@ -109,8 +109,8 @@ class LocalOperator:
         self._lifeline = os.pipe()
         try:
             self._store.load()
-            self._bus = Bus.open(self._redis_url, key_prefix(self.settings.install, self.settings.namespace))
             await with_secrets(self.cluster, self.settings)
+            self._bus = Bus.open(self._redis_url, key_prefix(self.settings.install, self.settings.namespace))
         except BaseException:
             self._give_back()
             raise
