@@ -11,8 +11,12 @@ help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: demo
-demo: ## a cluster, horos with a local model, and an agent that answers: examples/demo.sh
+demo: ## an agent that answers, with a local model; in a cluster if one is at hand: examples/demo.sh
 	@examples/demo.sh
+
+.PHONY: demo-cluster
+demo-cluster: ## the same in a kind cluster, brought up whatever it takes
+	@HOROS_DEMO=cluster examples/demo.sh
 
 .PHONY: format
 format: ## put all Python in order
@@ -62,6 +66,7 @@ mutants: ## take each guard out of the scripts and look whether a test notices
 .PHONY: bench
 bench: ## horos beside its peers: speed and weight, into benchmarks/README.md; a quarter of an hour on a quiet machine
 	$(RUN) python -m benchmarks
+	$(RUN) python -m benchmarks.one_machine
 
 .PHONY: scale
 scale: ## thousands of agents on fake nodes of the test cluster, beside the budgets, into benchmarks/README.md

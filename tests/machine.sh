@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the tests need on the machine besides the cluster: uv (in the cache, not on the machine), redis-server,
 # Chromium for tests/console, and git and the MCP servers of tests/mcp (those in the cache).
-# Prints the path of uv as its last line. Usage: tests/machine.sh
+# Prints the path of uv as its last line. Usage: tests/machine.sh [uv]; with uv, nothing but that.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=cluster/progress.sh
@@ -19,9 +19,11 @@ install_uv() {
 }
 
 needs=()
-command -v redis-server >/dev/null || needs+=(redis-server)
-command -v chromedriver >/dev/null || needs+=(chromium chromium-driver)
-command -v git >/dev/null || needs+=(git)
+if [ "${1:-}" != uv ]; then
+  command -v redis-server >/dev/null || needs+=(redis-server)
+  command -v chromedriver >/dev/null || needs+=(chromium chromium-driver)
+  command -v git >/dev/null || needs+=(git)
+fi
 command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null || needs+=(python3-venv)
 [ ${#needs[@]} -eq 0 ] || install_packages "the tests" "${needs[@]}"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
@@ -31,5 +33,5 @@ if ! "$HOROS_CACHE/uv/bin/uv" --version 2>/dev/null | grep -qF "$uv_version"; th
   mkdir -p "$HOROS_CACHE"
   step "install uv $uv_version into the cache" install_uv
 fi
-"$here/mcp/install.sh" >/dev/null
+[ "${1:-}" = uv ] || "$here/mcp/install.sh" >/dev/null
 echo "$HOROS_CACHE/uv/bin/uv"

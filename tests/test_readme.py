@@ -16,13 +16,15 @@ from horos.cli import app
 from horos_api.agent_pools import AgentPool, EvictionPolicy
 from horos_api.conditions import Reason
 from horos_api.crd import KINDS
-from horos_api.groups import Group
+from horos_api.groups import Group, GroupSpec
+from horos_api.mentions import MEMBERS_AT_MOST
 from horos_api.model_config import ModelConfig
-from horos_api.names import QUOTA, key_prefix
-from horos_api.resources import IDLE_SECONDS, Agent
+from horos_api.names import QUOTA, group_thread, key_prefix
+from horos_api.resources import IDLE_SECONDS, Agent, BuiltinTool
 from horos_api.tool_servers import ToolServer
 from horos_bus.connection import Bus
 from horos_bus.control import Control
+from horos_bus.group_reading import POSTS, POSTS_BYTES
 from horos_gateway.app import gateway_app
 from horos_gateway.settings import Settings
 from horos_model.scripted_script import parse_script
@@ -115,6 +117,19 @@ def test_what_is_said_of_pools_is_what_the_code_says() -> None:
         *(f"{policy}`" for policy in EvictionPolicy),
     ):
         assert told in " ".join(about.split())
+
+
+def test_what_is_said_of_groups_is_what_the_code_says() -> None:
+    about = README[README.index("## Groups of agents") : README.index("## Talk to it from your own")]
+    for told in (
+        f"the newest {POSTS} messages, at most {POSTS_BYTES // 1024} KiB",
+        f"thread `{group_thread('review')}`",
+        f"at most {MEMBERS_AT_MOST:,} members",
+        f"retainMessages: {GroupSpec(members=('ada',)).retain_messages}",
+        *(f"`{reason}`" for reason in (Reason.NO_MEMBERS, Reason.MEMBERS_MISSING, Reason.TOO_MANY_MEMBERS)),
+        *(f"`{tool}`" for tool in BuiltinTool if tool.value.endswith(("groups", "group", "broadcast"))),
+    ):
+        assert told in " ".join(about.split()), told
 
 
 def test_every_resource_that_kubectl_is_asked_for_exists() -> None:

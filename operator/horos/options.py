@@ -184,6 +184,9 @@ def _options_of(group: type[Any]) -> list[inspect.Parameter]:
 
 def checked_names(agent: str, thread: str | None) -> None:
     """Refuse names that no agent and no thread can have. Raises UsageError."""
+    if agent.startswith("@"):
+        ways = f"`horos send {agent} …` and `horos watch {agent}`"
+        raise UsageError(f"{agent} names a group; expected an agent. For groups there are {ways}")
     error = agent_name_error(agent) or (thread_name_error(thread) if thread is not None else None)
     if error:
         raise UsageError(error)

@@ -52,7 +52,7 @@ class Reason(StrEnum):
     """Not accepted: an ancestor's `budget.depth` allows no generation so far below it. No pod is made."""
     TOO_MANY_CHILDREN = "TooManyChildren"
     """Not accepted: its parent has as many older children as `budget.children` allows. No pod is made until
-    one of them ends."""
+    one of them ends. (Where an agent asks for one child too many, it is refused and no Agent is made.)"""
     DELETING = "Deleting"
     """The Agent is being deleted: its pod ends, then its keys go."""
 

@@ -115,7 +115,8 @@ def family_of(agent: AgentFacts, find: Find, children: Callable[[str], Iterable[
     line = line_of(agent, find)
     parent = line.ancestors[0] if line.ancestors and not line.trouble else None
     trouble = line.trouble or _too_deep(line)
-    if parent is not None and trouble is None:
+    # Of one that was born by an order the bus was asked, which knows sooner who has ended.
+    if parent is not None and trouble is None and not agent.order:
         trouble = _too_many(agent, parent, _own(parent, children(parent.name)))
     return Family(parent, line.root, trouble, mine)
 

@@ -1,5 +1,6 @@
 """What agents have asked of the operator, one order after the other; none keeps another agent's waiting."""
 
+import asyncio
 import logging
 
 from horos_bus.connection import BusError
@@ -30,7 +31,14 @@ async def obey_agents(society: Society, parts: Parts, namespace: str) -> None:
         except LookAgainError as error:
             log.info("%s/%s: order %s waits: %s", namespace, order.agent, order.mid, error)
             postponed.add(order.agent)
-        except (ClusterError, BusError) as error:
+        except ClusterError as error:
+            if error.retry_after:
+                # The cluster wants to be left alone, whoever asks.
+                await asyncio.sleep(error.retry_after)
+                raise
+            trouble = trouble or error
+            postponed.add(order.agent)
+        except BusError as error:
             trouble = trouble or error
             postponed.add(order.agent)
         finally:

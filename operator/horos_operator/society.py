@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 
+from horos_api.names import agent_name_error, group_name_error
 from horos_api.resources import OperatingMode
 from horos_bus.operating import Child, OrderKind, Settled, SocietyOrder
 from horos_operator.agent_factory import AgentFactory
@@ -33,6 +34,11 @@ class Society:
 
     async def obey(self, namespace: str, order: SocietyOrder) -> set[Key]:
         """Carry out one order; returns the Agents that need a pass for it."""
+        wrong = agent_name_error(order.agent) or _name_error(order)
+        if wrong is not None:
+            # Agents can write what they like there, and names become parts of the API server's paths.
+            await self._refuse(namespace, order, f"{order.kind} is not possible: {wrong}")
+            return set()
         match order.kind:
             case OrderKind.CREATE_AGENT:
                 return await self._create_agent(namespace, order)
@@ -42,7 +48,10 @@ class Society:
                 return await self._create_group(namespace, order)
 
     async def _create_agent(self, namespace: str, order: SocietyOrder) -> set[Key]:
-        child = await self._born(namespace, order)
+        try:
+            child, task = await self._born(namespace, order), wish_of(order).task
+        except ValueError as error:
+            child, task = Refusal(str(error)), ""
         if isinstance(child, Refusal):
             await self._refuse(namespace, order, f"agent {order.name} was not created: {child.text}")
             return set()
@@ -50,7 +59,7 @@ class Society:
         root = self._caches.family(child).root or order.agent
         if await control.create(child.name, child.uid, order.agent, root) == "EXISTS":
             raise LookAgainError(f"an earlier life of {child.name} is still on the bus")
-        born = Child(child.name, child.uid, wish_of(order).task)
+        born = Child(child.name, child.uid, task)
         settled = await control.settle(order, "done", f"agent {child.name} was created", born)
         if settled is Settled.GONE:
             log.info("%s/%s: who asked for %s does not wait any more", namespace, order.agent, child.name)
@@ -201,6 +210,11 @@ class Society:
         self._caches.groups.put(made)
         log.info("%s: group %s created for %s (order %s)", namespace, order.name, order.agent, order.mid)
         return made
+
+
+def _name_error(order: SocietyOrder) -> str | None:
+    is_group = order.kind is OrderKind.CREATE_GROUP
+    return group_name_error(order.name) if is_group else agent_name_error(order.name)
 
 
 def _was_made_for(order: SocietyOrder, there: AgentFacts | GroupFacts) -> bool:

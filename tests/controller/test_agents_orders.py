@@ -38,6 +38,16 @@ class Slow(Society):
         return {(namespace, order.name)}
 
 
+async def ordered(there: BusStage) -> None:
+    """Ada and bob ask for two things each."""
+    for name in ("ada", "bob"):
+        runtime = await there.resident(name)
+        await there.say(f"m-{name}", name)
+        turn = turn_of(await runtime.all_unread())
+        step = [user(turn.inputs[0]), record("assistant", "")]
+        await runtime.append(turn.id, 0, step, [ordering("one"), ordering("two")])
+
+
 @pytest.mark.parametrize("error", [LookAgainError("not yet"), ClusterError("no answer in time")])
 async def test_what_one_agent_waits_for_keeps_no_other_waiting(
     bus: Bus, tmp_path: Path, error: Exception
@@ -46,13 +56,7 @@ async def test_what_one_agent_waits_for_keeps_no_other_waiting(
         stage = Stage(bus, connection)
         stage.leadership.hold(stage.leadership.clock() + 60)
         namespace = f"orders-{uuid.uuid4().hex[:8]}"
-        there = BusStage(bus.at(key_prefix(SETTINGS.install, namespace)))
-        for name in ("ada", "bob"):
-            runtime = await there.resident(name)
-            await there.say(f"m-{name}", name)
-            turn = turn_of(await runtime.all_unread())
-            step = [user(turn.inputs[0]), record("assistant", "")]
-            await runtime.append(turn.id, 0, step, [ordering("one"), ordering("two")])
+        await ordered(BusStage(bus.at(key_prefix(SETTINGS.install, namespace))))
         society = Slow(stage.parts.manager, lambda order: error if order.agent == "ada" else None)
         if isinstance(error, ClusterError):
             with pytest.raises(ClusterError, match="no answer in time"):
@@ -61,6 +65,18 @@ async def test_what_one_agent_waits_for_keeps_no_other_waiting(
             await obey_agents(society, stage.parts, namespace)
         assert society.seen == ["ada:one", "bob:one", "bob:two"], "what ada asked later waits, too"
         assert await asyncio.wait_for(stage.parts.queue.get(), 5) == (namespace, "one")
+
+
+async def test_a_cluster_that_wants_to_be_left_alone_is(bus: Bus, tmp_path: Path) -> None:
+    async with serving(everything([], {}), tmp_path) as connection:
+        stage = Stage(bus, connection)
+        stage.leadership.hold(stage.leadership.clock() + 60)
+        namespace = f"orders-{uuid.uuid4().hex[:8]}"
+        await ordered(BusStage(bus.at(key_prefix(SETTINGS.install, namespace))))
+        society = Slow(stage.parts.manager, lambda _: ClusterError("too many requests", 0.01))
+        with pytest.raises(ClusterError, match="too many requests"):
+            await obey_agents(society, stage.parts, namespace)
+        assert society.seen == ["ada:one"]
 
 
 async def test_who_does_not_lead_obeys_nobody(bus: Bus, tmp_path: Path) -> None:

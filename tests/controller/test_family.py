@@ -115,6 +115,13 @@ def test_the_youngest_are_too_many_until_an_older_one_ends() -> None:
         assert family(lead, gone, mid, new).children == 2
 
 
+def test_who_was_born_by_an_order_was_counted_then() -> None:
+    lead = one("lead", spec={"budget": {"children": 1}})
+    old = one("old", "lead")
+    assert family(one("new", "lead", created=1, order="lead/1-0/1.0"), lead, old).trouble is None
+    assert family(one("new", "lead", created=1), lead, old).trouble is not None
+
+
 def test_children_of_an_earlier_life_of_the_name_are_none_of_its_own() -> None:
     lead = one("lead", uid="second-life", spec={"budget": {"children": 1}})
     mine = one("mine", "lead", owner_uid="second-life", created=9)

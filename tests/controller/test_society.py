@@ -37,6 +37,7 @@ class Town(KubeCluster):
         self.dies = ""
         self.refusal: ClusterError | None = None
         self.made = 0
+        self.asked: list[str] = []
 
     def _done(self, what: str) -> None:
         if self.dies == what:
@@ -53,6 +54,7 @@ class Town(KubeCluster):
         return {**body, "metadata": {**body["metadata"], **server}}
 
     async def agent(self, namespace: str, name: str) -> AgentFacts | None:
+        self.asked.append(name)
         return self.there.get(name)
 
     async def create_agent(self, body: Mapping[str, Any]) -> AgentFacts:
@@ -81,6 +83,7 @@ class Town(KubeCluster):
         return self.there[name]
 
     async def group(self, namespace: str, name: str) -> GroupFacts | None:
+        self.asked.append(name)
         return self.teams.get(name)
 
     async def create_group(self, body: Mapping[str, Any]) -> GroupFacts:
@@ -222,6 +225,33 @@ async def test_what_the_cluster_refuses_is_told(scene: Scene) -> None:
     assert await told(runtime) == [
         ("agent kid was not created: the cluster does not take it: exceeded quota: count/agents", True)
     ]
+
+
+@pytest.mark.parametrize("kind", OrderKind)
+@pytest.mark.parametrize("name", ["../../../../api/v1/namespaces/other/secrets/horos-bus", "No", "n" * 53])
+async def test_a_name_that_is_none_is_asked_of_nobody(scene: Scene, kind: OrderKind, name: str) -> None:
+    await scene.stage.agent("kid")
+    runtime, order = await scene.asked(kind, "kid")
+    scene.town.asked.clear()
+    await scene.society.obey(scene.namespace, replace(order, name=name))
+    assert scene.town.asked == []
+    ((text, failed),) = await told(runtime)
+    assert failed
+    assert text.startswith(f"{kind} is not possible: ")
+    assert repr(name) in text and "expected" in text
+    await scene.society.obey(scene.namespace, replace(order, agent=name))
+    assert scene.town.asked == []
+
+
+async def test_an_order_that_was_spoiled_after_its_child_was_born_is_refused(scene: Scene) -> None:
+    runtime, order = await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
+    scene.town.dies = "create_agent"
+    with pytest.raises(ClusterError, match="died"):
+        await scene.obey()
+    await scene.society.obey(scene.namespace, replace(order, body=b"spoiled"))
+    ((text, failed),) = await told(runtime)
+    assert failed
+    assert text.startswith("agent kid was not created: the order: Invalid JSON")
 
 
 async def test_an_earlier_life_on_the_bus_is_waited_for(scene: Scene) -> None:

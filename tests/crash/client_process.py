@@ -12,6 +12,8 @@ import uvloop
 from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import Env
 from horos_bus.connection import Bus, BusUnavailableError
+from horos_bus.group_records import NewPost
+from horos_bus.group_service import GroupService
 from horos_bus.sender import reply, send
 from tests.crash.agent_process import CONTROL, say
 
@@ -31,8 +33,23 @@ async def _deliver(bus: Bus, message: NewMessage, *, refusable: bool) -> SendOut
         await asyncio.sleep(0.02)
 
 
+async def _post(bus: Bus, post: NewPost) -> str:
+    while True:
+        try:
+            outcome = (await GroupService(bus).post(post)).outcome
+        except BusUnavailableError:
+            continue
+        if outcome != "NOGROUP":
+            return outcome
+        await asyncio.sleep(0.02)
+
+
 async def _person(bus: Bus, port: int, messages: list[dict[str, Any]]) -> None:
     for each in messages:
+        if "post" in each:
+            post = NewPost(**each["post"], who="yan")
+            await say(port, {"say": "sent", "mid": post.mid, "outcome": await _post(bus, post)})
+            continue
         message = NewMessage.model_validate(each["message"])
         outcome = await _deliver(bus, message, refusable=each["refusable"])
         await say(port, {"say": "sent", "mid": message.mid, "outcome": outcome})
@@ -41,6 +58,8 @@ async def _person(bus: Bus, port: int, messages: list[dict[str, Any]]) -> None:
 async def _insist(bus: Bus, port: int, messages: list[dict[str, Any]]) -> None:
     """Send again what has no answer: Redis may have lost what it had accepted."""
     for each in messages:
+        if "post" in each:
+            continue
         message = NewMessage.model_validate(each["message"])
         while message.kind == "request" and not each["refusable"]:
             try:

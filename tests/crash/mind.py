@@ -1,7 +1,8 @@
 """What the scripted model says: a pure function of the conversation, which carries its own program.
 
 A message is `<tag> {"rounds": [[call, ..], ..]}`; a call is ["ask" | "send" | "create", agent, tag, program]
-(the last has it created, with the message as its task), ["reply", tag], [a tool of agent_process, tag].
+(the last has it created, with the message as its task), ["post", "@agent" or "", tag, seconds of delay],
+["reply", tag], [a tool of agent_process, tag].
 Every tag is called once. The answer is every tag that was heard in the thread, so that it shows what it rests
 on; of a decision also how the call was decided.
 """
@@ -55,7 +56,8 @@ class Thought:
 def think(messages: list[dict[str, Any]]) -> Thought:
     """Decide the next step."""
     users = list(_of_this_exchange(messages))
-    programs = [program_of(text) for text in users]
+    me = _me(messages)
+    programs = [_own(program_of(text), me) for text in users]
     tag = _first_tag(users[-1]) if users else ""
     for text, program in zip(users, programs, strict=True):
         for trouble in ("poison", "hang", "refuse"):
@@ -93,13 +95,15 @@ def _first_tag(text: str) -> str:
 
 
 def _tag_of(call: Call) -> str:
-    return str(call[2] if call[0] in ("ask", "send", "create") else call[1])
+    return str(call[2] if call[0] in ("ask", "send", "create", "post") else call[1])
 
 
 def _call(call: Call, text: str) -> tuple[str, dict[str, str]]:
     match call:
         case ["ask" | "send" as name, to, tag, program]:
             return name, {"to": to, "text": body(tag, program)}
+        case ["post", whom, tag, delay]:
+            return "broadcast", {"group": "team", "text": f"{whom} <{tag}>", "delaySeconds": delay}
         case ["create", name, tag, program]:
             wish = {"name": name, "instructions": f"You are {name}", "task": body(tag, program)}
             return "create_agent", wish
@@ -125,5 +129,14 @@ def _answer(messages: list[dict[str, Any]]) -> str:
     for message in messages:
         if message["role"] == "user":
             heard.update(_heard(message["content"]))
-    me = next((message["content"] for message in messages if message["role"] == "system"), "").split()
-    return " ".join(f"<{tag}>" for tag in sorted(heard | {f"by:{me[-1]}" if me else "by:nobody"}))
+    return " ".join(f"<{tag}>" for tag in sorted(heard | {f"by:{_me(messages)}"}))
+
+
+def _me(messages: list[dict[str, Any]]) -> str:
+    said = next((message["content"] for message in messages if message["role"] == "system"), "").split()
+    return str(said[-1]) if said else "nobody"
+
+
+def _own(program: Program, me: str) -> Program:
+    """Leave out a program `for` somebody else, which all members of a group read."""
+    return program if program.get("for", me) == me else {}

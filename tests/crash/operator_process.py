@@ -12,11 +12,13 @@ from typing import Any
 
 import uvloop
 
+from horos_api.mentions import Wake
 from horos_api.names import Env
 from horos_bus.agent_view import AgentView
 from horos_bus.connection import Bus, BusUnavailableError
 from horos_bus.control import Control
 from horos_bus.doorbells import Doorbells
+from horos_bus.group_service import GroupService
 from horos_bus.operating import Child, SocietyOrder
 from tests.crash.agent_process import CONTROL, say
 
@@ -28,8 +30,10 @@ SWEEPS = "CRASH_SWEEPS"
 class Operator:
     """One life of it; all that it remembers is which config it has written."""
 
-    def __init__(self, control: Control, port: int) -> None:
+    def __init__(self, control: Control, groups: GroupService, port: int) -> None:
         self._control = control
+        self._groups = groups
+        self._gathered: dict[str, dict[str, str]] = {}
         self._port = port
         self._written: dict[str, tuple[str, int]] = {}
 
@@ -46,6 +50,7 @@ class Operator:
         for name, view in known.items():
             await self._keep(wishes[name]["mode"], view, cluster["pods"])
         await self._fill(known, cluster)
+        await self._gather(cluster["groups"])
         for order in cluster["orders"]:
             await self._obey(order)
         for asked in await self._control.orders():
@@ -57,6 +62,17 @@ class Operator:
     async def work_off_later(self) -> None:
         """Do what is due."""
         await self._control.work_off_later()
+
+    async def _gather(self, wanted: dict[str, dict[str, str]]) -> None:
+        """Project groups whose members are not what it has written, and delete those without any."""
+        known: dict[str, str] = await self._groups.groups()
+        for name, members in wanted.items():
+            if not members:
+                await self._groups.delete(name, f"uid-{name}")
+                await say(self._port, {"say": "ungrouped", "name": name})
+            elif name not in known or self._gathered.get(name) != members:
+                await self._groups.put(name, f"uid-{name}", Wake.MENTIONED, 1000, members)
+                self._gathered[name] = members
 
     async def _life(self, wish: dict[str, Any]) -> None:
         name, uid = wish["name"], wish["uid"]
@@ -193,7 +209,7 @@ class _Ears:
 async def _live() -> int:
     prefix, port = os.environ[Env.PREFIX], int(os.environ[CONTROL])
     bus = Bus.open(os.environ[Env.REDIS_URL], prefix)
-    operator = Operator(Control(bus), port)
+    operator = Operator(Control(bus), GroupService(bus), port)
     if os.environ[SWEEPS] == "1":
         await _sweep(operator)
     _, install, namespace, _ = prefix.split(":")

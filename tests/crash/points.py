@@ -30,12 +30,13 @@ MOST: Final[Mapping[str, int]] = {
     "tool": 3,
     "send": 4,
     "decide": 5,
+    "post": 3,
 }
 """How many calls of one kind are killed at, of the process with the richest life; one of the others'."""
 RICH: Final = ("lead", "operator", "client", "judge")
 WAITING: Final[Mapping[str, int]] = {"append": 6, "commit": 4, "model": 3, "tool": 4, "next": 2}
-"""The same of gil, whose calls wait for people."""
-FEW: Final = ("create", "configure", "delete", "reap")
+"""The same of gil, whose calls wait for people, and of hal, who talks in a group."""
+FEW: Final = ("create", "configure", "delete", "reap", "group_put")
 """What the operator does for each agent alike: twice is enough."""
 
 
@@ -99,7 +100,7 @@ def points_of(calls: Mapping[tuple[str, str], int]) -> Iterator[Point]:
 
 
 def _most(role: str, event: str) -> int:
-    if role == "gil":
+    if role in ("gil", "hal"):
         return WAITING.get(event, 1)
     if role not in RICH:
         return 1

@@ -1,4 +1,4 @@
-"""The scenario that every point is tried in: seven agents, nine people, everything that the bus can do.
+"""The scenario that every point is tried in: nine agents, ten people, everything that the bus can do.
 
 lead asks three agents, one asks back, one answers early; tools of both kinds; two threads; a poison and an
 innocent behind it; a model that refuses once; a turn that is cancelled; a request to an agent that is
@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from horos_bus.agent_view import AgentView
+from horos_bus.group_records import GroupPost
+from horos_bus.group_service import GroupService
 from tests.crash.history import History, Problem, Said, endings_of, life_of, problems
 from tests.crash.mind import Program
+from tests.crash.talk import LATE, LATE_POST, POSTS, TEAM, Talk, wrong_talk
 from tests.crash.world import World
 
 SECONDS = 120.0
@@ -130,13 +133,15 @@ async def answered(world: World, *mids: str) -> bool:
 
 async def tell(world: World) -> list[Problem]:
     """Run the whole story; returns what is wrong with it."""
-    for name in ("lead", "ann", "bob", "cid", "dan", "gil"):
+    for name in ("lead", "ann", "bob", "cid", "dan", "gil", "hal", "ivy"):
         world.wish(name)
+    world.members[TEAM] = ("hal", "ivy")
     world.judged = ("gil",)
     world.verdicts = {tag: dict(people) for tag, people in VERDICTS.items()}
     world.wish("eve", request_seconds=3)
     world.wish("fay", mode="Suspended")
-    world.people = people(SAID)
+    world.people = {**people(SAID), "yan": [post.message() for post in POSTS]}
+    talk = Talk(joined={"hal": 0, "ivy": 0})
     try:
         async with asyncio.timeout(SECONDS * 1.5):
             await world.start("operator")
@@ -148,7 +153,9 @@ async def tell(world: World) -> list[Problem]:
             await until("children have ended", lambda: _ended(world))
             history = History(sent=dict(world.sent))
             history.lives = [await life_of(world.bus, name, world.tokens(name)) for name in world.wishes]
+            talk.joined[LATE] = len(await talked(world))
             await _anew(world)
+            talk.log = await talked(world)
             history.lives.append(await life_of(world.bus, "cid", world.tokens("cid")))
             history.sent = dict(world.sent)
             history.endings = await endings_of(world.bus, (*SAID, AFTERWARDS))
@@ -157,7 +164,12 @@ async def tell(world: World) -> list[Problem]:
             left = [*await ghosts(world), *await delete_everything(world)]
     except (StuckError, TimeoutError) as error:
         return [Problem("lost", f"{error or 'out of time'}; {await standing(world)}")]
-    return [*problems(history, (*SAID, AFTERWARDS)), *left]
+    return [*problems(history, (*SAID, AFTERWARDS)), *wrong_talk(talk, history.lives), *left]
+
+
+async def talked(world: World) -> list[GroupPost]:
+    """Everything that was said in the group."""
+    return await GroupService(world.bus).read(TEAM, count=1000)
 
 
 async def ghosts(world: World) -> list[Problem]:
@@ -311,23 +323,31 @@ async def _anew(world: World) -> None:
     world.wish("cid", mode="Deleted")
     await until("cid is deleted", gone)
     world.wish("cid")
+    world.members[TEAM] = ("hal", "ivy", LATE)
     await until("cid is created again", lambda: _all_there(world))
+    await until("cid has joined", lambda: _joined(world))
     world.all_sent.clear()
-    world.people = people((AFTERWARDS,))
+    world.people = {**people((AFTERWARDS,)), "yan": [LATE_POST.message()]}
     await world.start("client")
     await until("z1 is answered", lambda: answered(world, "z1"))
     await at_rest(world)
+
+
+async def _joined(world: World) -> bool:
+    seen = await GroupService(world.bus).view(TEAM)
+    return seen is not None and LATE in seen.members
 
 
 async def delete_everything(world: World) -> list[Problem]:
     """Delete all agents; nothing but replies and decisions that expire may remain."""
 
     async def gone() -> bool:
-        return not world.wishes
+        return not world.wishes and not world.members
 
+    world.members = dict.fromkeys(world.members, ())
     for name in list(world.wishes):
         world.wish(name, mode="Deleted")
-    await until("all agents are deleted", gone)
+    await until("all agents and groups are deleted", gone)
     pattern = world.bus.prefix.replace("{", "[{]") + "*"
     names = [name.decode() for name in await world.bus.command("KEYS", pattern)]
     kept = (f"{world.bus.prefix}r:", f"{world.bus.prefix}d:")

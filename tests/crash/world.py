@@ -41,6 +41,7 @@ TOOLS = [
     BuiltinTool.REPLY,
     BuiltinTool.LIST_AGENTS,
     BuiltinTool.CREATE_AGENT,
+    BuiltinTool.BROADCAST,
 ]
 
 
@@ -193,6 +194,8 @@ class World:
         self.seed, self.point, self.folder = seed, point, place.folder
         self.random = random.Random(seed)
         self.wishes: dict[str, Wish] = {}
+        self.members: dict[str, tuple[str, ...]] = {}
+        """Who shall belong to each group; nobody: it shall be deleted."""
         self.orders: dict[int, dict[str, Any]] = {}
         self.people: dict[str, list[dict[str, Any]]] = {}
         self.insist = False
@@ -474,6 +477,8 @@ class World:
                     for pod in self.live_pods(said["name"]):
                         assert pod.process is not None
                         pod.process.child.kill()
+            case "ungrouped":
+                self.members.pop(said["name"], None)
             case "obeyed":
                 self.orders.pop(said["id"], None)
             case "born":
@@ -491,7 +496,13 @@ class World:
         agents = [{**vars(wish), "config": self.config(wish)} for wish in self.wishes.values()]
         pods = [{"agent": pod.agent, "token": pod.token} for pod in self.live_pods()]
         seen = {"revision": self.revision, "pool": self.pool}
-        return {**seen, "agents": agents, "pods": pods, "orders": list(self.orders.values())}
+        groups = {name: self._lives(members) for name, members in self.members.items()}
+        orders = list(self.orders.values())
+        return {**seen, "agents": agents, "pods": pods, "orders": orders, "groups": groups}
+
+    def _lives(self, members: tuple[str, ...]) -> dict[str, str]:
+        alive = {name: wish.uid for name, wish in self.wishes.items() if wish.mode != "Deleted"}
+        return {name: alive[name] for name in members if name in alive}
 
     # Model ------------------------------------------------------------
 

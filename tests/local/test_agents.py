@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from horos_api.messages import NewMessage, SendOutcome
 from horos_bus.sender import reply, send
 from horos_operator.cluster import NoRoomError
-from horos_operator.local.operator import FolderInUseError
+from horos_operator.local.operator import FolderInUseError, FolderUnusableError
 from tests.e2e.cluster import PROJECT
 from tests.local.conftest import Ground, Stage, agent, agents_processes, eventually, pool
 
@@ -163,6 +165,20 @@ def _lives(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_an_operator_that_finds_a_broken_folder_leaves_it_to_the_next_one(ground: Ground) -> None:
+    async with ground.operator() as stage:
+        await stage.operator.apply([agent("ada")])
+    file = ground.folder / "objects/agents/default/ada.json"
+    whole = file.read_text()
+    file.write_text("{")
+    with pytest.raises(FolderUnusableError, match=r"ada\.json cannot be read"):
+        async with ground.operator():
+            pass
+    file.write_text(whole)
+    async with ground.operator() as stage:
+        assert stage.operator.object("Agent", "default", "ada") is not None
 
 
 async def test_one_operator_at_a_time_uses_a_folder(ground: Ground) -> None:

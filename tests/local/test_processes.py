@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +141,11 @@ async def test_nothing_of_an_ended_process_is_left_in_the_folder(ground: Ground)
         assert await stage.ask("ada", "there?") == "yes"
         assert len(list((ground.folder / "pods").iterdir())) == 1
         await eventually("nothing is left", lambda: not list((ground.folder / "pods").iterdir()))
+
+
+def test_who_runs_agents_here_imports_neither_kopf_nor_kubernetes() -> None:
+    code = (
+        "import sys, horos_operator.local.operator; print({'kopf', 'kubernetes', 'yaml'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

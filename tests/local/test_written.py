@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from horos_api.crd import KINDS
-from horos_operator.cluster import RefusedError
+from horos_operator.cluster import ClusterError, RefusedError
 from horos_operator.local.admission import TRANSITIONS
 from horos_operator.local.data import secret_variable
 from horos_operator.local.files import FolderUnusableError
@@ -186,6 +186,19 @@ def test_what_only_a_cluster_can_do_is_said(place: Place, caplog: pytest.LogCapt
     assert [record.getMessage() for record in caplog.records] == [
         "Agent default/ada: image, nodeSelector mean nothing without a cluster"
     ]
+
+
+def test_what_cannot_be_written_changes_nothing(place: Place) -> None:
+    place.apply(agent("ada"))
+    (place.folder / "objects/agentpools").write_text("in the way")
+    with pytest.raises(ClusterError, match=r"agentpools/default/default\.json cannot be written"):
+        place.apply(pool(2))
+    assert place.store.all("agentpools") == []
+    (place.folder / "secrets").write_text("in the way")
+    with pytest.raises(ClusterError, match="secrets/default/llm cannot be written"):
+        place.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "llm"}, "stringData": {"k": "v"}}
+        )
 
 
 def test_a_file_that_cannot_be_read_is_named(place: Place) -> None:

@@ -166,6 +166,12 @@ async def test_watching_a_group_that_is_deleted_ends(here: Here, ada: Agent) -> 
         (("send", "@Review", "hi"), 2, "error: group 'Review' is not a DNS label"),
         (("send", "@", "hi"), 2, "error: group '' is not a DNS label"),
         (("watch", "a.b"), 2, "error: group 'a.b' is not a DNS label"),
+        (
+            ("chat", "@review"),
+            2,
+            "error: @review names a group; expected an agent. For groups there are `horos",
+        ),
+        (("describe", "@review"), 2, "error: @review names a group; expected an agent"),
         (("send", "@review", " "), 2, "error: the message is empty; say something"),
         (("send", "@review", "x" * (BODY_BYTES + 1)), 2, "error: the message has 262145 bytes"),
         (("send", "@review", "hi", "--thread", "main"), 2, "error: --thread: a group has one conversation"),

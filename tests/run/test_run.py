@@ -1,14 +1,19 @@
 """`horos run` from Enter to the end: answers, memory, Ctrl-C, other commands, what keeps it from starting."""
 
 import asyncio
+import importlib
 import json
+import os
+import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.person.stage import horos
 from tests.run.conftest import PROJECT, Workshop, children_in
+from tests.run.test_redis_server import process_of
 
 HELLO = str(PROJECT / "examples/hello.yaml")
 HEAD = "apiVersion: horos.dev/v1alpha1\n"
@@ -75,6 +80,50 @@ async def test_killed_outright_it_leaves_nothing_running_and_the_next_run_goes_o
     assert reply["value"]["text"] == "One two three."
     again.interrupt()
     await again.end()
+
+
+async def test_a_redis_that_is_killed_comes_back_and_nothing_is_lost(workshop: Workshop) -> None:
+    await workshop.model.load({"text": "Before."}, {"text": "After."})
+    society = await workshop.start(HELLO)
+    await society.says("horos chat hello")
+    assert (await society.horos("send", "hello", "One.", "--wait")).out == "Before.\n"
+    os.kill(process_of(workshop.data), signal.SIGKILL)
+    await society.says("Redis ended by itself (status -9) and is started again")
+    sent = await society.horos("send", "hello", "Two.", "--wait")
+    assert (sent.code, sent.out) == (0, "After.\n"), sent.err
+    *_, last = await workshop.model.requests()
+    assert [each["content"] for each in last["body"]["messages"][1:]] == ["One.", "Before.", "Two."]
+    society.interrupt()
+    assert (await society.end()).code == 0
+
+
+async def test_without_the_local_model_the_person_is_told_what_to_do(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it is not installed: what is imported already is all that there is."""
+    assert importlib.import_module("horos.run_command")
+    monkeypatch.setattr(sys, "path", [])
+    done = await horos("run", HELLO, "--data", str(workshop.data))
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {HELLO}, document 1 (Agent hello): spec.model: no model to ask: ")
+    assert "install horos[model]" in done.err
+    assert not workshop.data.exists()
+
+
+async def test_where_only_the_command_is_installed_the_person_is_told_what_to_install(
+    workshop: Workshop,
+) -> None:
+    (workshop.path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        return None if name == 'starlette' else PathFinder.find_spec(name, path, target)\n"
+        "sys.meta_path[sys.meta_path.index(PathFinder)] = Finder\n"
+    )
+    done = await (await workshop.start_bare(HELLO, PYTHONPATH=str(workshop.path))).end()
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: horos run needs starlette: install horos[local]\n"
 
 
 async def test_an_interrupted_question_has_its_own_exit_code(workshop: Workshop) -> None:

@@ -76,18 +76,29 @@ class ModelServer:
                 heard=True,
             )
         )
-        assert process.stdout is not None
         try:
             async with asyncio.timeout(START_SECONDS):
-                while line := (await process.stdout.readline()).decode(errors="replace"):
-                    name, listens, address = line.strip().partition(_LISTENS)
-                    if listens:
-                        return cls(process, DefaultModel(name, f"{address.rstrip('/')}/v1"))
+                model = await _announced(process)
         except TimeoutError:
-            pass
-        await stop(process, 0)
-        raise RefusedError(f"the local model does not start: {tail(log)}; see {log}")
+            model = None
+        except BaseException:
+            process.kill()
+            raise
+        if model is None:
+            await stop(process, 0)
+            raise RefusedError(f"the local model does not start: {tail(log)}; see {log}")
+        return cls(process, model)
 
     async def stop(self) -> None:
         """End it; answers that it is making are cut."""
         await stop(self._process, seconds=2)
+
+
+async def _announced(process: asyncio.subprocess.Process) -> DefaultModel | None:
+    """Wait until it says where it listens; None when it ends instead."""
+    assert process.stdout is not None
+    while line := (await process.stdout.readline()).decode(errors="replace"):
+        name, listens, address = line.strip().partition(_LISTENS)
+        if listens:
+            return DefaultModel(name, f"{address.rstrip('/')}/v1")
+    return None

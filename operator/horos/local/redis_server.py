@@ -84,8 +84,12 @@ class RedisServer:
             # The port stays the same over restarts: everybody else knows it by now.
             self._port = self._port or _free_port()
             self._process = await start(self._command())
-            if await self._answers():
-                return
+            try:
+                if await self._answers():
+                    return
+            except BaseException:
+                self._process.kill()
+                raise
             if _PORT_TAKEN not in tail(self._log):
                 break
             self._port = 0

@@ -85,12 +85,17 @@ async def standing(wanted: Wanted) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         stack.callback(door.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        redis, server = await _redis_and_model(wanted)
+        # The model takes longer than all the rest, so it starts first and is waited for last.
+        needs_model = wanted.model is None and bool(wanted.documents.without_model)
+        loading = tasks.create_task(ModelServer.start(folder)) if needs_model else None
+        redis = await RedisServer.start(folder, wanted.say)
         stack.push_async_callback(redis.stop)
         await stack.enter_async_context(beside(tasks, redis.keep()))
-        if server is not None:
+        model = wanted.model
+        if loading is not None:
+            server = await loading
             stack.push_async_callback(server.stop)
-        model = server.model if server is not None else wanted.model
+            model = server.model
         bus = Bus.open(redis.url, "")
         stack.push_async_callback(bus.aclose)
         # Before anybody acts: what they do from then on is shown.
@@ -105,15 +110,6 @@ async def standing(wanted: Wanted) -> AsyncIterator[Stage]:
             raise RefusedError(f"{error}; choose another folder with --data") from error
         folder.point_here(gateway.url, token)
         yield Stage(gateway.url, token, model, society, before, operator)
-
-
-async def _redis_and_model(wanted: Wanted) -> tuple[RedisServer, ModelServer | None]:
-    """Start both at once: the model takes longer than all the rest."""
-    needs_model = wanted.model is None and bool(wanted.documents.without_model)
-    async with asyncio.TaskGroup() as starting:
-        redis = starting.create_task(RedisServer.start(wanted.folder, wanted.say))
-        server = starting.create_task(ModelServer.start(wanted.folder)) if needs_model else None
-    return redis.result(), server.result() if server is not None else None
 
 
 @asynccontextmanager

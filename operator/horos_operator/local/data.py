@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from horos_operator.cluster import RefusedError
 from horos_operator.local.admission import Document
-from horos_operator.local.files import write_whole
+from horos_operator.local.files import changing, write_whole
 from horos_operator.local.kinds import DATA, SECRET
 
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -63,26 +63,30 @@ class DataFolders:
         return f"{said}: {mend}" + (f", or into {secret_variable(name, key)}" if self.kind == SECRET else "")
 
     def write(self, namespace: str, name: str, values: Mapping[str, bytes]) -> None:
-        """Add or change keys; the others stay."""
+        """Add or change keys; the others stay. Raises ClusterError."""
         place = self.place(namespace, name)
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for key, value in values.items():
-            write_whole(place / key, value)
+        with changing(place):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for key, value in values.items():
+                write_whole(place / key, value)
 
     def replace(self, document: Document) -> None:
-        """Bring it to what a document says."""
+        """Bring it to what a document says. Raises ClusterError."""
         values = data_of(document)
         self.write(document.namespace, document.name, values)
-        for path in self.place(document.namespace, document.name).iterdir():
-            if path.name not in values and _is_key(path.name):
-                path.unlink()
+        place = self.place(document.namespace, document.name)
+        with changing(place):
+            for path in place.iterdir():
+                if path.name not in values and _is_key(path.name):
+                    path.unlink()
 
     def remove(self, namespace: str, name: str) -> bool:
-        """Remove it with all keys; False: there is none."""
+        """Remove it with all keys; False: there is none. Raises ClusterError."""
         place = self.place(namespace, name)
         if not place.is_dir():
             return False
-        shutil.rmtree(place)
+        with changing(place):
+            shutil.rmtree(place)
         return True
 
 

@@ -3,8 +3,12 @@
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
+
+from horos_operator.cluster import ClusterError
 
 LEFT_SECONDS: Final = 10.0
 """How long what a killed process has left may take to end: agents' processes end with it, but not at once."""
@@ -17,6 +21,15 @@ class FolderInUseError(Exception):
 
 class FolderUnusableError(Exception):
     """The folder cannot be made, read or written; the message names it and says why."""
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be changed what an API server would that cannot store: try again later."""
+    try:
+        yield
+    except OSError as error:
+        raise ClusterError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def write_whole(path: Path, content: bytes, *, surely: bool = True) -> None:

@@ -34,3 +34,5 @@ VERSIONS: Final = {**dict.fromkeys(MODELS, API_VERSION), PODS: CORE, QUOTAS: COR
 """The API version of each kind of object, by its plural."""
 NOT_KEPT: Final = frozenset({PODS})
 """Processes end with whoever runs them, so nothing of them is left to be remembered."""
+COUNTED: Final = frozenset({QUOTAS})
+"""What their status says is counted anew by each process."""

@@ -61,7 +61,7 @@ class Objects:
         if after == before:
             return before
         only_status = {**after, "status": None} == {**before, "status": None}
-        kept = self._store.put(target.plural, after, surely=not only_status)
+        kept = self._store.put(target.plural, after, only_status=only_status)
         if _may_go(target.plural, kept):
             self.remove(target.plural, kept)
         return kept

@@ -46,7 +46,7 @@ FOR_EVER: Final = 10 * 365 * 86_400.0
 NO_TROUBLE: Final = frozenset(
     {
         *(Reason.RESIDENT, Reason.STARTING, Reason.HIBERNATED, Reason.QUEUED, Reason.REPLACING),
-        *(Reason.SUSPENDING, Reason.SUSPENDED, Reason.TERMINATED, Reason.DELETING),
+        *(Reason.SUSPENDING, Reason.SUSPENDED, Reason.TERMINATED, Reason.TASK_DONE, Reason.DELETING),
     }
 )
 """Reasons of an agent that is not Ready, or not Accepted, and lacks nothing."""
@@ -109,8 +109,8 @@ class LocalOperator:
         self._lifeline = os.pipe()
         try:
             self._store.load()
-            self._bus = Bus.open(self._redis_url, key_prefix(self.settings.install, self.settings.namespace))
             await with_secrets(self.cluster, self.settings)
+            self._bus = Bus.open(self._redis_url, key_prefix(self.settings.install, self.settings.namespace))
         except BaseException:
             self._give_back()
             raise

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from horos_operator.local.files import FolderUnusableError, write_whole
-from horos_operator.local.kinds import NOT_KEPT, VERSIONS
+from horos_operator.local.files import FolderUnusableError, changing, write_whole
+from horos_operator.local.kinds import COUNTED, NOT_KEPT, VERSIONS
 
 Body: TypeAlias = Mapping[str, Any]
 """A whole object as JSON; never changed, only replaced."""
@@ -53,25 +53,30 @@ class ObjectStore:
         """Every object with the plural of its kind."""
         return ((plural, body) for plural, objects in self._objects.items() for body in objects.values())
 
-    def put(self, plural: str, body: Body, *, surely: bool = True) -> Body:
-        """Keep an object under its next version and tell of it; `surely`: also after a loss of power."""
+    def put(self, plural: str, body: Body, *, only_status: bool = False) -> Body:
+        """Keep an object under its next version and tell of it. Raises ClusterError, and nothing has changed.
+
+        Where `only_status` has changed it need not outlive a loss of power, and a count is not kept at all.
+        """
         self._version += 1
         kept = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
         key = _key(kept)
-        if plural not in NOT_KEPT:
-            content = orjson.dumps(kept, option=orjson.OPT_INDENT_2)
-            write_whole(self._path(plural, key), content, surely=surely)
+        if plural not in (COUNTED | NOT_KEPT if only_status else NOT_KEPT):
+            path, content = self._path(plural, key), orjson.dumps(kept, option=orjson.OPT_INDENT_2)
+            with changing(path):
+                write_whole(path, content, surely=not only_status)
         self._objects[plural][key] = kept
         self._tell(plural, kept, gone=False)
         return kept
 
     def drop(self, plural: str, body: Body) -> None:
-        """Forget an object and tell that it is gone."""
+        """Forget an object and tell that it is gone. Raises ClusterError; then it is still there."""
         self._version += 1
         last = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
         key = _key(body)
         if plural not in NOT_KEPT:
-            self._path(plural, key).unlink(missing_ok=True)
+            with changing(self._path(plural, key)):
+                self._path(plural, key).unlink(missing_ok=True)
         self._objects[plural].pop(key, None)
         self._tell(plural, last, gone=True)
 
