@@ -51,9 +51,11 @@ async def test_a_team_is_asked_and_answers_from_the_command_line(workshop: Works
     for line in (
         "lead → costs  (new) What does a tram line cost, and what do bus lanes cost?",
         "costs  FINDING: a tram line costs ten times as much as bus lanes.",
+        "costs  · has done its task",
         "lead  I wait for riders.",
     ):
         assert line in done.err.splitlines()
+    assert "cannot work" not in done.err
 
 
 async def test_a_group_is_asked_and_all_who_are_mentioned_answer(workshop: Workshop) -> None:

@@ -110,6 +110,22 @@ async def test_without_the_local_model_the_person_is_told_what_to_do(
     assert not workshop.data.exists()
 
 
+async def test_where_only_the_command_is_installed_the_person_is_told_what_to_install(
+    workshop: Workshop,
+) -> None:
+    (workshop.path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        return None if name == 'starlette' else PathFinder.find_spec(name, path, target)\n"
+        "sys.meta_path[sys.meta_path.index(PathFinder)] = Finder\n"
+    )
+    done = await (await workshop.start_bare(HELLO, PYTHONPATH=str(workshop.path))).end()
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: horos run needs starlette: install horos[local]\n"
+
+
 async def test_an_interrupted_question_has_its_own_exit_code(workshop: Workshop) -> None:
     await workshop.model.load({"chunks": ["One", {"text": " two", "hold": True}]})
     society = await workshop.start(HELLO, "--ask", "Count.", "-o", "json")
