@@ -10,7 +10,7 @@ from benchmarks.bus_weight import bus_weight
 from benchmarks.field import Contender, Player, own, processor_seconds, theirs
 from benchmarks.interleaving import Asked, Results, measure
 from benchmarks.report import Figures, comparison
-from benchmarks.scenarios import FULL, QUICK, SCENARIOS, Extent, Scenario
+from benchmarks.scenarios import BETWEEN_TWO, FULL, QUICK, SCENARIOS, Extent, Scenario
 from benchmarks.servers import running
 from benchmarks.tools import Tools
 
@@ -32,7 +32,12 @@ CONTENDERS = [
         only=("one_way", "request", "in_flight"),
     ),
     Contender(
-        "bare Redis streams", "peers.bare_redis", "redis", own, "messages until XACK; AOF every second"
+        "bare Redis streams",
+        "peers.bare_redis",
+        "redis",
+        own,
+        "messages until XACK; AOF every second",
+        only=BETWEEN_TWO,
     ),
     Contender(
         "FastStream on Redis",
@@ -41,6 +46,7 @@ CONTENDERS = [
         theirs,
         "messages until XACK, no replies; AOF every second",
         ("faststream",),
+        only=BETWEEN_TWO,
     ),
     Contender(
         "autogen-core gRPC",
@@ -57,6 +63,7 @@ CONTENDERS = [
         theirs,
         "messages and replies until their ack; file storage, fsync every two minutes",
         ("nats-py",),
+        only=BETWEEN_TWO,
     ),
 ]
 

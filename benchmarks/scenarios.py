@@ -22,12 +22,15 @@ class Extent:
     seconds: float
     turns: int
     agents: int
+    posts: int
 
 
-FULL = Extent(5, one_way=400, requests=700, crowd=5000, seconds=2.0, turns=3000, agents=1000)
-QUICK = Extent(1, one_way=100, requests=200, crowd=1000, seconds=1.0, turns=300, agents=100)
+FULL = Extent(5, one_way=400, requests=700, crowd=5000, seconds=2.0, turns=3000, agents=1000, posts=15)
+QUICK = Extent(1, one_way=100, requests=200, crowd=1000, seconds=1.0, turns=300, agents=100, posts=4)
 PAUSE = 0.004
 """Between two messages one way: longer than any peer's handling, so that each finds its receiver asleep."""
+PAUSE_OF_EACH = 0.006
+"""Between two messages to a group, for each member: all have it by then, and are asleep again."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,17 @@ def crowd(processes: int) -> Callable[[str, Extent], list[Job]]:
     return jobs
 
 
+def fan(members: int) -> Callable[[str, Extent], list[Job]]:
+    def jobs(address: str, extent: Extent) -> list[Job]:
+        count, everybody = extent.posts, [name(number) for number in range(members)]
+        return [
+            Job(address, "announce", ["speaker"], ["team"], count, pause=PAUSE_OF_EACH * members),
+            Job(address, "attend", everybody, ["team"], count),
+        ]
+
+    return jobs
+
+
 def name(number: int) -> str:
     return f"agent-{number:02}"
 
@@ -91,6 +105,14 @@ def name(number: int) -> str:
 def latency(results: Sequence[dict[str, Any]], server: float) -> Figures:
     took = results[-1]["took"]
     return quantiles(took[len(took) // 10 :], 1e6) | costs(results, server, len(took))
+
+
+def delivery(members: int) -> Callable[[Sequence[dict[str, Any]], float], Figures]:
+    def read(results: Sequence[dict[str, Any]], server: float) -> Figures:
+        took = results[-1]["took"]
+        return quantiles(took[1:], 1e3) | costs(results, server, len(took) * members)
+
+    return read
 
 
 def rate(results: Sequence[dict[str, Any]], server: float) -> Figures:
@@ -125,4 +147,17 @@ SCENARIOS = [
         )
         for n in (1, 2, 4)
     ),
+    *(
+        Scenario(
+            f"fan_{n}",
+            f"one message to {n:,} members, until the last has it",
+            "ms",
+            "lower",
+            fan(n),
+            delivery(n),
+        )
+        for n in (10, 100, 1000)
+    ),
 ]
+BETWEEN_TWO = tuple(each.name for each in SCENARIOS if not each.name.startswith("fan_"))
+"""What peers can do that have no groups."""

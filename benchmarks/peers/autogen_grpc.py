@@ -3,6 +3,7 @@
 One way is `publish_message` to the receiver's topic; a request is `send_message`, whose result is the answer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from autogen_core import (
@@ -69,6 +70,18 @@ class AutogenGrpc(Peer):
             await self._runtime.send_message(Asked(body), receiver)
 
         return await ask_each(one, bodies)
+
+    async def attend(self, group: str, members: list[str], heard: Callable[[str], None]) -> None:
+        def handle(body: str) -> list[tuple[str, str]]:
+            heard(body)
+            return []
+
+        for member in members:
+            await Worker.register(self._runtime, member, lambda: Worker(self, handle))
+            await self._runtime.add_subscription(TypeSubscription(topic_type=group, agent_type=member))
+
+    async def post(self, group: str, body: str) -> None:
+        await self.send(group, body)
 
 
 if __name__ == "__main__":

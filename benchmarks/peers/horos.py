@@ -2,13 +2,18 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 
 import orjson
 
 from benchmarks.peers.parts import Bodies, Handle, Peer, age, main
+from horos_api.mentions import Wake
 from horos_api.messages import MessageKind, NewMessage
 from horos_bus.connection import Bus
 from horos_bus.control import Control
+from horos_bus.group_reading import GroupReading
+from horos_bus.group_records import NewPost
+from horos_bus.group_service import GroupService
 from horos_bus.message_service import MessageService
 from horos_bus.records import Effect, Ending, Identity, Next, Turn, Usage
 from horos_bus.sender import send
@@ -36,7 +41,8 @@ class Agent:
     """One agent held by this process, with its loop over turns as horos_runtime has it."""
 
     def __init__(self, bus: Bus, name: str) -> None:
-        self.service = MessageService(bus, Identity(name, UID, uuid.uuid4().hex))
+        self.identity = Identity(name, UID, uuid.uuid4().hex)
+        self.service = MessageService(bus, self.identity)
         self._found: object = None
 
     async def claim(self) -> None:
@@ -119,6 +125,27 @@ class Horos(Peer):
             turn = await claimed.turn()
             took += [age(message.body) for message in turn.inputs]
             wanted = len(turn.inputs)
+
+    async def attend(self, group: str, members: list[str], heard: Callable[[str], None]) -> None:
+        """Everybody is woken by each message, reads the group, and has nothing to say."""
+
+        async def loop(member: Agent, reading: GroupReading) -> None:
+            while True:
+                turn = await member.turn()
+                for index, mention in enumerate(turn.inputs):
+                    for post in (await reading.unread(mention, turn.inputs[:index])).posts:
+                        heard(post.body)
+                await member.do(turn, [], "")
+
+        for name in members:
+            member = await self._claimed(name)
+            reading = GroupReading(self._bus, member.identity)
+            self._tasks.add(asyncio.create_task(loop(member, reading)))
+        lives = dict.fromkeys(members, UID)
+        await GroupService(self._bus).put(group, UID, Wake.ALL, 1000, lives)
+
+    async def post(self, group: str, body: str) -> None:
+        await GroupService(self._bus).post(NewPost(group, uuid.uuid4().hex, "", body))
 
     async def _claimed(self, name: str) -> Agent:
         await Control(self._bus).create(name, UID)

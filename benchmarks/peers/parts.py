@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import uvloop
 
@@ -51,6 +51,16 @@ class Peer(Protocol):
 
     async def ask(self, asker: str, to: str, bodies: "Bodies") -> list[float]:
         """Ask until `bodies` has no more, so many at a time as it says; the seconds of each."""
+
+
+class Crowd(Peer, Protocol):
+    """A peer with groups, or topics: one message reaches all members."""
+
+    async def attend(self, group: str, members: list[str], heard: Callable[[str], None]) -> None:
+        """Begin to hand each member of a group what is posted there, acknowledged after it was heard."""
+
+    async def post(self, group: str, body: str) -> None:
+        """Post one message; returns when the other side has accepted it, where that is known."""
 
 
 class Bodies:
@@ -93,6 +103,8 @@ async def ask_each(ask: Callable[[str], Awaitable[object]], bodies: Bodies) -> l
 
 async def play(peer: Peer, job: Job) -> dict[str, Any]:
     await peer.open(job.address)
+    if job.part in ("attend", "announce"):
+        return await {"attend": attend, "announce": announce}[job.part](cast(Crowd, peer), job)
     part = {"listen": listen, "talk": talk, "answer": answer, "ask": ask, "hop": hop}[job.part]
     return await part(peer, job)
 
@@ -161,6 +173,35 @@ async def hop(peer: Peer, job: Job) -> dict[str, Any]:
     meter, before = Meter(), hops
     await asyncio.sleep(job.seconds)
     return meter.read() | {"hops": hops - before}
+
+
+async def attend(peer: Crowd, job: Job) -> dict[str, Any]:
+    """All members of a group hear `count` messages; how long each was under way to the last of them."""
+    heard: dict[str, int] = {}
+    took: list[float] = []
+    all_here = asyncio.Event()
+
+    def hear(body: str) -> None:
+        heard[body] = heard.get(body, 0) + 1
+        if heard[body] == len(job.agents):
+            took.append(age(body))
+        if len(took) == job.count:
+            all_here.set()
+
+    await peer.attend(job.partners[0], job.agents, hear)
+    meter = await ready()
+    await all_here.wait()
+    return meter.read() | {"took": took}
+
+
+async def announce(peer: Crowd, job: Job) -> dict[str, Any]:
+    """Post `count` messages with a pause after each, in which all members hear it."""
+    meter = await ready()
+    bodies = Bodies(job)
+    while bodies.left > 0:
+        await peer.post(job.partners[0], bodies.next())
+        await asyncio.sleep(job.pause)
+    return meter.read()
 
 
 class Meter:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from horos_api.agent_state import AgentState, AgentStateMachine
     from horos_api.resources import AgentSpec, ModelSpec
+    from horos_bus.group_service import GroupService
     from horos_bus.message_service import MessageService
     from horos_operator.agent_factory import AgentFactory, CreateAgentOptions
     from horos_operator.agent_pool import AgentPool
@@ -33,6 +34,7 @@ __all__ = [
     "AgentStateMachine",
     "ContextManager",
     "CreateAgentOptions",
+    "GroupService",
     "LLMClient",
     "MCPClientManager",
     "MessageService",
@@ -55,6 +57,7 @@ _HOMES: Final = {
     "AgentStateMachine": "horos_api.agent_state",
     "ContextManager": "horos_runtime.context_manager",
     "CreateAgentOptions": "horos_operator.agent_factory",
+    "GroupService": "horos_bus.group_service",
     "LLMClient": "horos_runtime.llm_client",
     "MCPClientManager": "horos_runtime.mcp_client",
     "MessageService": "horos_bus.message_service",

@@ -305,11 +305,12 @@ async def test_a_group_ends_with_its_keys_and_another_of_its_name_begins_anew(st
     members = {"ada": "uid-ada", "bob": "uid-bob"}
     assert await stage.groups.put("team", "uid-2", Wake.MENTIONED, 9, members) == "OK"
     assert await stage.groups.groups() == {"team": "uid-2"}
+    await stage.post("fresh")
     await stage.post("new", "@ada")
     assert await heard(stage, "ada", "here", turn) == [""], "it was asked in a group that is gone"
     await answer(ada, turn, "for the old ones")
-    assert [post.mid for post in await stage.log()] == ["new"]
-    assert await heard(stage, "ada", "here", turn_of(await ada.all_unread())) == ["new"]
+    assert [post.mid for post in await stage.log()] == ["fresh", "new"]
+    assert await heard(stage, "ada", "here", turn_of(await ada.all_unread())) == ["fresh new"]
 
 
 async def test_an_agent_sees_the_groups_and_whether_it_belongs_to_them(stage: Stage) -> None:

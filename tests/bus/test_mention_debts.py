@@ -5,7 +5,7 @@ import pytest
 from horos_api.messages import MessageKind
 from horos_bus.records import Ending, Idle, LostError
 from horos_bus.sender import reply
-from tests.bus.stage import Stage, answer, asking, record, replying, turn_of, user
+from tests.bus.stage import Stage, answer, asking, posting, record, replying, turn_of, user
 
 
 async def posts(stage: Stage) -> list[tuple[str, str, bool]]:
@@ -27,6 +27,25 @@ async def test_who_asks_others_first_answers_later_and_once(stage: Stage) -> Non
     await answer(bob, turn_of(await bob.all_unread()), "bob says")
     await answer(ada, turn_of(await ada.all_unread()), "so bob says")
     assert await posts(stage) == [("ada", "so bob says", False)]
+
+
+async def test_whoever_asked_in_the_group_does_not_get_a_part_either(stage: Stage) -> None:
+    ada, bob = await stage.resident("ada"), await stage.resident("bob")
+    await stage.group()
+    await stage.post("m1", "@ada")
+    turn = turn_of(await ada.all_unread())
+    await ada.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [asking("bob")])
+    await ada.commit(turn.id, 3, [record("assistant", "wait")], Ending(text="wait"))
+    # bob mentions whom it owes an answer to; that is no asking back.
+    turn = turn_of(await bob.all_unread())
+    step = [*map(user, turn.inputs), record("assistant", "")]
+    await bob.append(turn.id, 0, step, [posting(mentions=["ada"])])
+    await answer(ada, turn_of(await ada.all_unread()), "still waiting")
+    assert [post for post in await posts(stage) if post[0] == "ada"] == []
+    await bob.commit(turn.id, 3, [record("assistant", "!")], Ending(text="bob says"))
+    await answer(ada, turn_of(await ada.all_unread()), "so bob says")
+    (quiet,) = [post for post in await stage.log() if post.sender == "ada"]
+    assert len(quiet.answers) == 2
 
 
 async def test_two_mentions_of_different_turns_that_wait_are_answered_by_one_post(stage: Stage) -> None:

@@ -25,7 +25,8 @@ PROJECT = Path(__file__).parents[2]
 TESTS = "tests/bus"
 QUICK = (
     *("guards", "approvals", "elicitations", "turns", "debts", "burying", "lives", "orders", "sending"),
-    *("usage", "retention", "twice", "society_orders", "endings", "tree_budget"),
+    *("usage", "retention", "groups", "mention_debts", "delays_of_agents", "twice", "society_orders"),
+    *("endings", "tree_budget"),
 )
 """Those that find most, first."""
 HANG_SECONDS = 400

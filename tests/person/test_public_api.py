@@ -21,6 +21,7 @@ PROMISED = {
     "AgentStateMachine",
     "ContextManager",
     "CreateAgentOptions",
+    "GroupService",
     "LLMClient",
     "MessageService",
     "Tool",
@@ -29,7 +30,7 @@ PROMISED = {
     "ToolRegistry",
     "tool",
 }
-"""The classes that do the work today; groups and MCP join with the behaviour they stand for."""
+"""The classes that do the work today; MCP joins with the behaviour it stands for."""
 
 
 def public_parts(name: str) -> Iterator[tuple[str, Any]]:

@@ -40,8 +40,6 @@ def read_up_to(rules: Rules, bus: Bus, a: int, message: Message) -> Bus:
     if not member(bus, a) and rules.keep(Guard.LEFT_HAS_NO_PLACE):
         return bus
     place = message.at
-    if place <= bus.agents[a].cursor:
-        return bus
     while place < len(bus.group.log) and bus.group.log[place].sender == a:
         place += 1
     return bus.change(a, cursor=place)

@@ -18,17 +18,15 @@ end
 
 local function is_member(group, agent) return call('HGET', group_key(group, 'members'), agent) end
 
--- Who belongs to the group has read up to this id, and what it wrote itself right behind that. It forgets the place again
--- when it leaves.
+-- Who belongs to the group has read up to this id, and what it wrote itself right behind that. It forgets the place
+-- again when it leaves. Places only go forward, since mentions are read in the order in which they came.
 local function read_up_to(agent, group, uid, id)
   if not group_of(group, uid) or not is_member(group, agent) then return end
-  local field = cursor_field(group)
-  if number_of(id) <= number_of(call('HGET', state_key(agent), field)) then return end
   for _, entry in ipairs(call('XRANGE', group_key(group, 'log'), '(' .. id, '+', 'COUNT', 8)) do
     if fields_of(entry).from ~= agent then break end
     id = entry[1]
   end
-  call('HSET', state_key(agent), field, id)
+  call('HSET', state_key(agent), cursor_field(group), id)
 end
 
 -- Store a post behind all others: mid, from ('' = a person), who, body, mentions; of an answer `answers`, the mentions
