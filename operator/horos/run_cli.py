@@ -1,6 +1,7 @@
 """`horos run`, part of `horos`: parses, calls and prints."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,6 +15,8 @@ from horos_api.names import namespace_name_error
 run_app = typer.Typer()
 
 DATA: Final = Path(".horos")
+NEEDED: Final = ("starlette", "uvicorn", "prometheus_client", "httpx2", "jsonschema")
+"""What gateway, operator and agents import, and the command alone does not."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def run(
     with exit_codes():
         if error := namespace_name_error(source.namespace):
             raise UsageError(f"--namespace: {error}")
+        _refuse_without(NEEDED)
         # Everything there is: quick for nobody but those who run it.
         from horos.local.model_server import chosen_model  # noqa: PLC0415
         from horos.run_command import Run, run_society  # noqa: PLC0415
@@ -88,3 +92,9 @@ def run(
         )
         code = run_society(wanted)
     raise typer.Exit(code)
+
+
+def _refuse_without(modules: tuple[str, ...]) -> None:
+    """Raise UsageError when only a part of horos is installed."""
+    if missing := [each for each in modules if find_spec(each) is None]:
+        raise UsageError(f"horos run needs {', '.join(missing)}: install horos[local]")

@@ -136,3 +136,6 @@ def test_a_reply_that_never_comes_and_an_end_are_told() -> None:
     told = [events.custom("reply", {"re": "x", "error": "its deadline is over"}), state("terminated")]
     assert [line.text for line in lines(ada, *told)] == ["did not answer: its deadline is over", "has ended"]
     assert not ada.is_busy
+    assert lines(Follower("kid"), state("terminated", reason="TaskDone")) == [
+        Line(LineKind.NOTE, "kid", "has done its task")
+    ]

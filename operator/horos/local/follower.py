@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from horos.decision_words import decided_words, how_to_decide, short, short_arguments, what_is_asked
+from horos_api.conditions import Reason
 from horos_api.events import EventType
 from horos_api.names import DEFAULT_THREAD
 
@@ -140,8 +141,8 @@ class Follower:
             "terminated": "ended",
         }.get(state, state)
         if state == "terminated":
-            why = str(snapshot.get("message") or snapshot.get("reason") or "")
-            return [self._line(LineKind.NOTE, f"has ended{f': {why}' if why else ''}")]
+            done = snapshot.get("reason") == Reason.TASK_DONE
+            return [self._line(LineKind.NOTE, "has done its task" if done else "has ended")]
         return []
 
     def _wrong(self, reason: str, message: str) -> list[Line]:

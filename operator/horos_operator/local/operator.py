@@ -46,7 +46,7 @@ FOR_EVER: Final = 10 * 365 * 86_400.0
 NO_TROUBLE: Final = frozenset(
     {
         *(Reason.RESIDENT, Reason.STARTING, Reason.HIBERNATED, Reason.QUEUED, Reason.REPLACING),
-        *(Reason.SUSPENDING, Reason.SUSPENDED, Reason.TERMINATED, Reason.DELETING),
+        *(Reason.SUSPENDING, Reason.SUSPENDED, Reason.TERMINATED, Reason.TASK_DONE, Reason.DELETING),
     }
 )
 """Reasons of an agent that is not Ready, or not Accepted, and lacks nothing."""
