@@ -1,4 +1,4 @@
-"""`make demo`: a real model answers through operator, pod, Redis and gateway; without the model it fails."""
+"""`make demo` in the cluster: a real model answers through operator, pod, Redis and gateway, or it fails."""
 
 import json
 import os

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import re
+import shlex
 from typing import Any
 
 import pytest
+import typer
 
+from horos.cli import app
 from horos.local.documents import checked_documents
 from tests.examples.stories import PROJECT, STORIES, Story, connected
 from tests.run.conftest import SECONDS, Workshop
@@ -77,3 +81,23 @@ def test_all_examples_can_be_run_together() -> None:
     found = checked_documents(files, "default")
     assert len(found.names("Agent")) == len(set(found.names("Agent"))) == 7
     assert {file.stem for file in files} == {story.name for story in STORIES}
+
+
+def commands_of(story: Story) -> list[list[str]]:
+    """The commands that the comment above an example shows."""
+    head = story.file.read_text().partition("apiVersion")[0].replace("\\\n#", "")
+    shown = [line[1:].strip() for line in head.splitlines() if line.startswith("#   ")]
+    parts = [part for line in shown for part in line.split("&&")]
+    words = [shlex.split(re.split(r"\s{3,}", part.strip())[0]) for part in parts]
+    return [each[1:] for each in words if each[0] == "horos"]
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_the_commands_above_an_example_are_understood(story: Story) -> None:
+    group = typer.main.get_command(app)
+    shown = commands_of(story)
+    assert f"examples/{story.name}.yaml" in [words[1] for words in shown if words[0] == "run"]
+    for words in shown:
+        command = group.commands[words[0]]  # type: ignore[attr-defined]
+        with command.make_context(words[0], words[1:]) as context:
+            assert not context.args, words

@@ -1,12 +1,10 @@
 """`horos run` from Enter to the end: answers, memory, Ctrl-C, other commands, what keeps it from starting."""
 
 import asyncio
-import importlib
 import json
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 
 import pytest
@@ -97,31 +95,29 @@ async def test_a_redis_that_is_killed_comes_back_and_nothing_is_lost(workshop: W
     assert (await society.end()).code == 0
 
 
-async def test_without_the_local_model_the_person_is_told_what_to_do(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As where it is not installed: what is imported already is all that there is."""
-    assert importlib.import_module("horos.run_command")
-    monkeypatch.setattr(sys, "path", [])
-    done = await horos("run", HELLO, "--data", str(workshop.data))
+def hidden(folder: Path, *modules: str) -> dict[str, str]:
+    """Variables under which Python does not find these modules, as where they are not installed."""
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        f"        return None if name in {modules!r} else PathFinder.find_spec(name, path, target)\n"
+        "sys.meta_path[sys.meta_path.index(PathFinder)] = Finder\n"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+async def test_without_the_local_model_the_person_is_told_what_to_do(workshop: Workshop) -> None:
+    done = await (await workshop.start_bare(HELLO, **hidden(workshop.path, "xllamacpp"))).end()
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {HELLO}, document 1 (Agent hello): spec.model: no model to ask: ")
     assert "install horos[model]" in done.err
     assert not workshop.data.exists()
 
 
-async def test_where_only_the_command_is_installed_the_person_is_told_what_to_install(
-    workshop: Workshop,
-) -> None:
-    (workshop.path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "from importlib.machinery import PathFinder\n"
-        "class Finder:\n"
-        "    def find_spec(name, path=None, target=None):\n"
-        "        return None if name == 'starlette' else PathFinder.find_spec(name, path, target)\n"
-        "sys.meta_path[sys.meta_path.index(PathFinder)] = Finder\n"
-    )
-    done = await (await workshop.start_bare(HELLO, PYTHONPATH=str(workshop.path))).end()
+async def test_where_only_the_command_is_installed_the_person_is_told_so(workshop: Workshop) -> None:
+    done = await (await workshop.start_bare(HELLO, **hidden(workshop.path, "starlette"))).end()
     assert (done.code, done.out) == (2, "")
     assert done.err == "error: horos run needs starlette: install horos[local]\n"
 
