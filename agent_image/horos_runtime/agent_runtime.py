@@ -14,7 +14,6 @@ from horos_api.messages import NewMessage
 from horos_api.names import DEFAULT_THREAD
 from horos_api.resources import AgentSpec
 from horos_bus.connection import Bus, BusError
-from horos_bus.group_reading import GroupReading
 from horos_bus.message_service import MessageService
 from horos_bus.records import Identity, Idle, Leave, Next, Turn
 from horos_runtime.agent_config import AgentConfig
@@ -63,8 +62,7 @@ class AgentRuntime:
         self._machine, self._pulse = AgentStateMachine(), Pulse()
         self._patience = Patience(self._pace, self._pulse)
         self._bus = Bus.open(settings.redis_url, settings.prefix)
-        identity = Identity(settings.agent, settings.uid, settings.token)
-        self._messages = MessageService(self._bus, identity)
+        self._messages = MessageService(self._bus, Identity(settings.agent, settings.uid, settings.token))
         self._config = AgentConfig(lambda: self._patience(self._messages.config))
         self._client = LLMClient(settings.keys)
         self._publisher = DeltaPublisher(
@@ -76,7 +74,7 @@ class AgentRuntime:
         self._watch = TurnWatch(self._messages, self._wakes, self._pace.poll)
         self._desk = Desk(
             messages=self._messages,
-            groups=GroupReading(self._bus, identity),
+            groups=self._messages.groups,
             patience=self._patience,
             contexts=ContextManager(self._messages.stretch),
             model=ModelRound(self._client, self._publisher, self._pace.model, self._pulse),

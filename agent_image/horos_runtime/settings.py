@@ -11,6 +11,8 @@ from horos_api.resources import AgentSpec
 
 NO_KEY: Final = "none"
 """The key of a model whose server needs none."""
+ANYBODY: Final = "0.0.0.0"
+"""Kubelet asks a pod at its own address; where processes share a machine nobody else is to ask them."""
 _KEY_VARIABLE: Final = re.compile(rf"{Env.MODEL_API_KEY}(_[0-9]+)?")
 
 
@@ -37,7 +39,7 @@ class RuntimeSettings:
     model_api_key: str = field(default=NO_KEY, repr=False)
     model_api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     health_port: int | None = None
-    health_host: str = "0.0.0.0"
+    health_host: str = ANYBODY
     spec: AgentSpec | None = None
 
     @property
@@ -62,6 +64,7 @@ class RuntimeSettings:
             model_api_key=keys.get(Env.MODEL_API_KEY, NO_KEY),
             model_api_keys=keys,
             health_port=_number(environ, Env.HEALTH_PORT),
+            health_host=environ.get(Env.HEALTH_HOST) or ANYBODY,
         )
 
 

@@ -68,6 +68,7 @@ class Env:
     PREFIX: Final = "HOROS_PREFIX"
     MODEL_API_KEY: Final = "HOROS_MODEL_API_KEY"
     HEALTH_PORT: Final = "HOROS_HEALTH_PORT"
+    HEALTH_HOST: Final = "HOROS_HEALTH_HOST"
     SECRETS_DIR: Final = "HOROS_SECRETS_DIR"
 
     @staticmethod

@@ -27,6 +27,7 @@ from horos_bus.decoding import (
     stretch,
     text,
 )
+from horos_bus.group_reading import GroupReading
 from horos_bus.records import (
     Appended,
     Charge,
@@ -65,6 +66,8 @@ class MessageService:
         self._unsure: Sequence[Event] | None = None
         self._charged = 0
         self._unsure_charge: Charge | None = None
+        self.groups = GroupReading(bus, identity)
+        """What this incarnation reads of groups."""
 
     async def subscribe(self) -> None:
         """Listen on the wake channel; returns when the server has confirmed it.

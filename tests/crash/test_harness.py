@@ -45,6 +45,11 @@ def run_without(guard: tuple[str, str, str], tmp_path: Path, *points: str) -> st
             "judge:decide:1:again",
             "repeated: ",
         ),
+        (
+            ("settle_order", "if #call('XRANGE', P .. 'orders', id, id) == 0 then", "if false then"),
+            "operator:settle_order:1:again",
+            "repeated: ",
+        ),
     ],
 )
 def test_a_missing_guard_is_noticed(

@@ -30,11 +30,16 @@ def group(namespace: Namespace, model: ScriptedModel) -> Iterator[str]:
     pool = manifest("AgentPool", "default", maxRunning=SLOTS)
     selected = {"matchLabels": {"team": GROUP}}
     namespace.apply(pool, *agents, manifest("Group", GROUP, memberSelector=selected))
-    eventually("all are members", lambda: namespace.get("group", GROUP)["status"]["memberCount"] == 20)
+    eventually("all are members", lambda: status_of(namespace).get("memberCount") == len(MEMBERS))
     eventually("all were born, and have left", lambda: standing(namespace) == {"hibernated": 20}, 240)
     yield f"@{GROUP}"
     namespace.kubectl("delete", "groups,agents", "--all", "--timeout=120s")
     assert redis("--scan", "--pattern", f"horos:*{{{namespace.name}}}:[ag]:*").split() == []
+
+
+def status_of(namespace: Namespace) -> dict[str, Any]:
+    found: dict[str, Any] = namespace.get("group", GROUP).get("status", {})
+    return found
 
 
 def standing(namespace: Namespace) -> dict[str, int]:

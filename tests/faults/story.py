@@ -5,7 +5,7 @@ Every step waits for what it is for, so that the same is done in the same order 
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from horos_api.names import POOL, QUOTA, SECRET_BUS
 from horos_api.resources import OperatingMode
@@ -119,7 +119,7 @@ async def a_family_comes_and_goes(world: World) -> None:
     await world.spoil("agents", "kid", {"spec": {"ttlSecondsAfterFinished": 1}})
     await world.until("kid is gone", lambda: not world.agent("kid"))
     await world.apply("agents", "eve", {**placement(world.place.node), "parentName": "ada"})
-    await world.until("eve has an owner", lambda: world.agent("eve")["metadata"].get("ownerReferences"))
+    await world.until("eve has an owner", lambda: _owners(world, "eve"))
     mids = [await world.send(name) for name in ("eve", "bob")]
     await world.until("both are answered", lambda: world.answered(*mids))
     team = json.dumps({"name": "team", "members": ["ada", "eve"]})
@@ -183,6 +183,10 @@ async def _said(world: World) -> bool:
 async def _any_claimed(world: World) -> bool:
     views = await world.control.views(AGENTS)
     return any(view.epoch for view in views.values())
+
+
+def _owners(world: World, agent: str) -> list[Any]:
+    return list(world.agent(agent).get("metadata", {}).get("ownerReferences", []))
 
 
 def _hard(world: World) -> str:

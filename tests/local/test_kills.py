@@ -16,11 +16,11 @@ from tests.local.conftest import Ground, agent, agents_processes, eventually, po
 from tests.local.test_agents import operator_process
 
 NAMES = ("ada", "bob", "eve", "max")
-KILLS = 4
-REQUESTS = 24
+KILLS = 3
+REQUESTS = 18
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0])
 async def test_every_request_is_answered_once_whatever_dies_when(ground: Ground, seed: int) -> None:
     await ground.model.load({"echo": True}, repeat="last")
     dice = random.Random(seed)

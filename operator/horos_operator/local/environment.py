@@ -43,7 +43,7 @@ class Values:
 def container_environment(pod: Body, values: Values) -> dict[str, str]:
     """Build the variables of a pod's one container. Raises MissingValueError.
 
-    No health port: nobody asks it here, and all processes share the machine's ports.
+    The health port is left out: all processes share the machine's ports, so each needs another one.
     """
     environment = {name: value for name, value in values.machine.items() if _is_of_the_machine(name)}
     # As in the agent's image, `python` is the one that has horos and what it needs.

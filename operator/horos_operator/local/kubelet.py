@@ -20,6 +20,7 @@ from horos_operator.local.environment import (
     mounted_secrets,
 )
 from horos_operator.local.kinds import PODS
+from horos_operator.local.liveness import HOST, free_port, until_lifeless
 from horos_operator.local.logs import PodLog
 from horos_operator.local.objects import Objects, Target
 from horos_operator.local.store import Body
@@ -48,9 +49,13 @@ class Machine:
 
 @dataclass
 class _Pod:
-    """One pod on its way: `leave` is set when it is being deleted, `now` when it gets no time for it."""
+    """One pod on its way: `leave` is set when it is being deleted, `now` when it gets no time for it.
+
+    `port` is where its process is asked whether it lives.
+    """
 
     body: Body
+    port: int = 0
     leave: asyncio.Event = field(default_factory=asyncio.Event)
     now: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -110,7 +115,7 @@ class Kubelet:
             return
         self._tell(pod, {"phase": "Running", "containerStatuses": [_container({"running": {}})]})
         try:
-            await _first(process.wait(), pod.leave.wait())
+            await _first(process.wait(), pod.leave.wait(), self._lifeless(pod))
             if process.returncode is None:
                 await self._end(process, pod)
         finally:
@@ -140,7 +145,13 @@ class Kubelet:
             if not (secrets / name).is_symlink():
                 # A link, so that a Secret that comes or changes later is seen.
                 (secrets / name).symlink_to(self._machine.values.secrets.place(namespace, name).absolute())
-        own = {Env.SECRETS_DIR: str(secrets.absolute()), "TMPDIR": str((place / "tmp").absolute())}
+        pod.port = free_port()
+        own = {
+            Env.SECRETS_DIR: str(secrets.absolute()),
+            "TMPDIR": str((place / "tmp").absolute()),
+            Env.HEALTH_HOST: HOST,
+            Env.HEALTH_PORT: str(pod.port),
+        }
         machine = self._machine
         with self._log(pod).opened() as output:
             return await asyncio.create_subprocess_exec(
@@ -152,6 +163,12 @@ class Kubelet:
                 pass_fds=(machine.lifeline, machine.lock),
                 start_new_session=True,  # Ctrl-C is for whoever runs the agents, not for each of them
             )
+
+    async def _lifeless(self, pod: _Pod) -> None:
+        """Wait until a process gives no sign of life, and have it killed."""
+        await until_lifeless(pod.body["spec"]["containers"][0]["livenessProbe"], pod.port)
+        log.warning("pod %s gives no sign of life: its process is killed", pod.body["metadata"]["name"])
+        pod.now.set()
 
     async def _end(self, process: Process, pod: _Pod) -> None:
         grace = float(pod.body["metadata"].get("deletionGracePeriodSeconds", GRACE_SECONDS))
