@@ -42,7 +42,7 @@ class GroupStream:
 
 def misses(view: GroupView, after: str) -> bool:
     """Whether messages behind this place are no longer kept, or it is a place of another group's life."""
-    place, oldest, newest = _position(after), _position(view.oldest), _position(view.last)
+    place, oldest, newest = position(after), position(view.oldest), position(view.last)
     if place == (0, 0):
         return False
     if place > newest:
@@ -52,11 +52,12 @@ def misses(view: GroupView, after: str) -> bool:
 
 def before_oldest(view: GroupView) -> str:
     """The place behind which all lies that is kept."""
-    milliseconds, number = _position(view.oldest)
+    milliseconds, number = position(view.oldest)
     return f"{milliseconds}-{max(0, number - 1)}"
 
 
-def _position(place: str) -> tuple[int, int]:
+def position(place: str) -> tuple[int, int]:
+    """Read a place, so that two can be compared."""
     milliseconds, _, number = place.partition("-")
     return int(milliseconds), int(number or 0)
 

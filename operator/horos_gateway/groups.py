@@ -16,6 +16,7 @@ from horos_gateway.group_bodies import (
     post_body,
     posted_body,
 )
+from horos_gateway.group_stream import position
 from horos_gateway.inputs import Page
 from horos_gateway.problems import NotFoundError
 
@@ -60,12 +61,14 @@ class Groups:
     async def messages(self, namespace: str, group: str, page: Page) -> GroupPostsBody:
         """What was said, the oldest first: behind a place, or else the newest before one."""
         service = self._backend.group_service(namespace)
+        # Looked at before the read: whoever watches from `newest` on misses nothing that is not among these.
+        view = await self.view(namespace, group)
         if page.after is not None:
             found = await service.read(group, page.after, page.limit)
         else:
             found = await service.latest(group, page.limit, page.before or "")
-        view = await self.view(namespace, group)
-        return GroupPostsBody(items=[post_body(e) for e in found], oldest=view.oldest, newest=view.last)
+        newest = max((view.last, *(each.id for each in found[-1:])), key=position)
+        return GroupPostsBody(items=[post_body(e) for e in found], oldest=view.oldest, newest=newest)
 
     async def view(self, namespace: str, group: str) -> GroupView:
         """Look at one group as the bus knows it."""

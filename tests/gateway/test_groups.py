@@ -7,9 +7,12 @@ import pytest
 
 from horos_api.mentions import Wake
 from horos_api.names import BODY_BYTES, INBOX_CAP
-from horos_bus.group_records import GroupView
+from horos_bus.group_records import GroupView, NewPost
 from horos_bus.group_service import GroupService
+from horos_gateway.backend import Backend
 from horos_gateway.group_stream import misses
+from horos_gateway.groups import Groups
+from horos_gateway.inputs import Page
 from tests.gateway.conftest import Events
 from tests.gateway.test_messages import refused
 
@@ -309,3 +312,33 @@ async def test_what_the_answers_have_is_what_the_document_describes(space, gatew
     }
     for name, answer in answers.items():
         assert set(document[name]["properties"]) == set(answer), name
+
+
+class Lively(GroupService):
+    """A group in which somebody says something right after each look at it."""
+
+    said = 0
+
+    async def view(self, group):
+        return await self._and_somebody_posts(group, await super().view(group))
+
+    async def latest(self, group, count=100, before=""):
+        return await self._and_somebody_posts(group, await super().latest(group, count, before))
+
+    async def _and_somebody_posts(self, group, seen):
+        self.said += 1
+        await self.post(NewPost(group, f"m{self.said}", "", f"text {self.said}"))
+        return seen
+
+
+async def test_whoever_reads_the_newest_and_watches_from_there_on_misses_nothing(space):
+    await a_group(space, "ada")
+    lively = Lively(space.bus)
+
+    class OfOne(Backend):
+        def group_service(self, namespace):
+            return lively
+
+    page = await Groups(OfOne(space.bus, "test")).messages("any", "review", Page(None, None, 10))
+    behind = await GroupService(space.bus).read("review", page.newest)
+    assert [each.text for each in page.items] + [each.body for each in behind] == ["text 1", "text 2"]
