@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 from horos.client import Interruption, WatchedEvent
 from horos.conversation import new_key
 from horos.errors import HorosError, NotFoundError, RefusedError, TimedOutError
 from horos.group_lines import groups_table, post_lines, posted_words, why_not_well
+from horos.group_silence import LOOK_BACK, take_out_silent, until_one_ends
 from horos.identity import who_decides
 from horos.options import GroupWatch, Lines, Output, Question
 from horos.readiness import KNOWN_SECONDS
@@ -17,8 +18,6 @@ from horos.session import Session
 from horos.terminal import Terminal
 
 _LOOK_SECONDS: Final = 0.5
-_LOOK_BACK: Final = 1000
-"""Among how many messages one that is sent again is looked for."""
 
 
 async def list_groups(session: Session, output: Output) -> None:
@@ -46,7 +45,7 @@ async def post_message(session: Session, question: Question, output: Lines) -> N
 
 
 async def post_and_wait(session: Session, question: Question, seconds: float, output: Lines) -> None:
-    """Post a message, show each answer as it comes, and end with the last one.
+    """Post a message, show each answer as it comes, and end when no more will come.
 
     Raises TimedOutError after `seconds` (0: never), and RefusedError when one of those who were woken cannot
     answer.
@@ -74,20 +73,21 @@ async def post_and_wait(session: Session, question: Question, seconds: float, ou
         return not owed
 
     if owed:
-        with _in_time(group, owed, seconds):
-            async with asyncio.timeout(seconds or None):
-                await _follow(session, terminal, group, after, seen)
+        async with _in_time(group, owed, seconds):
+            hearing = _follow(session, terminal, group, after, seen)
+            await until_one_ends(hearing, take_out_silent(session.client, group, owed, terminal.note))
     if output == Lines.JSON:
         terminal.json({**posted, "answers": answers})
     if failed := [each["sender"] for each in answers if each["error"]]:
         raise RefusedError(f"no answer from {', '.join(sorted(set(failed)))}")
 
 
-@contextmanager
-def _in_time(group: str, owed: Mapping[str, str], seconds: float) -> Iterator[None]:
-    """Name those who have not answered when the time is over."""
+@asynccontextmanager
+async def _in_time(group: str, owed: Mapping[str, str], seconds: float) -> AsyncIterator[None]:
+    """Name those who have not answered when the time is over (0: it never is)."""
     try:
-        yield
+        async with asyncio.timeout(seconds or None):
+            yield
     except TimeoutError as error:
         silent = ", ".join(sorted(owed.values()))
         raise TimedOutError(
@@ -139,7 +139,7 @@ async def _hand_in(session: Session, question: Question) -> dict[str, Any]:
 
 async def _woken_before(session: Session, group: str, message: str) -> tuple[list[str], str]:
     """Whom a message woke that was posted earlier, and its place; nobody when it is no longer kept."""
-    page = await session.client.messages(group, _LOOK_BACK)
+    page = await session.client.messages(group, LOOK_BACK)
     for post in page["items"]:
         if post["messageId"] == message:
             return post["mentions"], post["id"]
@@ -150,17 +150,19 @@ async def _follow(
     session: Session, terminal: Terminal, group: str, after: str, seen: Callable[[dict[str, Any]], bool]
 ) -> None:
     """Read on until `seen` says that it was enough; raises NotFoundError when the group is deleted."""
-    async with aclosing(session.client.events(group, None, after)) as stream:
-        async for each in stream:
-            if isinstance(each, Interruption) and each.seconds >= 1:
-                terminal.note(f"{each.cause}; trying again in {each.seconds:g} s")
-            if not isinstance(each, WatchedEvent):
-                continue
-            name = each.event.get("name")
-            if name == "gap":
-                terminal.note("messages in between are no longer kept")
-            if name == "post" and seen(each.event["value"]):
-                return
+    # It was there a moment ago: who is told that there is no such group would wonder.
+    with suppress(NotFoundError):
+        async with aclosing(session.client.events(group, None, after)) as stream:
+            async for each in stream:
+                if isinstance(each, Interruption) and each.seconds >= 1:
+                    terminal.note(f"{each.cause}; trying again in {each.seconds:g} s")
+                if not isinstance(each, WatchedEvent):
+                    continue
+                name = each.event.get("name")
+                if name == "gap":
+                    terminal.note("messages in between are no longer kept")
+                if name == "post" and seen(each.event["value"]):
+                    return
     raise NotFoundError(f"{group} was deleted")
 
 

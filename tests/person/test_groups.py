@@ -112,6 +112,16 @@ async def test_who_cannot_answer_is_told_and_the_command_fails(here: Here, ada: 
     assert done.err.endswith("error: no answer from ada\n")
 
 
+async def test_waiting_ends_when_somebody_has_nothing_to_say(here: Here, ada: Agent, bob: Agent) -> None:
+    await a_group(here, "ada", "bob")
+    running = await here.start("send", "@review", "@ada @bob well?", "--wait", "--timeout", "60")
+    await ada.answer(await ada.turn(), "Well.")
+    await bob.answer(await bob.turn(), "")
+    done = await running.end()
+    assert (done.code, done.out[10:]) == (0, "ada: Well.\n"), done.err
+    assert done.err.endswith("bob has nothing to say\n")
+
+
 async def test_no_answer_in_time_names_who_is_silent(here: Here, ada: Agent, bob: Agent) -> None:
     await a_group(here, "ada", "bob")
     done = await here.horos("send", "@review", "@bob @ada?", "--wait", "--timeout", "1")

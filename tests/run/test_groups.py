@@ -59,3 +59,13 @@ async def test_one_mention_is_one_model_call_and_all_read_in_one_order(workshop:
         assert re.findall(r"word-\d", each["body"]["messages"][-1]["content"]) == order
     society.interrupt()
     assert (await society.end()).code == 0
+
+
+async def test_asking_a_group_ends_when_a_member_has_nothing_to_say(workshop: Workshop) -> None:
+    ada = manifest("Agent", "ada", {"team": "x"}, instructions="You judge.")
+    group = manifest("Group", "board", memberSelector={"matchLabels": {"team": "x"}})
+    await workshop.model.load({"text": ""}, repeat="last")
+    file = workshop.write(yaml.safe_dump_all([ada, group]))
+    done = await workshop.run(file, "--agent", "@board", "--ask", "@ada Well?", "--timeout", "60")
+    assert (done.code, done.out) == (0, ""), done.err
+    assert "ada has nothing to say" in done.err

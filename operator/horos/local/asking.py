@@ -10,6 +10,7 @@ from horos.client import WatchedEvent
 from horos.conversation import Exchange, follow, new_key
 from horos.errors import NotFoundError, RefusedError
 from horos.group_lines import posted_words
+from horos.group_silence import take_out_silent, until_one_ends
 from horos.places import Places
 from horos.session import Session
 from horos_api.mentions import mentions_in
@@ -59,21 +60,32 @@ async def _ask_group(session: Session, asked: Asked) -> list[Answer]:
     posted = await session.client.post(asked.of, asked.text, "", new_key())
     for line in posted_words(asked.of, posted):
         asked.say(line)
-    owed = {f"{posted['id']}@{name}" for name in posted["woken"]}
+    owed = {f"{posted['id']}@{name}": name for name in posted["woken"]}
     answers: list[Answer] = []
-    if not owed:
-        return answers
-    async with aclosing(session.client.events(asked.of, None, newest)) as stream:
+    if owed:
+        await until_one_ends(
+            _hear(session, asked, newest, owed, answers),
+            take_out_silent(session.client, asked.of, owed, asked.say),
+        )
+    return answers
+
+
+async def _hear(
+    session: Session, asked: Asked, after: str, owed: dict[str, str], answers: list[Answer]
+) -> None:
+    """Move what is owed to the answers as it comes. Raises RefusedError when somebody cannot answer."""
+    async with aclosing(session.client.events(asked.of, None, after)) as stream:
         async for seen in stream:
             post: dict[str, Any] = seen.event.get("value") or {} if isinstance(seen, WatchedEvent) else {}
-            paid = owed & set(post.get("answers", ()))
+            paid = owed.keys() & set(post.get("answers", ()))
             if paid and post["error"]:
                 raise RefusedError(f"{post['sender']} does not answer: {post['text']}")
             if paid:
                 answers.append(Answer(post["sender"], post["text"]))
-                owed -= paid
+            for mention in paid:
+                del owed[mention]
             if not owed:
-                return answers
+                return
     raise RefusedError(f"{asked.of} was deleted; nobody will answer")
 
 
