@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from horos.errors import INTERRUPTED, HorosError, TimedOutError, UsageError
+from horos.errors import INTERRUPTED, HorosError, RefusedError, TimedOutError, UsageError
 from horos.local.asking import Answer, Asked, ask
 from horos.local.documents import Documents, checked_documents
 from horos.local.folder import DataFolder, data_folder
@@ -220,8 +220,11 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _log_into(file: Path) -> None:
-    """Operator and gateway log into a file: the terminal is for the conversation."""
-    handler = logging.FileHandler(file, encoding="utf-8")
+    """Operator and gateway log into a file: the terminal is for the conversation. Raises RefusedError."""
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise RefusedError(f"the log {file} cannot be written: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

@@ -1,5 +1,6 @@
 """What `horos run` is given is checked whole before anything starts, and what is wrong is named."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_all_documents_of_all_files_are_taken_in_order(tmp_path: Path) -> None:
         f"{team}, document 4",
         f"{more}, document 1",
     ]
+
+
+def test_json_is_taken_however_it_is_set_in(tmp_path: Path) -> None:
+    ada = {"apiVersion": "horos.dev/v1alpha1", "kind": "Agent", "metadata": {"name": "ada"}}
+    text = json.dumps(ada | {"spec": {"instructions": "Hello\tyou."}}, indent="\t")
+    (document,) = checked_documents([written(tmp_path, text, "ada.json")], "default").manifests
+    assert document["spec"] == {"instructions": "Hello\tyou."}
 
 
 def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:

@@ -191,6 +191,17 @@ async def test_what_cannot_be_run_is_refused_before_anything_starts(
     assert not (workshop.data / "redis").exists()
 
 
+async def test_a_log_that_cannot_be_written_is_named(workshop: Workshop) -> None:
+    log = workshop.data / "horos.log"
+    log.mkdir(parents=True)
+    done = await workshop.run(HELLO)
+    assert (done.code, done.out, done.err) == (
+        1,
+        "",
+        f"error: the log {log} cannot be written: Is a directory\n",
+    )
+
+
 async def test_a_port_that_is_taken_is_named(workshop: Workshop) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
