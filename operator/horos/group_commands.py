@@ -16,6 +16,7 @@ from horos.options import GroupWatch, Lines, Output, Question
 from horos.readiness import KNOWN_SECONDS
 from horos.session import Session
 from horos.terminal import Terminal
+from horos_api.mentions import Wake
 
 _LOOK_SECONDS: Final = 0.5
 
@@ -138,11 +139,17 @@ async def _hand_in(session: Session, question: Question) -> dict[str, Any]:
 
 
 async def _woken_before(session: Session, group: str, message: str) -> tuple[list[str], str]:
-    """Whom a message woke that was posted earlier, and its place; nobody when it is no longer kept."""
+    """Whom a message woke that was posted earlier, and its place; nobody when it is no longer kept.
+
+    Who has joined since then is among them when each message wakes all.
+    """
+    known = await session.client.group(group)
+    members = [each["name"] for each in known["members"]]
     page = await session.client.messages(group, LOOK_BACK)
     for post in page["items"]:
         if post["messageId"] == message:
-            return post["mentions"], post["id"]
+            all_of_them = known["wake"] == Wake.ALL
+            return [name for name in members if all_of_them or name in post["mentions"]], post["id"]
     return [], page["newest"]
 
 

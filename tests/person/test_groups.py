@@ -102,6 +102,20 @@ async def test_waiting_for_a_message_that_was_sent_before_finds_its_answers(here
     assert again["answers"] == first["answers"]
 
 
+@pytest.mark.parametrize(("wake", "text"), [(Wake.ALL, "well?"), (Wake.MENTIONED, "@ada @eve well?")])
+async def test_whom_a_message_woke_that_was_sent_before_is_known(
+    here: Here, ada: Agent, wake: Wake, text: str
+) -> None:
+    await a_group(here, "ada", wake=wake)
+    await here.horos("send", "@review", text, "--id", "once")
+    running = await here.start("send", "@review", text, "--id", "once", "--wait", "--timeout", "60")
+    await running.says("again")
+    await ada.answer(await ada.turn(), "Well.")
+    done = await running.end()
+    assert (done.code, done.out[10:]) == (0, "ada: Well.\n")
+    assert "eve" not in done.err
+
+
 async def test_who_cannot_answer_is_told_and_the_command_fails(here: Here, ada: Agent) -> None:
     await a_group(here, "ada")
     running = await here.start("send", "@review", "@ada well?", "--wait")
