@@ -23,8 +23,9 @@ NO_RESULT: Final = "error: this call was given up; its outcome is unknown"
 class Exchange:
     """What is shown or left out as a whole: a question, an answer, or a round of tool calls.
 
-    `start` is the absolute index of its first record, `run` the turn that it belongs to, `sender` the agent
-    that sent a question, if one did; `decision` says that a question is none, but what a person decided.
+    `start` is the absolute index of its first record, `run` the turn that it belongs to, `sender` what
+    a question came from if not from people (`agent ada`, `group review`); `decision` says that a question is
+    none, but what a person decided.
     """
 
     start: int
@@ -54,8 +55,14 @@ def question(record: Record, start: int) -> Exchange:
     content = f"{above}\n{record['content']}" if above else record["content"]
     message = {"role": "user", "content": content}
     decision = "verdict" in record
-    sender = "" if decision or "group" in record else record.get("from", "")
-    return Exchange(start, "question", record.get("run", ""), (message,), sender, decision)
+    return Exchange(start, "question", record.get("run", ""), (message,), _sender(record), decision)
+
+
+def _sender(record: Record) -> str:
+    if group := record.get("group"):
+        return f"group {group}"
+    sender = "" if "verdict" in record else record.get("from")
+    return f"agent {sender}" if sender else ""
 
 
 class ExchangeList:

@@ -19,8 +19,8 @@ OPENING_BYTES: Final = 100
 def shown_questions(questions: Sequence[Exchange], room: int) -> dict[int, Exchange]:
     """Say by the start of each message what is shown in its place; nothing of it when there are no messages.
 
-    Requests of agents keep their heading, since the model needs the id to answer one. What people decided
-    about its calls is always shown.
+    Messages of agents and groups keep their heading, since the model needs the id of a request to answer it.
+    What people decided about its calls is always shown.
     """
     shown = {each.start: each for each in questions}
     middle = [each for each in questions[FIRST : len(questions) - LAST] if not each.decision]
@@ -34,7 +34,7 @@ def shown_questions(questions: Sequence[Exchange], room: int) -> dict[int, Excha
 
 
 def _collapsed(middle: Sequence[Exchange]) -> str:
-    senders = Counter(_sender(each) for each in middle)
+    senders = Counter(each.sender or "people" for each in middle)
     counts = ", ".join(f"{count} from {sender}" for sender, count in senders.items())
     lines = [f"- {_opening(each)}" for each in middle]
     return (
@@ -44,14 +44,10 @@ def _collapsed(middle: Sequence[Exchange]) -> str:
 
 
 def _parts(message: Exchange) -> tuple[str, str]:
-    """Tell the heading of an agent's message from its text."""
+    """Tell the heading of a message that people did not write from its text."""
     content: str = message.messages[0]["content"]
     above, _, text = content.partition("\n")
     return (above, text) if message.sender else ("", content)
-
-
-def _sender(message: Exchange) -> str:
-    return f"agent {message.sender}" if message.sender else "people"
 
 
 def _opening(message: Exchange) -> str:

@@ -1,6 +1,7 @@
 """A member that is mentioned reads what it has missed, answers once and quietly, whoever dies meanwhile."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,8 @@ from horos_bus.group_service import GroupService
 from horos_bus.operating import OrderKind, SocietyOrder
 from horos_runtime.exchanges import question
 from horos_runtime.group_messages import mention_record
+from horos_runtime.summariser import told_as
+from horos_runtime.unread import shown_questions
 from tests.runtime.stage import Stage, until
 from tests.runtime.test_answering import call
 
@@ -269,5 +272,10 @@ def test_a_mention_is_no_message_of_an_agent() -> None:
         id="1-0", mid="m@ada", sender="bob", sender_uid="u", kind=MessageKind.MENTION, re="1-9", group="team"
     )
     shown_to_it = question(mention_record(mention, Unread(), "run", "ada"), 0)
-    assert shown_to_it.sender == ""
+    assert shown_to_it.sender == "group team"
+    assert told_as(shown_to_it).startswith(HEADING), "a summary does not take it for words of a person"
+    several = shown_questions([replace(shown_to_it, start=number) for number in range(9)], 0)
+    collapsed = several[2].messages[0]["content"]
+    assert "3 messages are collapsed here: 3 from group team." in collapsed
+    assert f"- {HEADING.strip()}" in collapsed
     assert shown_to_it.messages[0]["content"].startswith(HEADING)
