@@ -78,10 +78,12 @@ def ask_effect(call: EffectCall) -> Effect:
     assert isinstance(call.arguments, AskArguments)
     to, delay = call.arguments.to, call.arguments.delay_seconds
     when = f"will be delivered to {to} in {delay} s" if delay else f"is delivered to {to}"
+    # A debt keeps its deadline, however late the request is delivered that holds it back.
+    late = ", or an error, if its time is over before" if delay else ""
     texts = {
         SendOutcome.OK: f"request {call.mid} {when}. The answer comes as a later message: ask "
         "others now if you have to, then end your turn without guessing it. Whoever waits for you gets what "
-        "you say once all your requests are answered.",
+        f"you say once all your requests are answered{late}.",
         **_not_delivered(to),
         SendOutcome.LIMIT: "error: not delivered, too many of your requests are not answered yet; end your "
         "turn and wait for answers",

@@ -219,6 +219,7 @@ async def test_a_note_to_itself_and_a_late_question(stage: Stage) -> None:
             "will be delivered to ada in 60 s; nothing comes back unless ada sends a message itself"
         )
         assert "will be delivered to bob in 60 s. The answer comes as a later message" in results[1]
+        assert results[1].endswith("all your requests are answered, or an error, if its time is over before.")
         later = stage.bus.keys.later
         for entry in await stage.bus.command("ZRANGE", later, 0, -1):
             if entry.startswith(b"due "):
