@@ -82,7 +82,7 @@ class _Running:
     async def until_the_end(self) -> int:
         """Start all, follow it, end all."""
         with self._screen:
-            interrupts = Interrupts(self._screen.note)
+            interrupts = Interrupts(self._screen.note, self._screen.leave)
             try:
                 async with standing(self._wanted()) as stage:
                     return await self._watch(stage, interrupts)

@@ -1,8 +1,10 @@
 """`horos run` from Enter to the end: answers, memory, Ctrl-C, other commands, what keeps it from starting."""
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import signal
 import socket
 from pathlib import Path
@@ -10,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.examples.stories import connected
-from tests.person.stage import horos
-from tests.run.conftest import PROJECT, SECONDS, Workshop, children_in
+from tests.person.stage import HOROS, environment, horos
+from tests.run.conftest import PROJECT, SECONDS, Society, Workshop, children_in
 from tests.run.test_redis_server import process_of
 
 HELLO = str(PROJECT / "examples/hello.yaml")
@@ -62,6 +64,35 @@ async def test_a_second_ctrl_c_ends_it_at_once(workshop: Workshop) -> None:
     society.interrupt()
     assert (await society.end()).code == 130
     await gone(workshop.path)
+
+
+async def test_a_second_ctrl_c_gives_the_terminal_back(workshop: Workshop) -> None:
+    await workshop.model.load({"chunks": ["One", {"text": " two", "hold": True}]})
+    terminal, side = pty.openpty()
+    model = ("--model-url", workshop.model.base_url, "--model-name", "scripted")
+    process = await asyncio.create_subprocess_exec(
+        *(str(HOROS), "run", HELLO, "--ask", "Count.", *model),
+        cwd=workshop.path,
+        env=environment(TERM="xterm-256color"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=side,
+        start_new_session=True,
+    )
+    workshop.running.append(Society(process, workshop.data))
+    os.close(side)
+    seen = b""
+    async with asyncio.timeout(SECONDS):
+        for wanted in (b"One", b"Ctrl-C again"):
+            while wanted not in seen:
+                seen += await asyncio.to_thread(os.read, terminal, 4096)
+            process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+    with contextlib.suppress(OSError):  # what a terminal says at its end
+        while more := os.read(terminal, 4096):
+            seen += more
+    os.close(terminal)
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l"), "the cursor is there again"
 
 
 async def test_killed_outright_it_leaves_nothing_running_and_the_next_run_goes_on(workshop: Workshop) -> None:

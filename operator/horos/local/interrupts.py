@@ -12,15 +12,15 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Listens until the process ends; `say` tells the person what happens now.
+    """Listens until the process ends; `say` tells the person what happens now, `leave` tidies their terminal.
 
     While things are started, the first signal cancels the task that made this; then it only sets `told`.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], leave: Callable[[], None]) -> None:
         self.told = asyncio.Event()
         self.started = False
-        self._say = say
+        self._say, self._leave = say, leave
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         for each in _SIGNALS:
@@ -28,6 +28,7 @@ class Interrupts:
 
     def _heard(self) -> None:
         if self.told.is_set():
+            self._leave()
             # Every child ends with this process; what was acknowledged is in Redis' log already.
             os._exit(INTERRUPTED)
         self.told.set()

@@ -45,6 +45,10 @@ class Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End as `leave` does."""
+        self.leave()
+
+    def leave(self) -> None:
         """Take the progress away; what was said stays."""
         if self._live is not None:
             self._live.stop()
