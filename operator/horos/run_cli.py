@@ -68,8 +68,9 @@ def run(
 ) -> None:
     """Run agents on this machine, without a cluster.
 
-    The same operator, gateway and agents as in a cluster; an agent's pod is a process. Ctrl-C lets turns
-    finish and keeps everything in --data. With --ask the answer alone goes to standard output.
+    The same operator, gateway and agents as in a cluster; an agent's pod is a process. Ctrl-C gives turns
+    some seconds to finish; what is left goes on in the next run on the same --data. With --ask the answer
+    alone goes to standard output.
     """
     with exit_codes():
         if error := namespace_name_error(source.namespace):
