@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from horos.decision_words import decided_words, how_to_decide, short, short_arguments, span, what_is_asked
+from horos.usage_words import used_up_words
 from horos_api.events import EventType
 
 
@@ -158,7 +159,7 @@ class Transcript:
             "fallback": f"the model {value.get('model')} answers instead: {value.get('reason')}",
             "repair": f"the model's answer could not be used and is asked for anew: {value.get('reason')}",
             "resumed": "the agent moved to a new pod and goes on",
-            "budget": f"the day's budget of {value.get('exhausted')} is used up",
+            "budget": used_up_words(str(value.get("exhausted"))),
             "order": _order_words(value),
             "compaction": "the older part of the conversation was shortened to fit the model",
             "toolProblem": str(value.get("message") or ""),

@@ -37,6 +37,13 @@ def _budget(budget: Mapping[str, Any], last: Mapping[str, Any] | None) -> str:
     return f"{spent}{' and '.join(parts)} today; begins anew at {budget['resetsAt']}"
 
 
+def used_up_words(exhausted: str) -> str:
+    """Say which budget of the day is used up, as the event `budget` names it."""
+    what = "money" if exhausted.endswith("cost") else "tokens"
+    whose = " of the whole family" if exhausted.startswith("tree ") else ""
+    return f"the day's budget of {what}{whose} is used up"
+
+
 def share_of_budget(manifest: Mapping[str, Any] | None, usage: Mapping[str, Any], date: str) -> str:
     """Say how much of the budget of day `date` (UTC) is used: `42%`, `used up`, or `-` without a budget."""
     budget = ((manifest or {}).get("spec") or {}).get("budget") or {}

@@ -159,6 +159,11 @@ def test_thoughts_are_one_line_when_they_are_complete() -> None:
         ("fallback", {"reason": "m1 is down", "model": "m2"}, "the model m2 answers instead: m1 is down"),
         ("budget", {"exhausted": "tokens", "limit": 9}, "the day's budget of tokens is used up"),
         (
+            "budget",
+            {"exhausted": "tree cost", "limit": 9},
+            "the day's budget of money of the whole family is used up",
+        ),
+        (
             "repair",
             {"reason": "no JSON"},
             "the model's answer could not be used and is asked for anew: no JSON",

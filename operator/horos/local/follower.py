@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from horos.decision_words import decided_words, how_to_decide, short, short_arguments, what_is_asked
+from horos.usage_words import used_up_words
 from horos_api.conditions import Reason
 from horos_api.events import EventType
 from horos_api.names import DEFAULT_THREAD
@@ -189,7 +190,7 @@ def _words(name: str, value: dict[str, Any]) -> str:
         "retry": f"{reason}; next try in {value.get('seconds')} s",
         "fallback": f"the model {value.get('model')} answers instead: {reason}",
         "repair": f"the model's answer could not be used and is asked for anew: {reason}",
-        "budget": f"the day's budget of {value.get('exhausted')} is used up",
+        "budget": used_up_words(str(value.get("exhausted"))),
         "dead": f"gave up a message: {reason}",
         "toolProblem": str(value.get("message") or ""),
         "discard": reason,

@@ -50,5 +50,9 @@ export const NOTES = {
   cancel: () => ["quiet", "A person stopped this turn."],
 };
 
-const budgetOf = (exhausted, resets) =>
-  `The day’s budget of ${exhausted} is used up; it is full again at ${new Date(resets * 1000).toLocaleString()}.`;
+/** `exhausted`: tokens or cost, of the agent itself or (`tree …`) of its whole family. */
+const budgetOf = (exhausted, resets) => {
+  const what = exhausted.endsWith("cost") ? "money" : "tokens";
+  const whose = exhausted.startsWith("tree ") ? " of the whole family" : "";
+  return `The day’s budget of ${what}${whose} is used up; it is full again at ${new Date(resets * 1000).toLocaleString()}.`;
+};
