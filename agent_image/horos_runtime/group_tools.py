@@ -75,7 +75,11 @@ def broadcast_effect(call: EffectCall) -> Effect:
     wish = call.arguments
     group, delay = wish.group, wish.delay_seconds
     mentions = tuple(dict.fromkeys((*wish.mentions, *mentions_in(wish.text))))[:MEMBERS_AT_MOST]
-    told = f"will be posted to group {group} in {delay} s." if delay else f"posted to group {group}. {_TOLD}"
+    told = f"posted to group {group}. {_TOLD}"
+    if delay:
+        told = (
+            f"will be posted to group {group} in {delay} s; a message tells you then whom it could not wake."
+        )
     texts = {
         SendOutcome.OK: told,
         SendOutcome.OUTSIDE: f"{told} You are no member of {group}: you will not read what they answer.",

@@ -106,9 +106,28 @@ async def test_a_delayed_post_is_posted_when_it_is_due_and_once(stage: Stage) ->
     entries = await stage.later()
     await stage.time_comes()
     assert [post.body for post in await stage.log()] == ["sooner", "later"]
-    assert await stage.waiting("bob") == 1
+    assert (await stage.waiting("bob"), await stage.waiting("ada")) == (1, 0)
     await stage.bus.call("due_post", ["team", entries[0][0]])
     assert len(await stage.log()) == 2
+
+
+async def test_whoever_posts_later_hears_whom_it_did_not_wake(stage: Stage) -> None:
+    ada = await stage.resident("ada")
+    await stage.agent("bob")
+    await stage.group()
+    await stage.say("m1")
+    await does(ada, posting(mentions=["bob", "zoe"], delay_seconds=90))
+    await stage.time_comes()
+    turn = turn_of(await ada.all_unread())
+    (notice,) = turn.inputs
+    assert (notice.kind, notice.thread, notice.sender) == (MessageKind.NOTICE, "main", "ada")
+    assert notice.body == (
+        "Your delayed message to group team was posted. Not woken, since their inboxes are full: nobody. "
+        "No members: zoe."
+    )
+    assert await stage.waiting("bob") == 1
+    await stage.time_comes()
+    assert await stage.waiting("ada") == 1, "told once"
 
 
 async def test_a_delayed_post_ends_with_its_group(stage: Stage) -> None:

@@ -183,7 +183,7 @@ async def test_an_agent_posts_and_reads_whom_it_woke(stage: Stage) -> None:
         ({"group": "none", "text": "x"}, "error: not posted, there is no group named 'none'"),
         (
             {"group": "team", "text": "x", "delaySeconds": 60},
-            "will be posted to group team in 60 s. You are no",
+            "in 60 s; a message tells you then whom it could not wake. You are no member",
         ),
         ({"group": "No!", "text": "x"}, "group"),
         ({"group": "team", "text": "x", "mentions": ["No!"]}, "mentions"),

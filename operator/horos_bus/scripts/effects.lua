@@ -1,7 +1,6 @@
 -- Joined behind turns.lua and posting.lua: what a step does on the bus, by the kind of the effect. Each function takes
 -- the step (see `step_of`), the id of the effect, four words and the body, and returns the outcome that chooses the
 -- result record, and for a post what its record is filled in with.
-local NAMES_TOLD = 20
 local effects = {}
 
 -- What append knows of the turn: agent, turn, cap, uid, thread, request_ms; hops of its inputs; how many messages the
@@ -68,11 +67,6 @@ function effects.order(step, mid, name, kind, _, _, body)
   return outcome
 end
 
-local function listed(names)
-  local shown = #names > 0 and table.concat(names, ', ', 1, math.min(#names, NAMES_TOLD)) or 'nobody'
-  return #names > NAMES_TOLD and shown .. ' and ' .. (#names - NAMES_TOLD) .. ' more' or shown
-end
-
 -- To a group, in `delay` milliseconds; `mentions` are names. OK; OUTSIDE, which is OK for somebody who is no member, and
 -- will not read the answers; NOGROUP, LOOP, RATE.
 -- What begins within the limit of a minute is not cut in two.
@@ -86,7 +80,7 @@ function effects.post(step, mid, name, mentions, _, delay, body)
     hops = hops_after(step, delay)}
   local outcome = is_member(name, step.agent) and 'OK' or 'OUTSIDE'
   if delay > 0 then
-    post.guid, post.cap = group.uid, step.cap
+    post.guid, post.cap, post.thread = group.uid, step.cap, step.thread
     call('ZADD', P .. 'later', now() + delay, delayed_post(name, post))
     step.sent = step.sent + 1 + #words(mentions)
     return outcome

@@ -1,5 +1,11 @@
 -- Joined behind groups.lua: posts that wake members.
 -- A delayed post lies in `later` as 'post <group> <message>'.
+local NAMES_TOLD = 20
+
+local function listed(names)
+  local shown = #names > 0 and table.concat(names, ', ', 1, math.min(#names, NAMES_TOLD)) or 'nobody'
+  return #names > NAMES_TOLD and shown .. ' and ' .. (#names - NAMES_TOLD) .. ' more' or shown
+end
 
 local function delayed_post(group, post) return 'post ' .. group .. ' ' .. cmsgpack.pack(post) end
 local function delayed_post_of(group, entry)
