@@ -160,6 +160,34 @@ async def test_unread_counts_what_lies_behind_the_place(stage: Stage) -> None:
     assert (await stage.log())[0].id == view.oldest
 
 
+async def test_whoever_posts_first_has_read_its_own_words(stage: Stage) -> None:
+    ada = await stage.resident("ada", "here")
+    await stage.agent("bob")
+    await stage.group()
+    await stage.say("m1")
+    turn = turn_of(await ada.all_unread())
+    await ada.append(turn.id, 0, [user(turn.inputs[0]), record("assistant", "")], [posting()])
+    view = await stage.groups.view("team")
+    assert view is not None
+    assert view.unread == {"ada": 0, "bob": 1}
+    await stage.post("m2", "@ada")
+    await ada.commit(turn.id, 3, [record("assistant", "done")], Ending(text="done"))
+    assert await heard(stage, "ada", "here", turn_of(await ada.all_unread())) == ["m2"]
+
+
+async def test_a_post_of_somebody_who_is_gone_leaves_no_key_of_it(stage: Stage) -> None:
+    ada = await stage.resident("ada")
+    await stage.group()
+    await stage.say("m1")
+    turn = turn_of(await ada.all_unread())
+    step = [user(turn.inputs[0]), record("assistant", "")]
+    await ada.append(turn.id, 0, step, [posting(delay_seconds=90)])
+    await stage.control.delete("ada", "uid-ada")
+    await stage.time_comes()
+    assert [post.sender for post in await stage.log()] == ["ada"]
+    assert await stage.bus.command("EXISTS", stage.bus.keys.state("ada")) == 0
+
+
 async def test_the_newest_are_kept_and_numbers_go_on(stage: Stage) -> None:
     await stage.agent("ada")
     await stage.group(retain=10)

@@ -19,16 +19,20 @@ def member(bus: Bus, a: int) -> Member | None:
     return next((one for one in bus.group.members if one.agent == a), None)
 
 
+def has_read(bus: Bus, a: int) -> int | None:
+    """Up to where a member has read, or need not; None: it is none, or another life of one."""
+    one = member(bus, a)
+    return max(one.joined, bus.agents[a].cursor) if one and one.uid == bus.agents[a].uid else None
+
+
 # What scripts share ------------------------------------------------------------
 
 
 def write(bus: Bus, post: Post) -> Bus:
     """XADD to the log; whoever had read all before has read its own post, too."""
     group = bus.group
-    if post.sender != PERSON and bus.agents[post.sender].cursor == len(group.log):
-        place = len(group.log) + 1
-        if member(bus, post.sender) and len(group.log):
-            bus = bus.change(post.sender, cursor=place)
+    if post.sender != PERSON and has_read(bus, post.sender) == len(group.log):
+        bus = bus.change(post.sender, cursor=len(group.log) + 1)
     bus = bus._replace(posted=(*bus.posted, post.mid))
     return bus._replace(group=group._replace(log=(*group.log, post)))
 

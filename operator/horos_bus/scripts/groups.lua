@@ -18,6 +18,13 @@ end
 
 local function is_member(group, agent) return call('HGET', group_key(group, 'members'), agent) end
 
+-- The number up to which a member has read, or need not. Nil: it is none, or another life of one.
+local function has_read(agent, group)
+  local life, joined = string.match(is_member(group, agent) or '', '^(%S+) (%S+)$')
+  if not life or life ~= call('HGET', state_key(agent), 'uid') then return nil end
+  return math.max(number_of(joined), number_of(call('HGET', state_key(agent), cursor_field(group))))
+end
+
 -- Who belongs to the group has read up to this id, and what it wrote itself right behind that. It forgets the place
 -- again when it leaves. Places only go forward, since mentions are read in the order in which they came.
 local function read_up_to(agent, group, uid, id)
@@ -41,7 +48,7 @@ local function write_post(group, post)
   call('XADD', group_key(group.name, 'log'), 'MAXLEN', '=', group.retain, id, unpack(fields))
   call('HSET', group_key(group.name, 'meta'), 'last', id)
   group.last = id
-  if post.from ~= '' and call('HGET', state_key(post.from), cursor_field(group.name)) == before then
+  if post.from ~= '' and has_read(post.from, group.name) == number_of(before) then
     read_up_to(post.from, group.name, group.uid, id)
   end
   return id
