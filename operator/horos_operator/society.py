@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from typing import TypeVar
 
 from horos_api.names import agent_name_error, group_name_error
 from horos_api.resources import OperatingMode
@@ -16,6 +17,8 @@ from horos_operator.groups import GroupFacts, membership, those_there
 from horos_operator.hands import Hands, LookAgainError
 from horos_operator.inheritance import wish_of
 from horos_operator.queue import Key
+
+_FactsT = TypeVar("_FactsT", AgentFacts, GroupFacts)
 
 log = logging.getLogger("horos.operator")
 
@@ -73,12 +76,12 @@ class Society:
         # A cache may show what has gone, and not what has come.
         there = await self._ask(namespace, order.name) if known else None
         if there is not None:
-            return there if _was_made_for(order, there) else _taken(order, there)
+            return _found(order, there)
         decided = await self._decide(namespace, order)
         if isinstance(decided, Refusal):
             # It may have been made when it still could be.
             there = await self._ask(namespace, order.name)
-            return there if there is not None and _was_made_for(order, there) else decided
+            return _found(order, there) if there is not None and _was_made_for(order, there) else decided
         return await self._made(namespace, order, decided)
 
     async def _made(self, namespace: str, order: SocietyOrder, decided: Birth) -> AgentFacts | Refusal:
@@ -88,7 +91,7 @@ class Society:
             there = await self._ask(namespace, order.name)
             if there is None:
                 raise LookAgainError(error.message) from error
-            return there if _was_made_for(order, there) else _taken(order, there)
+            return _found(order, there)
         except RefusedError as error:
             return Refusal(f"the cluster does not take it: {error.message}")
         self._caches.put_agent(made)
@@ -183,7 +186,7 @@ class Society:
 
         The group has its finalizer already; who belongs to it later is the keeper's to say.
         """
-        if made.spec is None or made.deleting:
+        if made.spec is None:
             return
         belongs = membership(made.spec, those_there(self._caches.agents_within(namespace)))
         bus, spec = self._manager.groups(namespace), made.spec
@@ -195,8 +198,7 @@ class Society:
         """Find the group that this very order has made, or make it."""
         there = await self._cluster.group(namespace, order.name)
         if there is not None:
-            taken = Refusal(f"name {order.name!r}: there is a group of this name")
-            return there if _was_made_for(order, there) else taken
+            return _found(order, there)
         asker = await self._asker(namespace, order)
         decided = founding(order, asker, self._caches.groups.of(namespace))
         if not isinstance(decided, Founding):
@@ -221,6 +223,17 @@ def _was_made_for(order: SocietyOrder, there: AgentFacts | GroupFacts) -> bool:
     return (there.order, there.owner_uid) == (order.mid, order.uid)
 
 
-def _taken(order: SocietyOrder, there: AgentFacts) -> Refusal:
+def _found(order: SocietyOrder, there: _FactsT) -> _FactsT | Refusal:
+    """Take what has the name for what the order has made, if it is; keys of what is going would stay."""
+    if not _was_made_for(order, there):
+        return _taken(order, there)
+    if there.deleting:
+        return Refusal(f"name {order.name!r}: it was, and somebody has it deleted already")
+    return there
+
+
+def _taken(order: SocietyOrder, there: AgentFacts | GroupFacts) -> Refusal:
+    if isinstance(there, GroupFacts):
+        return Refusal(f"name {order.name!r}: there is a group of this name")
     whose = f"; it is a child of {there.spec.parent_name}" if there.spec and there.spec.parent_name else ""
     return Refusal(f"name {order.name!r}: expected a free one, and there is an agent of this name{whose}")

@@ -177,6 +177,19 @@ async def test_an_operator_that_dies_at_a_birth_finds_its_child(scene: Scene, ag
     assert (await scene.stage.view("kid")).waiting == 1
 
 
+async def test_a_child_that_is_deleted_before_it_is_told_of_leaves_no_keys(scene: Scene) -> None:
+    runtime, _ = await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
+    scene.town.dies = "create_agent"
+    with pytest.raises(ClusterError, match="died"):
+        await scene.obey()
+    scene.town.there["kid"] = replace(scene.town.there["kid"], version=99, deleting=True)
+    scene.restart()
+    await scene.obey()
+    assert await scene.stage.control.agents() == {"lead": "uid-lead"}, "its finalizer may be gone already"
+    text = "agent kid was not created: name 'kid': it was, and somebody has it deleted already"
+    assert await told(runtime) == [(text, True)]
+
+
 async def test_a_birth_that_was_right_once_is_not_refused_later(scene: Scene) -> None:
     await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
     scene.town.dies = "create_agent"
@@ -354,6 +367,18 @@ async def test_a_group_is_founded_once(scene: Scene, dies: str) -> None:
     known = await scene.society._manager.groups(scene.namespace).view("team")
     assert known is not None, "its founder may post to it as soon as it hears of it"
     assert (known.uid, list(known.members)) == (team.uid, ["lead"])
+
+
+async def test_a_group_that_is_deleted_before_it_is_told_of_is_none(scene: Scene) -> None:
+    runtime, _ = await scene.asked(OrderKind.CREATE_GROUP, "team", members=["lead"])
+    scene.town.dies = "create_group"
+    with pytest.raises(ClusterError, match="died"):
+        await scene.obey()
+    scene.town.teams["team"] = replace(scene.town.teams["team"], version=99, deleting=True)
+    scene.restart()
+    await scene.obey()
+    text = "group team was not created: name 'team': it was, and somebody has it deleted already"
+    assert await told(runtime) == [(text, True)]
 
 
 async def test_a_group_without_anybody_is_refused(scene: Scene) -> None:
