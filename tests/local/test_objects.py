@@ -114,8 +114,13 @@ async def test_a_status_is_no_new_generation_and_the_same_status_no_new_version(
 async def test_an_owner_is_added_beside_others_and_once(world: World) -> None:
     lead, kid = await world.born("lead"), await world.born("kid")
     owned = await world.cluster.set_owner(kid, lead, "lead")
-    assert (owned.owner_uid, owned.controlled, owned.labels) == (lead.uid, True, {"horos.dev/root": "lead"})
+    assert (owned.owner_uid, owned.labels) == (lead.uid, {"horos.dev/root": "lead"})
+    stored = world.store.find("agents", "default", "kid")
+    assert stored is not None
+    assert [each["controller"] for each in stored["metadata"]["ownerReferences"]] == [True]
     assert (await world.cluster.set_owner(kid, lead, "lead")).version == owned.version
+    again = await world.cluster.set_owner(owned, lead, "lead")
+    assert again.version == owned.version, "its own reference is no other controller's"
     await world.cluster.delete_agent(lead)
     assert world.names() == set()
 
