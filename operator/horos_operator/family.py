@@ -163,10 +163,13 @@ def owner_reference(owner: AgentFacts, *, controller: bool) -> dict[str, Any]:
 
 
 class Kin:
-    """Which Agents name which as their parent, kept beside a cache of Agents."""
+    """Which Agents name which as their parent, kept beside a cache of Agents.
+
+    Of each child it is noted whether an order has made it: then it waits for no sibling's place.
+    """
 
     def __init__(self) -> None:
-        self._children: defaultdict[Key, set[str]] = defaultdict(set)
+        self._children: defaultdict[Key, dict[str, bool]] = defaultdict(dict)
         self._stirred: set[Key] = set()
 
     def children(self, namespace: str, parent: str) -> frozenset[str]:
@@ -184,15 +187,16 @@ class Kin:
             stirred.add(parent)
             if before is not None and lives(before):
                 # Its place may be free. Whoever is born takes none from older ones.
-                stirred |= self.children(seen.namespace, parent)
+                siblings = self._children.get((seen.namespace, parent), {})
+                stirred |= {name for name, ordered in siblings.items() if not ordered}
         self._stirred |= {(seen.namespace, name) for name in stirred - {seen.name}}
 
     def _move(self, seen: AgentFacts, parent: str, *, there: bool) -> None:
         key = (seen.namespace, parent)
         if there:
-            self._children[key].add(seen.name)
+            self._children[key][seen.name] = bool(seen.order)
             return
-        self._children[key].discard(seen.name)
+        self._children[key].pop(seen.name, None)
         if not self._children[key]:
             del self._children[key]
 

@@ -169,6 +169,14 @@ def test_who_ends_makes_room_for_its_siblings() -> None:
     assert known.children(("research", "lead")) == []
 
 
+def test_who_was_born_by_an_order_waits_for_no_siblings_place() -> None:
+    born = [one(name, "lead", order=f"lead/1-0/{name}") for name in ("dep", "other")]
+    known = caches(LEAD, *born, one("written", "lead"))
+    known.stirred()
+    known.put_agent(one("dep", "lead", version=2, order=born[0].order, status={"state": "terminated"}))
+    assert known.stirred() == keys("lead", "written")
+
+
 def test_parents_in_a_circle_stir_each_other_once() -> None:
     known = caches(one("a", "b"), one("b", "a"))
     assert known.stirred() == keys("a", "b")
