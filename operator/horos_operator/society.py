@@ -13,7 +13,7 @@ from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts
 from horos_operator.family import line_of, lives
 from horos_operator.founding import Founding, founding
-from horos_operator.groups import GroupFacts, membership, those_there
+from horos_operator.groups import GroupFacts, in_short, membership, those_there
 from horos_operator.hands import Hands, LookAgainError
 from horos_operator.inheritance import wish_of
 from horos_operator.queue import Key
@@ -177,8 +177,8 @@ class Society:
         members = made.spec.members if made.spec is not None else ()
         await self._introduce(namespace, made)
         missing = [name for name in members if self._caches.agent((namespace, name)) is None]
-        text = f"group {order.name} was created with members {', '.join(members)}"
-        await self._settle(namespace, order, text + (f"; not there: {', '.join(missing)}" if missing else ""))
+        text = f"group {order.name} was created with members {in_short(members)}"
+        await self._settle(namespace, order, text + (f"; not there: {in_short(missing)}" if missing else ""))
         return set()
 
     async def _introduce(self, namespace: str, made: GroupFacts) -> None:

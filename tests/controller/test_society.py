@@ -381,6 +381,14 @@ async def test_a_group_that_is_deleted_before_it_is_told_of_is_none(scene: Scene
     assert await told(runtime) == [(text, True)]
 
 
+async def test_of_a_large_group_only_some_members_are_repeated(scene: Scene) -> None:
+    members = [f"a{number}" for number in range(1000)]
+    runtime, _ = await scene.asked(OrderKind.CREATE_GROUP, "team", members=members)
+    await scene.obey()
+    some = "a0, a1, a2, a3, a4 and 995 more"
+    assert await told(runtime) == [(f"group team was created with members {some}; not there: {some}", False)]
+
+
 async def test_a_group_without_anybody_is_refused(scene: Scene) -> None:
     runtime, _ = await scene.asked(OrderKind.CREATE_GROUP, "team", members=[])
     await scene.obey()
