@@ -4,8 +4,8 @@ Every step waits for what it is for, so that the same is done in the same order 
 """
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 from horos_api.names import POOL, QUOTA, SECRET_BUS
 from horos_api.resources import OperatingMode
@@ -119,7 +119,7 @@ async def a_family_comes_and_goes(world: World) -> None:
     await world.spoil("agents", "kid", {"spec": {"ttlSecondsAfterFinished": 1}})
     await world.until("kid is gone", lambda: not world.agent("kid"))
     await world.apply("agents", "eve", {**placement(world.place.node), "parentName": "ada"})
-    await world.until("eve has an owner", lambda: world.agent("eve")["metadata"].get("ownerReferences"))
+    await world.until("eve has an owner", lambda: _has_an_owner(world.agent("eve")))
     await world.until("eve takes messages", lambda: world.control.view("eve"))
     mids = [await world.send(name) for name in ("eve", "bob")]
     await world.until("both are answered", lambda: world.answered(*mids))
@@ -179,6 +179,10 @@ async def farewell(world: World) -> None:
 async def _said(world: World) -> bool:
     """Post one message that wakes nobody; it has to outlive every death of an operator."""
     return (await world.groups.post(NewPost("review", "said", "", "hello"))).outcome != "NOGROUP"
+
+
+def _has_an_owner(body: Mapping[str, Any]) -> bool:
+    return bool(body.get("metadata", {}).get("ownerReferences"))
 
 
 async def _any_claimed(world: World) -> bool:
