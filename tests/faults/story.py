@@ -120,6 +120,7 @@ async def a_family_comes_and_goes(world: World) -> None:
     await world.until("kid is gone", lambda: not world.agent("kid"))
     await world.apply("agents", "eve", {**placement(world.place.node), "parentName": "ada"})
     await world.until("eve has an owner", lambda: _owners(world, "eve"))
+    await world.until("the bus knows eve", lambda: world.control.view("eve"))
     mids = [await world.send(name) for name in ("eve", "bob")]
     await world.until("both are answered", lambda: world.answered(*mids))
     team = json.dumps({"name": "team", "members": ["ada", "eve"]})
