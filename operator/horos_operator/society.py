@@ -62,6 +62,9 @@ class Society:
         root = self._caches.family(child).root or order.agent
         if await control.create(child.name, child.uid, order.agent, root) == "EXISTS":
             raise LookAgainError(f"an earlier life of {child.name} is still on the bus")
+        if _is_going(child, self._caches.agent((namespace, child.name))):
+            await control.delete(child.name, child.uid)
+            raise LookAgainError(f"{child.name} is deleted at this moment")
         born = Child(child.name, child.uid, task)
         settled = await control.settle(order, "done", f"agent {child.name} was created", born)
         if settled is Settled.GONE:
@@ -193,11 +196,15 @@ class Society:
         outcome = await bus.put(made.name, made.uid, spec.wake, spec.retain_messages, belongs.members)
         if outcome == "EXISTS":
             raise LookAgainError(f"an earlier group {made.name} is still on the bus")
+        if _is_going(made, self._caches.groups.group((namespace, made.name))):
+            await bus.delete(made.name, made.uid)
+            raise LookAgainError(f"{made.name} is deleted at this moment")
 
     async def _founded(self, namespace: str, order: SocietyOrder) -> GroupFacts | Refusal:
         """Find the group that this very order has made, or make it."""
         there = await self._cluster.group(namespace, order.name)
         if there is not None:
+            self._caches.groups.put(there)
             return _found(order, there)
         asker = await self._asker(namespace, order)
         decided = founding(order, asker, self._caches.groups.of(namespace))
@@ -230,6 +237,14 @@ def _found(order: SocietyOrder, there: _FactsT) -> _FactsT | Refusal:
     if there.deleting:
         return Refusal(f"name {order.name!r}: it was, and somebody has it deleted already")
     return there
+
+
+def _is_going(made: AgentFacts | GroupFacts, known: AgentFacts | GroupFacts | None) -> bool:
+    """Whether it may have been let go before its keys were there, which would stay for ever then.
+
+    Whoever lets it go has it in the cache as deleting, and looks for keys after that.
+    """
+    return known is None or known.uid != made.uid or known.deleting
 
 
 def _taken(order: SocietyOrder, there: AgentFacts | GroupFacts) -> Refusal:
