@@ -1,12 +1,12 @@
 """Who descends from whom: what a pass over an agent has to know of its parents and its children. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from horos_api.agent_state import AgentState
-from horos_api.budget_fields import BudgetSpec
+from horos_api.budget_fields import MOST_DEPTH, BudgetSpec
 from horos_api.conditions import Reason
 from horos_api.names import API_VERSION
 from horos_api.resources import OperatingMode
@@ -65,17 +65,15 @@ def lives(agent: AgentFacts) -> bool:
 
 
 def line_of(agent: AgentFacts, find: Find) -> Line:
-    """Follow the names of parents up to the oldest ancestor."""
-    ancestors: list[AgentFacts] = []
-    child = agent
+    """Follow the names of parents up to the oldest ancestor, or to one that allows nobody so far below it."""
+    line, child = {agent.name: agent}, agent
     while name := parent_name(child):
         parent = find(name)
-        trouble = _broken(child, parent, name) or _circle(agent, parent, ancestors)
+        trouble = _broken(child, parent, name) or _circle(line, name) or _too_long(line)
         if trouble is not None or parent is None:
-            return Line(tuple(ancestors), trouble)
-        ancestors.append(parent)
-        child = parent
-    return Line(tuple(ancestors))
+            return Line(tuple(line.values())[1:], trouble)
+        line[name] = child = parent
+    return Line(tuple(line.values())[1:])
 
 
 def _broken(child: AgentFacts, parent: AgentFacts | None, name: str) -> Trouble | None:
@@ -89,12 +87,19 @@ def _broken(child: AgentFacts, parent: AgentFacts | None, name: str) -> Trouble 
     return None
 
 
-def _circle(agent: AgentFacts, parent: AgentFacts | None, ancestors: Sequence[AgentFacts]) -> Trouble | None:
-    names = [agent.name, *(each.name for each in ancestors)]
-    if parent is None or parent.name not in names:
+def _circle(line: Mapping[str, AgentFacts], name: str) -> Trouble | None:
+    if name not in line:
         return None
-    circle = [*names[names.index(parent.name) :], parent.name]
+    names = list(line)
+    circle = [*names[names.index(name) :], name]
     return Reason.PARENT_CYCLE, f"spec.parentName: its parents run in a circle: {' → '.join(circle)}"
+
+
+def _too_long(line: Mapping[str, AgentFacts]) -> Trouble | None:
+    """Nobody allows so many generations: what stands further up changes nothing, and is not looked at."""
+    if len(line) <= MOST_DEPTH + 1:
+        return None
+    return _too_deep(Line(tuple(line.values())[1:]))
 
 
 def too_deep(line: Line) -> AgentFacts | None:
