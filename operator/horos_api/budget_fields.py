@@ -1,11 +1,14 @@
 """How much an agent may use: the part of its spec that limits turns, days and families."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from horos_api.fields import NOT_TEXT, ApiModel, WholeNumber
 from horos_api.money import DECIMAL
+
+MOST_DEPTH: Final = 16
+"""How many generations anybody may allow below it."""
 
 
 class BudgetSpec(ApiModel):
@@ -47,6 +50,6 @@ class BudgetSpec(ApiModel):
     depth: WholeNumber = Field(
         3,
         ge=0,
-        le=16,
+        le=MOST_DEPTH,
         description="How many generations may live below the agent: 1 allows children and no grandchildren.",
     )

@@ -103,6 +103,8 @@ class GroupService:
         """
         if before and not _ID.fullmatch(before):
             raise ValueError(f"id {before!r}: expected <milliseconds>-<number>")
+        if before and not any(map(int, before.split("-"))):
+            return []  # nothing lies before the beginning, and Redis takes `(0-0` for no id
         end = f"({before}" if before else "+"
         found = await self._bus.command(
             "XREVRANGE", self._bus.keys.group_log(group), end, "-", "COUNT", count

@@ -1,6 +1,6 @@
 """Who descends from whom, as the bus knows it: the asking, and a pure function of what it says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from horos_api.budgets import TreeDay, day_of
 from horos_bus.agent_view import AgentView
@@ -24,18 +24,21 @@ def tree_body(views: Mapping[str, AgentView], places: Mapping[str, Place], now: 
         if view.parent in children:
             children[view.parent].append(name)
     tops = [name for name, view in sorted(views.items()) if view.parent not in views]
-    listed = list(_below(tops, children, set()))
-    # Whose parents run in a circle hangs below nobody.
-    listed += _below([name for name in sorted(views) if name not in listed], children, set(listed))
+    # Whose parents run in a circle hangs below nobody: those come last.
+    listed = _in_order([*tops, *sorted(views)], children)
     return TreeBody(items=[_relative(views[name], places.get(name), children[name], now) for name in listed])
 
 
-def _below(names: Sequence[str], children: Mapping[str, Sequence[str]], seen: set[str]) -> Iterator[str]:
-    for name in names:
-        if name not in seen:
-            seen.add(name)
-            yield name
-            yield from _below(children[name], children, seen)
+def _in_order(tops: Sequence[str], children: Mapping[str, Sequence[str]]) -> list[str]:
+    """List each name once, behind it all that is below it; families may be of any depth."""
+    listed: dict[str, None] = {}
+    waiting = list(reversed(tops))
+    while waiting:
+        name = waiting.pop()
+        if name not in listed:
+            listed[name] = None
+            waiting += reversed(children[name])
+    return list(listed)
 
 
 def _relative(view: AgentView, place: Place | None, children: list[str], now: float) -> RelativeBody:

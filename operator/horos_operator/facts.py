@@ -23,8 +23,8 @@ class AgentFacts:
     """An Agent as the API server last showed it. `spec` is None when it cannot be understood.
 
     `owner_uid` is the Agent that an ownerReference names, '' without; `controlled`: some ownerReference, to
-    whatever it is, is a controller. `order` names the order of an agent that it was made for. `created` is in
-    seconds since the epoch.
+    anything but an Agent, is a controller. `order` names the order of an agent that it was made for.
+    `created` is in seconds since the epoch.
     """
 
     namespace: str
@@ -112,7 +112,9 @@ def agent_facts(body: Mapping[str, Any]) -> AgentFacts:
         status=body.get("status") or {},
         labels=metadata.get("labels") or {},
         owner_uid=owning_agent(metadata),
-        controlled=any(each.get("controller") for each in metadata.get("ownerReferences") or ()),
+        controlled=any(
+            each.get("controller") and not _is_agent(each) for each in metadata.get("ownerReferences") or ()
+        ),
         order=order_of(metadata),
         created=_seconds(metadata.get("creationTimestamp")),
     )

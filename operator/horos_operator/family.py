@@ -1,12 +1,12 @@
 """Who descends from whom: what a pass over an agent has to know of its parents and its children. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from horos_api.agent_state import AgentState
-from horos_api.budget_fields import BudgetSpec
+from horos_api.budget_fields import MOST_DEPTH, BudgetSpec
 from horos_api.conditions import Reason
 from horos_api.names import API_VERSION
 from horos_api.resources import OperatingMode
@@ -65,17 +65,15 @@ def lives(agent: AgentFacts) -> bool:
 
 
 def line_of(agent: AgentFacts, find: Find) -> Line:
-    """Follow the names of parents up to the oldest ancestor."""
-    ancestors: list[AgentFacts] = []
-    child = agent
+    """Follow the names of parents up to the oldest ancestor, or to one that allows nobody so far below it."""
+    line, child = {agent.name: agent}, agent
     while name := parent_name(child):
         parent = find(name)
-        trouble = _broken(child, parent, name) or _circle(agent, parent, ancestors)
+        trouble = _broken(child, parent, name) or _circle(line, name) or _too_long(line)
         if trouble is not None or parent is None:
-            return Line(tuple(ancestors), trouble)
-        ancestors.append(parent)
-        child = parent
-    return Line(tuple(ancestors))
+            return Line(tuple(line.values())[1:], trouble)
+        line[name] = child = parent
+    return Line(tuple(line.values())[1:])
 
 
 def _broken(child: AgentFacts, parent: AgentFacts | None, name: str) -> Trouble | None:
@@ -89,12 +87,19 @@ def _broken(child: AgentFacts, parent: AgentFacts | None, name: str) -> Trouble 
     return None
 
 
-def _circle(agent: AgentFacts, parent: AgentFacts | None, ancestors: Sequence[AgentFacts]) -> Trouble | None:
-    names = [agent.name, *(each.name for each in ancestors)]
-    if parent is None or parent.name not in names:
+def _circle(line: Mapping[str, AgentFacts], name: str) -> Trouble | None:
+    if name not in line:
         return None
-    circle = [*names[names.index(parent.name) :], parent.name]
+    names = list(line)
+    circle = [*names[names.index(name) :], name]
     return Reason.PARENT_CYCLE, f"spec.parentName: its parents run in a circle: {' → '.join(circle)}"
+
+
+def _too_long(line: Mapping[str, AgentFacts]) -> Trouble | None:
+    """Nobody allows so many generations: what stands further up changes nothing, and is not looked at."""
+    if len(line) <= MOST_DEPTH + 1:
+        return None
+    return _too_deep(Line(tuple(line.values())[1:]))
 
 
 def too_deep(line: Line) -> AgentFacts | None:
@@ -163,10 +168,13 @@ def owner_reference(owner: AgentFacts, *, controller: bool) -> dict[str, Any]:
 
 
 class Kin:
-    """Which Agents name which as their parent, kept beside a cache of Agents."""
+    """Which Agents name which as their parent, kept beside a cache of Agents.
+
+    Of each child it is noted whether an order has made it: then it waits for no sibling's place.
+    """
 
     def __init__(self) -> None:
-        self._children: defaultdict[Key, set[str]] = defaultdict(set)
+        self._children: defaultdict[Key, dict[str, bool]] = defaultdict(dict)
         self._stirred: set[Key] = set()
 
     def children(self, namespace: str, parent: str) -> frozenset[str]:
@@ -184,15 +192,16 @@ class Kin:
             stirred.add(parent)
             if before is not None and lives(before):
                 # Its place may be free. Whoever is born takes none from older ones.
-                stirred |= self.children(seen.namespace, parent)
+                siblings = self._children.get((seen.namespace, parent), {})
+                stirred |= {name for name, ordered in siblings.items() if not ordered}
         self._stirred |= {(seen.namespace, name) for name in stirred - {seen.name}}
 
     def _move(self, seen: AgentFacts, parent: str, *, there: bool) -> None:
         key = (seen.namespace, parent)
         if there:
-            self._children[key].add(seen.name)
+            self._children[key][seen.name] = bool(seen.order)
             return
-        self._children[key].discard(seen.name)
+        self._children[key].pop(seen.name, None)
         if not self._children[key]:
             del self._children[key]
 

@@ -167,7 +167,10 @@ class GroupKeeper:
             return REFUSED_SECONDS
 
     async def _carry_out(self, group: GroupFacts, action: GroupAction, known: _Known) -> None:
-        log.info("group %s/%s: %s", group.namespace, group.name, type(action).__name__)
+        # After each sweep the bus is told once more, only to make sure.
+        sure = isinstance(action, Project) and not action.new
+        level = logging.DEBUG if sure else logging.INFO
+        log.log(level, "group %s/%s: %s", group.namespace, group.name, type(action).__name__)
         # An earlier step may have changed its version.
         group = self._groups.group((group.namespace, group.name)) or group
         bus = self._service(group.namespace)

@@ -1,7 +1,7 @@
 """Groups as the operator remembers them, who belongs to one, and what is to be done about it. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -184,16 +184,17 @@ def _ready(seen: GroupSeen) -> Verdict:
     if seen.problem:
         return no(Reason.BUS_UNAVAILABLE, seen.problem)
     if not belongs.members:
-        nobody = f"no member exists: {_names(belongs.missing)}" if belongs.missing else "no Agent is selected"
-        return no(Reason.NO_MEMBERS, nobody)
+        nobody = f"no member exists: {in_short(belongs.missing)}"
+        return no(Reason.NO_MEMBERS, nobody if belongs.missing else "no Agent is selected")
     if belongs.left_out:
         limit = f"a group has at most {MEMBERS_AT_MOST} members"
         return no(Reason.TOO_MANY_MEMBERS, f"{limit}; {belongs.left_out} that fit are left out, last by name")
     if belongs.missing:
-        return yes(Reason.MEMBERS_MISSING, f"not there (yet): {_names(belongs.missing)}")
+        return yes(Reason.MEMBERS_MISSING, f"not there (yet): {in_short(belongs.missing)}")
     return yes(Reason.MEMBERS_PRESENT, "every member exists")
 
 
-def _names(names: tuple[str, ...]) -> str:
+def in_short(names: Sequence[str]) -> str:
+    """List the first names, and how many more there are."""
     more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
     return ", ".join(names[:NAMED_AT_MOST]) + more

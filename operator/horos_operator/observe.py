@@ -104,9 +104,8 @@ class Caches:
         )
 
     def children(self, key: Key) -> list[AgentFacts]:
-        """The Agents that name this one as their parent, by name."""
-        names = sorted(self._kin.children(*key))
-        return [self._agents[key[0], name] for name in names]
+        """The Agents that name this one as their parent, in no order."""
+        return [self._agents[key[0], name] for name in self._kin.children(*key)]
 
     def stirred(self) -> set[Key]:
         """Pop the Agents that the change of a parent, a child or a sibling means something new for."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 
-from horos_bus.connection import BusError
 from horos_bus.operating import SocietyOrder
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.hands import LookAgainError
@@ -16,10 +15,10 @@ log = logging.getLogger("horos.operator")
 async def obey_agents(society: Society, parts: Parts, namespace: str) -> None:
     """Carry out what waits in one namespace; what cannot be done now stays, and what its agent asked later.
 
-    Raises the first ClusterError or BusError, after all that could be done was.
+    Raises the first error, of cluster, bus or one that nobody foresaw, after all that could be done was.
     """
     postponed: set[str] = set()
-    trouble: ClusterError | BusError | None = None
+    trouble: Exception | None = None
     for order in await parts.manager.control(namespace).orders():
         if not isinstance(order, SocietyOrder) or order.agent in postponed:
             continue
@@ -38,7 +37,8 @@ async def obey_agents(society: Society, parts: Parts, namespace: str) -> None:
                 raise
             trouble = trouble or error
             postponed.add(order.agent)
-        except BusError as error:
+        except Exception as error:  # noqa: BLE001 - raised at the end
+            # Agents wait for their answers without a deadline: whatever happens to one keeps back no other.
             trouble = trouble or error
             postponed.add(order.agent)
         finally:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from typing import TypeVar
 
 from horos_api.names import agent_name_error, group_name_error
 from horos_api.resources import OperatingMode
@@ -12,10 +13,12 @@ from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
 from horos_operator.facts import AgentFacts
 from horos_operator.family import line_of, lives
 from horos_operator.founding import Founding, founding
-from horos_operator.groups import GroupFacts, membership, those_there
+from horos_operator.groups import GroupFacts, in_short, membership, those_there
 from horos_operator.hands import Hands, LookAgainError
 from horos_operator.inheritance import wish_of
 from horos_operator.queue import Key
+
+_FactsT = TypeVar("_FactsT", AgentFacts, GroupFacts)
 
 log = logging.getLogger("horos.operator")
 
@@ -59,6 +62,9 @@ class Society:
         root = self._caches.family(child).root or order.agent
         if await control.create(child.name, child.uid, order.agent, root) == "EXISTS":
             raise LookAgainError(f"an earlier life of {child.name} is still on the bus")
+        if _is_going(child, self._caches.agent((namespace, child.name))):
+            await control.delete(child.name, child.uid)
+            raise LookAgainError(f"{child.name} is deleted at this moment")
         born = Child(child.name, child.uid, task)
         settled = await control.settle(order, "done", f"agent {child.name} was created", born)
         if settled is Settled.GONE:
@@ -73,12 +79,12 @@ class Society:
         # A cache may show what has gone, and not what has come.
         there = await self._ask(namespace, order.name) if known else None
         if there is not None:
-            return there if _was_made_for(order, there) else _taken(order, there)
+            return _found(order, there)
         decided = await self._decide(namespace, order)
         if isinstance(decided, Refusal):
             # It may have been made when it still could be.
             there = await self._ask(namespace, order.name)
-            return there if there is not None and _was_made_for(order, there) else decided
+            return _found(order, there) if there is not None and _was_made_for(order, there) else decided
         return await self._made(namespace, order, decided)
 
     async def _made(self, namespace: str, order: SocietyOrder, decided: Birth) -> AgentFacts | Refusal:
@@ -88,7 +94,7 @@ class Society:
             there = await self._ask(namespace, order.name)
             if there is None:
                 raise LookAgainError(error.message) from error
-            return there if _was_made_for(order, there) else _taken(order, there)
+            return _found(order, there)
         except RefusedError as error:
             return Refusal(f"the cluster does not take it: {error.message}")
         self._caches.put_agent(made)
@@ -174,8 +180,8 @@ class Society:
         members = made.spec.members if made.spec is not None else ()
         await self._introduce(namespace, made)
         missing = [name for name in members if self._caches.agent((namespace, name)) is None]
-        text = f"group {order.name} was created with members {', '.join(members)}"
-        await self._settle(namespace, order, text + (f"; not there: {', '.join(missing)}" if missing else ""))
+        text = f"group {order.name} was created with members {in_short(members)}"
+        await self._settle(namespace, order, text + (f"; not there: {in_short(missing)}" if missing else ""))
         return set()
 
     async def _introduce(self, namespace: str, made: GroupFacts) -> None:
@@ -183,20 +189,23 @@ class Society:
 
         The group has its finalizer already; who belongs to it later is the keeper's to say.
         """
-        if made.spec is None or made.deleting:
+        if made.spec is None:
             return
         belongs = membership(made.spec, those_there(self._caches.agents_within(namespace)))
         bus, spec = self._manager.groups(namespace), made.spec
         outcome = await bus.put(made.name, made.uid, spec.wake, spec.retain_messages, belongs.members)
         if outcome == "EXISTS":
             raise LookAgainError(f"an earlier group {made.name} is still on the bus")
+        if _is_going(made, self._caches.groups.group((namespace, made.name))):
+            await bus.delete(made.name, made.uid)
+            raise LookAgainError(f"{made.name} is deleted at this moment")
 
     async def _founded(self, namespace: str, order: SocietyOrder) -> GroupFacts | Refusal:
         """Find the group that this very order has made, or make it."""
         there = await self._cluster.group(namespace, order.name)
         if there is not None:
-            taken = Refusal(f"name {order.name!r}: there is a group of this name")
-            return there if _was_made_for(order, there) else taken
+            self._caches.groups.put(there)
+            return _found(order, there)
         asker = await self._asker(namespace, order)
         decided = founding(order, asker, self._caches.groups.of(namespace))
         if not isinstance(decided, Founding):
@@ -221,6 +230,25 @@ def _was_made_for(order: SocietyOrder, there: AgentFacts | GroupFacts) -> bool:
     return (there.order, there.owner_uid) == (order.mid, order.uid)
 
 
-def _taken(order: SocietyOrder, there: AgentFacts) -> Refusal:
+def _found(order: SocietyOrder, there: _FactsT) -> _FactsT | Refusal:
+    """Take what has the name for what the order has made, if it is; keys of what is going would stay."""
+    if not _was_made_for(order, there):
+        return _taken(order, there)
+    if there.deleting:
+        return Refusal(f"name {order.name!r}: it was, and somebody has it deleted already")
+    return there
+
+
+def _is_going(made: AgentFacts | GroupFacts, known: AgentFacts | GroupFacts | None) -> bool:
+    """Whether it may have been let go before its keys were there, which would stay for ever then.
+
+    Whoever lets it go has it in the cache as deleting, and looks for keys after that.
+    """
+    return known is None or known.uid != made.uid or known.deleting
+
+
+def _taken(order: SocietyOrder, there: AgentFacts | GroupFacts) -> Refusal:
+    if isinstance(there, GroupFacts):
+        return Refusal(f"name {order.name!r}: there is a group of this name")
     whose = f"; it is a child of {there.spec.parent_name}" if there.spec and there.spec.parent_name else ""
     return Refusal(f"name {order.name!r}: expected a free one, and there is an agent of this name{whose}")

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from horos_api.budget_fields import MOST_DEPTH
 from horos_api.conditions import Reason
 from horos_operator.facts import AgentFacts
-from horos_operator.family import Family, lives
+from horos_operator.family import Family, line_of, lives
 from horos_operator.observe import Caches
 from tests.controller.facts import agent, spec
 
@@ -94,6 +95,25 @@ def test_each_ancestor_says_how_deep_it_may_go() -> None:
     )
 
 
+def test_nobody_looks_further_up_than_anybody_may_allow() -> None:
+    deep = {"budget": {"depth": MOST_DEPTH}}
+    known = {
+        each.name: each
+        for each in (one(f"a-{number}", f"a-{number - 1}", spec=deep) for number in range(1, 1000))
+    } | {"a-0": one("a-0", spec=deep)}
+    looked_at: list[str] = []
+
+    def find(name: str) -> AgentFacts | None:
+        looked_at.append(name)
+        return known.get(name)
+
+    assert line_of(known["a-16"], find).trouble is None
+    looked_at.clear()
+    found = line_of(known["a-999"], find)
+    assert found.trouble is not None and found.trouble[0] is Reason.TOO_DEEP
+    assert len(looked_at) <= MOST_DEPTH + 2
+
+
 def test_the_youngest_are_too_many_until_an_older_one_ends() -> None:
     lead = one("lead", spec={"budget": {"children": 2}})
     old, mid, new = (one(name, "lead", created=when) for when, name in enumerate(("z", "y", "x")))
@@ -167,6 +187,14 @@ def test_who_ends_makes_room_for_its_siblings() -> None:
     for name in ("dep", "other"):
         known.drop_agent(one(name, "lead"))
     assert known.children(("research", "lead")) == []
+
+
+def test_who_was_born_by_an_order_waits_for_no_siblings_place() -> None:
+    born = [one(name, "lead", order=f"lead/1-0/{name}") for name in ("dep", "other")]
+    known = caches(LEAD, *born, one("written", "lead"))
+    known.stirred()
+    known.put_agent(one("dep", "lead", version=2, order=born[0].order, status={"state": "terminated"}))
+    assert known.stirred() == keys("lead", "written")
 
 
 def test_parents_in_a_circle_stir_each_other_once() -> None:

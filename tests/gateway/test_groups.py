@@ -175,6 +175,7 @@ async def test_pages_of_messages_are_read_forwards_and_backwards(space):
     assert texts(await space.http.get(of, params={"before": places[4], "limit": "2"})) == ["m2", "m3"]
     assert texts(await space.http.get(of, params={"after": places[1], "limit": "2"})) == ["m2", "m3"]
     assert texts(await space.http.get(of, params={"after": "0", "limit": "1"})) == ["m0"]
+    assert texts(await space.http.get(of, params={"before": "0"})) == [], "nothing lies before the beginning"
     told = (await space.http.get(of, params={"after": places[5]})).json()
     assert told == {"items": [], "oldest": places[0], "newest": places[5]}
 

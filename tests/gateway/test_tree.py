@@ -49,6 +49,11 @@ def test_whose_parent_is_gone_and_who_runs_in_a_circle_are_told_too():
     assert listed(one("a", "c"), one("b", "a"), one("c", "b"), one("z")) == ["z", "a", "b", "c"]
 
 
+def test_a_family_may_have_any_number_of_generations():
+    line = [f"a{number}" for number in range(3000)]
+    assert listed(*(one(name, parent) for name, parent in zip(line, ["", *line], strict=False))) == line
+
+
 def test_a_root_tells_what_its_family_used_today():
     usage = TotalUsage(today=DayUsage(20_000, 5, 0), descendants=DayUsage(20_000, 37, 0))
     (told,) = tree_body({"a": one("a", usage=usage)}, {}, NOW).items

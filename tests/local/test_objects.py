@@ -1,5 +1,6 @@
 """What becomes of objects of a LocalCluster: finalizers, owners, versions, and the store's promises."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,33 @@ async def test_who_is_born_to_nobody_goes_at_once(world: World) -> None:
     assert world.names() == set()
 
 
+async def test_what_cannot_be_deleted_now_fails_nobody_else_and_goes_later(
+    world: World, tmp_path: Path
+) -> None:
+    lead = await world.born("lead")
+    await world.born("kid", lead)
+    file = tmp_path / "agents" / "default" / "kid.json"
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+    await world.cluster.delete_agent(lead)
+    assert world.names() == {"kid"}
+    shutil.rmtree(file)
+    await world.born("other")
+    assert world.names() == {"other"}
+
+
+async def test_what_was_let_go_is_forgotten_by_the_next_process(world: World, tmp_path: Path) -> None:
+    lead = await world.born("lead", finalizers=("horos.dev/bus",))
+    await world.born("kid", lead)
+    await world.cluster.delete_agent(lead)
+    (deleting,) = (body for body in world.store.all("agents") if body["metadata"]["name"] == "lead")
+    world.store.put("agents", {**deleting, "metadata": {**deleting["metadata"], "finalizers": []}})
+    after = World(tmp_path)  # the other one has died before it could remove the file
+    assert after.names() == {"lead", "kid"}
+    after.cluster.begin()
+    assert after.names() == set()
+
+
 async def test_an_older_look_changes_nothing(world: World) -> None:
     seen = await world.born("ada")
     fresh = await world.cluster.set_finalizers(seen, ("horos.dev/bus",))
@@ -114,8 +142,13 @@ async def test_a_status_is_no_new_generation_and_the_same_status_no_new_version(
 async def test_an_owner_is_added_beside_others_and_once(world: World) -> None:
     lead, kid = await world.born("lead"), await world.born("kid")
     owned = await world.cluster.set_owner(kid, lead, "lead")
-    assert (owned.owner_uid, owned.controlled, owned.labels) == (lead.uid, True, {"horos.dev/root": "lead"})
+    assert (owned.owner_uid, owned.labels) == (lead.uid, {"horos.dev/root": "lead"})
+    stored = world.store.find("agents", "default", "kid")
+    assert stored is not None
+    assert [each["controller"] for each in stored["metadata"]["ownerReferences"]] == [True]
     assert (await world.cluster.set_owner(kid, lead, "lead")).version == owned.version
+    again = await world.cluster.set_owner(owned, lead, "lead")
+    assert again.version == owned.version, "its own reference is no other controller's"
     await world.cluster.delete_agent(lead)
     assert world.names() == set()
 

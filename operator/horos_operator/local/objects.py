@@ -1,19 +1,22 @@
 """What the API server of a LocalCluster does with objects: uids, versions, finalizers, deletion, owners."""
 
+import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from horos_api.budgets import utc_time
-from horos_operator.cluster import NameTakenError, OutdatedError, RefusedError
+from horos_operator.cluster import ClusterError, NameTakenError, OutdatedError, RefusedError
 from horos_operator.local.admission import refused_change, same_spec
 from horos_operator.local.kinds import PODS
 from horos_operator.local.store import Body, ObjectStore
 
 GRACE_SECONDS: Final = 30
 """What a pod that says nothing else is given to leave, as in Kubernetes."""
+
+log = logging.getLogger("horos.operator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +102,19 @@ class Objects:
         self.collect_garbage()
 
     def collect_garbage(self) -> None:
-        """Delete what has owners of which none is there any more."""
+        """Delete what has owners of which none is there any more, and forget what nothing holds.
+
+        What cannot be deleted now is tried again later, and no failure of whoever has changed something else.
+        """
         there = {body["metadata"]["uid"] for _, body in self._store.everything()}
         for plural, body in list(self._store.everything()):
+            if not (_may_go(plural, body) or _has_lost_its_owners(body, there)):
+                continue
             metadata = body["metadata"]
-            owners = metadata.get("ownerReferences") or ()
-            if owners and "deletionTimestamp" not in metadata and not any(o["uid"] in there for o in owners):
+            try:
                 self.delete(Target(plural, metadata["namespace"], metadata["name"], metadata["uid"]))
+            except ClusterError as error:
+                log.warning("%s %s is to go and stays for now: %s", plural, metadata["name"], error.message)
 
     def _expected(self, target: Target) -> Body:
         there = self._store.find(target.plural, target.namespace, target.name)
@@ -136,6 +145,13 @@ def _may_go(plural: str, body: Body) -> bool:
     """Whether nothing holds an object that is being deleted: a pod is let go by whoever runs its process."""
     metadata = body["metadata"]
     return plural != PODS and "deletionTimestamp" in metadata and not metadata.get("finalizers")
+
+
+def _has_lost_its_owners(body: Body, there: Container[str]) -> bool:
+    """Whether it has owners, of which none is among those uids, and its end has not begun."""
+    owners = body["metadata"].get("ownerReferences") or ()
+    begun = "deletionTimestamp" in body["metadata"]
+    return bool(owners) and not begun and not any(owner["uid"] in there for owner in owners)
 
 
 def with_metadata(body: Body, **changed: Any) -> dict[str, Any]:
