@@ -18,6 +18,7 @@ from horos_bus.decoding import (
     text,
     view,
 )
+from horos_bus.later import work_off
 from horos_bus.operating import (
     BadOrder,
     Child,
@@ -31,7 +32,6 @@ from horos_bus.operating import (
 from horos_bus.records import DeadLetter, Stretch
 
 VIEWS_AT_ONCE: Final = 200
-DUE_AT_ONCE: Final = 100
 REQUEST_SECONDS: Final = 3600
 LIMIT_SECONDS: Final = 3600
 """How long a limit is told that nobody tells again."""
@@ -100,29 +100,10 @@ class Control:
     async def work_off_later(self) -> int:
         """Deliver what was delayed and is due, end the requests whose time is up; returns how many.
 
-        A message whose receiver is full stays, and holds nobody up. Two callers at once do no harm.
+        A message whose receiver is full stays, and holds nobody up. Two callers at once do no harm. Raises
+        BusError or ValueError for an entry that cannot be read, once all the others are worked off.
         """
-        seconds, microseconds = await self._bus.command("TIME")
-        now = int(seconds) * 1000 + int(microseconds) // 1000
-        done = stay = 0
-        while entries := await self._due(now, stay):
-            for entry in entries:
-                outcome = await self._work_off(entry)
-                done += outcome == b"OK"
-                stay += outcome == b"FULL"
-        return done
-
-    async def _due(self, now: int, skip: int) -> list[bytes]:
-        page = ("LIMIT", skip, DUE_AT_ONCE)
-        return list(await self._bus.command("ZRANGEBYSCORE", self._bus.keys.later, "-inf", now, *page))
-
-    async def _work_off(self, entry: bytes) -> bytes:
-        kind, agent, rest = entry.split(b" ", 2)
-        name = text(agent)
-        if kind == b"expire":
-            uid, mid = rest.split(b" ", 1)
-            return bytes(await self._bus.call("expire", [name, uid, mid]))
-        return bytes(await self._bus.call("due_post" if kind == b"post" else "due", [name, entry]))
+        return await work_off(self._bus)
 
     async def approvals(self, agent: str) -> list[Approval]:
         """What people have to decide, or have decided and the agent has not acted on yet; oldest first."""

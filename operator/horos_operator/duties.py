@@ -224,7 +224,6 @@ async def _in_each_namespace(
 
 async def _chores_of(parts: Parts, namespace: str) -> None:
     control = parts.manager.control(namespace)
-    await control.work_off_later()
     for order in await control.orders():
         if isinstance(order, BadOrder):
             log.warning("%s: order %s cannot be read and is dropped: %s", namespace, order.id, order.why)
@@ -232,3 +231,5 @@ async def _chores_of(parts: Parts, namespace: str) -> None:
         elif isinstance(order, ModeOrder):
             await parts.manager.obey(namespace, order)
             parts.queue.add((namespace, order.agent))
+    # Last, since an entry that cannot be read is raised.
+    await control.work_off_later()

@@ -138,6 +138,11 @@ async def test_a_delayed_post_ends_with_its_group(stage: Stage) -> None:
     ((entry, _),) = await stage.later()
     await stage.groups.delete("team", "uid-team")
     assert await stage.later() == []
+    (notice,) = turn_of(await ada.all_unread()).inputs
+    assert notice.kind == MessageKind.NOTICE
+    assert notice.body == (
+        "Your delayed message to group team was not posted: the group was deleted before it was due."
+    )
     # One that a crash of Redis brought back finds no other group of the name.
     await stage.group("team")
     await stage.bus.command("HSET", f"{stage.bus.prefix}g:team:meta", "uid", "uid-2")

@@ -1,6 +1,9 @@
 """Delayed messages: exactly once, to the life that they were sent to, at the latest when there is room."""
 
+import pytest
+
 from horos_api.messages import NewMessage, SendOutcome
+from horos_bus.connection import BusError
 from horos_bus.records import Ending, Idle
 from horos_bus.sender import reply, send
 from tests.bus.stage import Stage, answer, turn_of, until
@@ -97,3 +100,14 @@ async def test_nobody_takes_a_delayed_message_for_a_terminated_or_unknown_agent(
     assert await stage.say("m1", delay_seconds=9) == SendOutcome.NO_AGENT
     assert await stage.say("m1", to="bob", delay_seconds=9) == SendOutcome.NO_AGENT
     assert await stage.say("m2", to="ada", delay_seconds=9, to_uid="uid-other") == SendOutcome.NO_AGENT
+
+
+@pytest.mark.parametrize("entry", ["nonsense", "due ada nonsense", "expire ada", "post team \xc1"])
+async def test_what_cannot_be_read_holds_up_nothing_behind_it(stage: Stage, entry: str) -> None:
+    ada = await stage.resident()
+    await stage.bus.command("ZADD", stage.bus.keys.later, 0, entry)
+    await stage.say("m1", delay_seconds=60)
+    await due(stage)
+    with pytest.raises((BusError, ValueError)):
+        await stage.control.work_off_later()
+    assert [m.mid for m in turn_of(await ada.all_unread()).inputs] == ["m1"]

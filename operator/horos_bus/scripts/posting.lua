@@ -12,6 +12,16 @@ local function delayed_post_of(group, entry)
   return cmsgpack.unpack(string.sub(entry, #('post ' .. group .. ' ') + 1))
 end
 
+-- The author of a delayed post hears what nobody could know when it was written.
+local function tell_author(post, what)
+  deliver(post.from, post.fuid, {mid = post.mid .. '!unheard', from = post.from, fuid = post.fuid,
+    thread = post.thread, kind = 'notice', re = '', hops = post.hops, body = what}, 0)
+end
+
+local function unposted(group)
+  return 'Your delayed message to group ' .. group .. ' was not posted: the group was deleted before it was due.'
+end
+
 -- Store a post and bring a mention to whom it wakes: of kind `mention`, body '', `re` = the post's id, in the group's
 -- thread. post: as write_post has it, with fuid ('' = a person) and hops. Returns its id, and lists of names in order:
 -- who was woken, whose inbox was full, who was mentioned and is no member (or gone).
