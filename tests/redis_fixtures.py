@@ -40,8 +40,10 @@ class RedisProcess:
         command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
         command += ["--aclfile", str(self.folder / "users.acl")]
         log = (self.folder / "redis.log").open("ab")
+        # start-redis looks for its programs on the PATH.
+        path = os.pathsep.join([str(Path(system_redis() or "").parent), os.environ.get("PATH", "")])
         with log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PATH": path})
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -96,6 +96,7 @@ async def test_a_mention_in_a_group_makes_one_model_call_and_a_quiet_post(ground
         await stage.operator.apply([*members, group])
         groups = GroupService(stage.bus)
         await eventually("all are members", lambda: _members(groups, 3))
+        await eventually("the bus knows them", lambda: _known(stage.bus, 3))
         posted = await groups.post(NewPost("board", uuid.uuid4().hex, "ada", "@sec is this safe?"))
         assert (posted.outcome, posted.woken) == ("OK", ("sec",))
         posts = await eventually("the answer", lambda: _posts(groups, 2))
@@ -109,6 +110,10 @@ async def test_a_mention_in_a_group_makes_one_model_call_and_a_quiet_post(ground
         assert await stage.operator.delete("Group", "default", "board")
         await eventually("the group is gone", lambda: not stage.operator.objects("Group"))
         assert await keys(stage.bus, "g:*") == []
+
+
+async def _known(bus: Bus, count: int) -> bool:
+    return len(await Control(bus).agents()) == count
 
 
 async def _members(groups: GroupService, count: int) -> bool:

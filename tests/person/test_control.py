@@ -31,7 +31,7 @@ async def operator_of(ada: Agent) -> AsyncIterator[None]:
                         await ada.control.ctl(order.agent, "resume")
                     case OperatingMode.TERMINATED:
                         await ada.control.terminate(order.agent, order.uid)
-                await ada.control.done(order.id)
+                await ada.control.done(order)
             await asyncio.sleep(0.02)
 
     task = asyncio.create_task(obey())

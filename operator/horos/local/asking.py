@@ -92,15 +92,17 @@ async def _hear(
 async def _members_there(session: Session, asked: Asked) -> str:
     """Wait until those who are mentioned belong to the group; returns its newest message.
 
-    A group that was just made gets its members one look of the operator later. Who never comes is told as a
-    stranger by the group itself.
+    A group that was just made gets its members one look of the operator later, and a member can be woken when
+    it is known itself. Who never comes is told as a stranger by the group itself.
     """
     wanted = set(mentions_in(asked.text))
     clock = asyncio.get_running_loop().time
     deadline = clock() + BIRTH_SECONDS
     while True:
         group = await _known(lambda: session.client.group(asked.of), session, asked)
-        if wanted <= {each["name"] for each in group["members"]} or clock() >= deadline:
+        members = {each["name"] for each in group["members"]}
+        there = {each["name"] for each in await session.client.agents()}
+        if wanted <= members <= there or clock() >= deadline:
             return str(group["newest"])
         await asyncio.sleep(_LOOK_SECONDS)
 
