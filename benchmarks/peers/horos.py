@@ -149,6 +149,9 @@ class Horos(Peer):
 
     async def _claimed(self, name: str) -> Agent:
         await Control(self._bus).create(name, UID)
+        # What ends agents that never stop sending would end this measurement.
+        raised = ("hops_limit", 10**9, "sends_limit", 10**9)
+        await self._bus.command("HSET", self._bus.keys.state(name), *raised)
         agent = Agent(self._bus, name)
         await agent.claim()
         return agent

@@ -110,9 +110,13 @@ async def test_who_joins_later_reads_nothing_from_before(stage: Stage) -> None:
 async def test_who_leaves_reads_no_more_and_who_returns_begins_anew(stage: Stage) -> None:
     ada = await stage.resident("ada", "here")
     await stage.group()
+    await stage.post("m0", "@ada")
+    await answer(ada, turn_of(await ada.all_unread()))
     await stage.post("m1", "secret")
     await stage.post("m2", "@ada")
+    assert "cur:team" in await stage.state_fields("ada")
     assert await stage.group(members=["bob"]) == "OK"
+    assert "cur:team" not in await stage.state_fields("ada")
     assert (await stage.post("m3", "@ada are you there?")).strangers == ("ada",)
     turn = turn_of(await ada.all_unread())
     assert await heard(stage, "ada", "here", turn) == ["m2"], "what it was woken for, and nothing else"

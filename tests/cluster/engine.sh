@@ -52,11 +52,25 @@ write_config() {
 JSON
 }
 
-launch() {
-  # A private containerd: one that the machine runs for others stays untouched. The lock of up.sh is closed.
+# The engine outlives its caller, whose locks (an open file each, that of up.sh among them) must not live on in it.
+close_inherited() {
+  local open
+  for open in "/proc/$BASHPID/fd"/*; do
+    open=${open##*/}
+    # 255 is bash's own, and closed by it.
+    [ "$open" -le 2 ] || [ "$open" -eq 255 ] || eval "exec $open>&-"
+  done
+}
+
+run_engine() {
+  close_inherited
+  # A private containerd: one that the machine runs for others stays untouched.
   # Without our own programs on its PATH: the machine's containerd would run the shim of another version.
-  PATH=${PATH//"$HOROS_TOOLS/bin:"/}:/usr/sbin:/sbin setsid dockerd --config-file "$engine/daemon.json" \
-    >"$engine/dockerd.log" 2>&1 </dev/null 9>&- &
+  PATH=${PATH//"$HOROS_TOOLS/bin:"/}:/usr/sbin:/sbin exec setsid dockerd --config-file "$engine/daemon.json"
+}
+
+launch() {
+  run_engine >"$engine/dockerd.log" 2>&1 </dev/null &
   DOCKER_HOST=unix://$socket
   export DOCKER_HOST
   wait_until 60 docker version || {

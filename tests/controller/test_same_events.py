@@ -134,7 +134,8 @@ def _without_ids(text: str) -> str:
 
 
 async def in_the_cluster(stage: Stage) -> dict[str, Any]:
-    model = ModelPod(stage.agents)
+    # Not beside the agents, where only pods as restricted as theirs may be.
+    model = ModelPod(stage.own)
     await asyncio.to_thread(model.start)
     await asyncio.to_thread(model.play, *REPLIES)
     await asyncio.to_thread(stage.agents.apply, *manifest(model.base_url))

@@ -37,6 +37,15 @@ def test_the_demo_prints_an_answer_whose_run_is_in_the_events_and_in_the_context
     assert {record["run"] for record in records} == {run}
 
 
+def test_horos_in_the_current_context_is_taken_where_there_is_no_cluster_of_ours(
+    namespace: Namespace,
+) -> None:
+    done = demo(namespace, HOROS_CLUSTER="none")
+    assert done.returncode == 0, done.stderr
+    assert "has horos: the agent goes there" in done.stderr
+    assert len(done.stdout.strip()) > 3
+
+
 def test_without_the_model_the_demo_fails(namespace: Namespace) -> None:
     try:
         done = demo(namespace, HOROS_DEMO_VALUES="localModel.replicas=0", HOROS_DEMO_SECONDS="15")

@@ -4,7 +4,7 @@ Every step waits for what it is for, so that the same is done in the same order 
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from horos_api.names import POOL, QUOTA, SECRET_BUS
@@ -119,8 +119,8 @@ async def a_family_comes_and_goes(world: World) -> None:
     await world.spoil("agents", "kid", {"spec": {"ttlSecondsAfterFinished": 1}})
     await world.until("kid is gone", lambda: not world.agent("kid"))
     await world.apply("agents", "eve", {**placement(world.place.node), "parentName": "ada"})
-    await world.until("eve has an owner", lambda: _owners(world, "eve"))
-    await world.until("the bus knows eve", lambda: world.control.view("eve"))
+    await world.until("eve has an owner", lambda: _has_an_owner(world.agent("eve")))
+    await world.until("eve takes messages", lambda: world.control.view("eve"))
     mids = [await world.send(name) for name in ("eve", "bob")]
     await world.until("both are answered", lambda: world.answered(*mids))
     team = json.dumps({"name": "team", "members": ["ada", "eve"]})
@@ -181,13 +181,13 @@ async def _said(world: World) -> bool:
     return (await world.groups.post(NewPost("review", "said", "", "hello"))).outcome != "NOGROUP"
 
 
+def _has_an_owner(body: Mapping[str, Any]) -> bool:
+    return bool(body.get("metadata", {}).get("ownerReferences"))
+
+
 async def _any_claimed(world: World) -> bool:
     views = await world.control.views(AGENTS)
     return any(view.epoch for view in views.values())
-
-
-def _owners(world: World, agent: str) -> list[Any]:
-    return list(world.agent(agent).get("metadata", {}).get("ownerReferences", []))
 
 
 def _hard(world: World) -> str:

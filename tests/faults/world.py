@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from horos_api.crd import KINDS
-from horos_api.messages import NewMessage
+from horos_api.messages import NewMessage, SendOutcome
 from horos_api.names import GROUP, SECRET_REDIS, VERSION, key_prefix
 from horos_bus.acl import namespace_user_name
 from horos_bus.connection import Bus, BusError
@@ -206,7 +206,9 @@ class World:
     async def send(self, agent: str, body: str = "") -> str:
         """Send a request, as the gateway does for a person; returns its id."""
         mid = f"m{len(self.sent) + 1}"
-        await send(self.bus, NewMessage(to=agent, body=body or f"message {mid}", mid=mid, sender="person"))
+        message = NewMessage(to=agent, body=body or f"message {mid}", mid=mid, sender="person")
+        outcome = await send(self.bus, message)
+        assert outcome in (SendOutcome.OK, SendOutcome.DUP), f"{agent} took no message: {outcome}"
         self.sent[mid] = agent
         return mid
 

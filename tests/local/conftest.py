@@ -103,9 +103,9 @@ class Ground:
 class Stage:
     """One operator, and what a test does with its agents."""
 
-    def __init__(self, operator: LocalOperator) -> None:
+    def __init__(self, operator: LocalOperator, namespace: str = "default") -> None:
         self.operator = operator
-        self.bus = operator.bus()
+        self.bus = operator.bus(namespace)
         self.control = Control(self.bus)
 
     async def ask(self, name: str, text: str) -> str:

@@ -33,6 +33,23 @@ async def test_an_agent_answers_and_is_ready(ground: Ground) -> None:
     assert request["body"]["messages"][0]["content"].startswith("Be brief.")
 
 
+async def test_namespaces_are_apart_also_in_what_their_agents_may_read(ground: Ground) -> None:
+    await ground.model.load({"text": "yes"}, repeat="last")
+    far = agent("ada")
+    far["metadata"]["namespace"] = "research"
+    async with ground.operator() as stage:
+        await stage.operator.apply([agent("ada"), far])
+        other = Stage(stage.operator, "research")
+        assert [await each.ask("ada", "there?") for each in (stage, other)] == ["yes", "yes"]
+        urls = {await _url(stage, namespace) for namespace in ("default", "research")}
+        assert len(urls) == 2, "each namespace has a user of its own"
+
+
+async def _url(stage: Stage, namespace: str) -> str:
+    found = await stage.operator.cluster.secret(namespace, "horos-bus") or {}
+    return found["url"]
+
+
 async def test_six_agents_share_two_slots_and_all_answer(ground: Ground) -> None:
     await ground.model.load({"echo": True}, repeat="last")
     names = [f"a{number}" for number in range(6)]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples.stories import connected
 from tests.person.stage import horos
-from tests.run.conftest import PROJECT, Workshop, children_in
+from tests.run.conftest import PROJECT, SECONDS, Workshop, children_in
 from tests.run.test_redis_server import process_of
 
 HELLO = str(PROJECT / "examples/hello.yaml")
@@ -218,6 +219,43 @@ async def test_what_keeps_an_agent_from_working_is_told(workshop: Workshop) -> N
     line = await society.says("cannot work")
     assert line.startswith("ada  ! cannot work: ")
     assert "shared" in line
+    society.interrupt()
+    assert (await society.end()).code == 0
+
+
+async def test_a_person_decides_about_calls_as_in_a_cluster(workshop: Workshop) -> None:
+    clerk = (PROJECT / "examples/tool-user.yaml").read_text()
+    file = workshop.write(clerk.replace("timeoutSeconds: 20", "approval: Always"))
+    call = {"name": "clock__time_between", "arguments": {"begin": "21:40", "end": "06:15"}}
+    await workshop.model.load({"toolCalls": [call]}, {"text": "I asked."}, {"find": "[0-9]+ h [0-9]+ min"})
+    society = await workshop.start(file, "-o", "json")
+    await society.says("horos chat clerk")
+    async with asyncio.timeout(SECONDS):
+        while not connected((await society.horos("tools", "clerk", "-o", "json")).out):
+            continue
+    assert (await society.horos("send", "clerk", "How long?", "--id", "q")).code == 0
+    asked = await society.tells(lambda event: event.get("name") == "approval")
+    approved = await society.horos("approve", asked["value"]["id"])
+    assert approved.code == 0, approved.err
+    reply = await society.tells(lambda event: event.get("name") == "reply")
+    assert reply["value"]["text"] == "8 h 35 min"
+    society.interrupt()
+    assert (await society.end()).code == 0
+
+
+async def test_a_pool_of_one_gives_its_slot_from_one_to_the_other(workshop: Workshop) -> None:
+    pool = HEAD + "kind: AgentPool\nmetadata: {name: default}\nspec: {maxRunning: 1}\n"
+    agents = "---\n".join(
+        HEAD + f"kind: Agent\nmetadata: {{name: {name}}}\nspec: {{}}\n" for name in ("a", "b")
+    )
+    await workshop.model.load({"text": "Here."}, repeat="last")
+    society = await workshop.start(workshop.write(f"{pool}---\n{agents}"))
+    await society.says("horos chat a")
+    for name in ("a", "b", "a"):
+        sent = await society.horos("send", name, "Hello?", "--wait")
+        assert (sent.code, sent.out) == (0, "Here.\n"), sent.err
+    found = json.loads((await society.horos("pool", "-o", "json")).out)
+    assert found["live"]["maxRunning"] == 1, found
     society.interrupt()
     assert (await society.end()).code == 0
 

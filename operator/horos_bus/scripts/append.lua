@@ -10,7 +10,7 @@ local agent, turn, ix, cap = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[
 local fenced = guard(agent, ARGV[2])
 if fenced then return fenced end
 local s = state_of(agent, 'turn', 'thread', 'base', 'uid', 'state', 'inputs', 'untold', 'cancel', 'alone',
-  'request_ms', 'hops', 'minute', 'sent')
+  'request_ms', 'hops', 'minute', 'sent', 'hops_limit', 'sends_limit')
 if s.turn ~= turn or ix < tonumber(s.base) then return {'LOST'} end
 local first, length = bounds(agent, s.thread)
 if length < ix then return {'LOST'} end

@@ -5,17 +5,18 @@ local NAMES_TOLD = 20
 local effects = {}
 
 -- What append knows of the turn: agent, turn, cap, uid, thread, request_ms; hops of its inputs; how many messages the
--- agent has sent in this minute of the clock.
+-- agent has sent in this minute of the clock; its limits, which programs that measure raise (fields of state).
 local function step_of(agent, turn, cap, s)
   local minute, sent = math.floor(now() / 60000), tonumber(s.sent or 0)
   return {agent = agent, turn = turn, cap = cap, uid = s.uid, thread = s.thread, request_ms = s.request_ms,
-    hops = tonumber(s.hops or 0), minute = minute, sent = tonumber(s.minute or 0) == minute and sent or 0}
+    hops = tonumber(s.hops or 0), minute = minute, sent = tonumber(s.minute or 0) == minute and sent or 0,
+    hops_limit = tonumber(s.hops_limit or HOPS_LIMIT), sends_limit = tonumber(s.sends_limit or SENDS_PER_MINUTE)}
 end
 
 -- Why nothing more is sent: LOOP, RATE; nil when it may be.
 local function refused(step, delay)
-  if delay < NEW_CHAIN and step.hops >= HOPS_LIMIT then return 'LOOP' end
-  return step.sent >= SENDS_PER_MINUTE and 'RATE' or nil
+  if delay < NEW_CHAIN and step.hops >= step.hops_limit then return 'LOOP' end
+  return step.sent >= step.sends_limit and 'RATE' or nil
 end
 
 local function hops_after(step, delay) return delay < NEW_CHAIN and step.hops + 1 or nil end

@@ -16,7 +16,6 @@ from horos_operator.local.kinds import AGENTS, DATA, MODELS, PLURALS
 from horos_operator.local.store import Body
 from horos_operator.watched import CORE
 
-_LABEL_KEY: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{LABEL_NAME}")
 _LABEL_VALUE: Final = re.compile(rf"{LABEL_NAME}?")
 _SHOWN: Final = 80
 """Characters of a value that a person is shown with what is wrong about it."""
@@ -140,13 +139,22 @@ def _wrong_metadata(metadata: Mapping[str, Any]) -> str:
         values = metadata.get(part, {})
         if not isinstance(values, Mapping) or not all(isinstance(each, str) for each in values.values()):
             return f"metadata.{part}: expected texts by name, found {_shown(values)}"
-        wrong = next((key for key in values if not _LABEL_KEY.fullmatch(str(key))), None)
+        # Of an annotation's key the API server looks at no case.
+        keys = [str(key) if part == "labels" else str(key).lower() for key in values]
+        wrong = next((key for key in keys if not _is_label_key(key)), None)
         if wrong is not None:
             return f"metadata.{part}: expected the key of a label, found {_shown(wrong)}"
     for key, value in metadata.get("labels", {}).items():
         if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
             return f"metadata.labels.{key}: expected at most 63 of A-Z a-z 0-9 - _ ., found {_shown(value)}"
     return ""
+
+
+def _is_label_key(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    if slash and (len(prefix) > 253 or not re.fullmatch(DNS_SUBDOMAIN, prefix)):
+        return False
+    return re.fullmatch(LABEL_NAME, name) is not None
 
 
 def _valid(plural: str, body: Body) -> Any:

@@ -203,12 +203,14 @@ class LocalOperator:
         if not self._open:
             return
         self._open = False
-        await _cancelled(self._acting)
-        # Only now: whoever decides would put new processes in the place of those that leave.
-        await _cancelled([task for task in (self._pods, self._watch) if task])
-        await self._tasks.__aexit__(None, None, None)
-        await self._bus.aclose()
-        self._give_back()
+        try:
+            await _cancelled(self._acting)
+            # Only now: whoever decides would put new processes in the place of those that leave.
+            await _cancelled([task for task in (self._pods, self._watch) if task])
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            await self._bus.aclose()
+            self._give_back()
 
     def _give_back(self) -> None:
         for end in self._lifeline:
