@@ -83,7 +83,7 @@ def test_all_twenty_read_what_many_say_at_once_in_one_order(
     namespace: Namespace, model: ScriptedModel, group: str
 ) -> None:
     model.play({"text": "Noted."}, repeat="last")
-    words = [f"word-{number:02}" for number in range(12)]
+    words = [f"word-{number:02}" for number in range(6)]
     with ThreadPoolExecutor(4) as people:
         list(people.map(lambda word: horos("send", group, word, "-n", namespace.name), words))
     everybody = " ".join(f"@{name}" for name in MEMBERS)
