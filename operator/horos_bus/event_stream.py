@@ -56,7 +56,7 @@ class EventStream:
         standing = await self._standing(agent)
         if standing is None:
             return _id(_OLDEST)
-        before = min(_before((_position(turn)[0], 0)), standing.newest)
+        before = min(_before((position_of(turn)[0], 0)), standing.newest)
         return _id(_OLDEST if standing.lost(before) else before)
 
     async def read(
@@ -81,7 +81,7 @@ class EventStream:
                 found = [_gap(position, after), StoredEvent(_id(position), standing.snapshot)]
                 entries = await self._entries(agent, position, 0)
             if entries:
-                position = _position(text(entries[-1][0]))
+                position = position_of(text(entries[-1][0]))
             found += [_decoded(entry) for entry in entries if _concerns(entry, thread)]
             if found or standing is None or time.monotonic() >= deadline:
                 self._looked = ((agent, thread, found[-1].id if found else after), position)
@@ -92,8 +92,8 @@ class EventStream:
         if self._looked is not None and self._looked[0] == (agent, thread, after):
             return self._looked[1]
         if after is not None:
-            return _position(after)
-        return _position(await self.last_id(agent))
+            return position_of(after)
+        return position_of(await self.last_id(agent))
 
     async def _entries(self, agent: str, position: _Position, seconds: float) -> list[Any]:
         block: list[Argument] = []
@@ -107,11 +107,12 @@ class EventStream:
         answer = await self._bus.call("stream_bounds", [agent])
         if answer[0] == 0:
             return None
-        oldest, newest = (_position(text(end) or "0-0") for end in answer[1:3])
+        oldest, newest = (position_of(text(end) or "0-0") for end in answer[1:3])
         return _Standing(oldest, newest, orjson.loads(answer[3]))
 
 
-def _position(event_id: str) -> _Position:
+def position_of(event_id: str) -> tuple[int, int]:
+    """Read the id of a stream's entry, so that two can be compared. Raises ValueError when it is none."""
     milliseconds, _, number = event_id.partition("-")
     if not milliseconds.isascii() or not milliseconds.isdigit() or not (number or "0").isdigit():
         raise ValueError(f"event id {event_id!r}: expected <milliseconds>-<number>")

@@ -3,6 +3,7 @@
 from typing import Final
 
 from horos_api.events import custom
+from horos_bus.event_stream import position_of
 from horos_bus.group_records import GroupPost, GroupView
 from horos_bus.group_service import GroupService
 from horos_bus.records import StoredEvent
@@ -42,7 +43,7 @@ class GroupStream:
 
 def misses(view: GroupView, after: str) -> bool:
     """Whether messages behind this place are no longer kept, or it is a place of another group's life."""
-    place, oldest, newest = position(after), position(view.oldest), position(view.last)
+    place, oldest, newest = position_of(after), position_of(view.oldest), position_of(view.last)
     if place == (0, 0):
         return False
     if place > newest:
@@ -52,14 +53,8 @@ def misses(view: GroupView, after: str) -> bool:
 
 def before_oldest(view: GroupView) -> str:
     """The place behind which all lies that is kept."""
-    milliseconds, number = position(view.oldest)
+    milliseconds, number = position_of(view.oldest)
     return f"{milliseconds}-{max(0, number - 1)}"
-
-
-def position(place: str) -> tuple[int, int]:
-    """Read a place, so that two can be compared."""
-    milliseconds, _, number = place.partition("-")
-    return int(milliseconds), int(number or 0)
 
 
 def _event(post: GroupPost) -> StoredEvent:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from horos_bus.event_stream import position_of
 from horos_bus.group_records import GroupView, NewPost
 from horos_gateway.backend import Backend
 from horos_gateway.group_bodies import (
@@ -16,7 +17,6 @@ from horos_gateway.group_bodies import (
     post_body,
     posted_body,
 )
-from horos_gateway.group_stream import position
 from horos_gateway.inputs import Page
 from horos_gateway.problems import NotFoundError
 
@@ -67,7 +67,7 @@ class Groups:
             found = await service.read(group, page.after, page.limit)
         else:
             found = await service.latest(group, page.limit, page.before or "")
-        newest = max((view.last, *(each.id for each in found[-1:])), key=position)
+        newest = max((view.last, *(each.id for each in found[-1:])), key=position_of)
         return GroupPostsBody(items=[post_body(e) for e in found], oldest=view.oldest, newest=newest)
 
     async def view(self, namespace: str, group: str) -> GroupView:

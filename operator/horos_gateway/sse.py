@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from horos_api.events import custom, placed
+from horos_bus.event_stream import position_of
 from horos_bus.records import StoredEvent
 from horos_gateway.backend import Backend
 from horos_gateway.event_hub import UNREADABLE, EventHub, Feed, Stream, Topic
@@ -89,7 +90,7 @@ class _Watcher:
                     yield part
                 yield CAUGHT_UP
             events = await feed.take()
-            fresh = [e for e in events if _position(e.id) > _position(self._after)]
+            fresh = [e for e in events if position_of(e.id) > position_of(self._after)]
             if part := self._frames(fresh):
                 yield part
                 self._metrics.written(fresh[0].id)
@@ -115,8 +116,3 @@ class _Watcher:
 
 def _frame(event: StoredEvent) -> bytes:
     return b"id: %b\ndata: %b\n\n" % (event.id.encode(), orjson.dumps(placed(event.id, event.event)))
-
-
-def _position(event_id: str) -> tuple[int, int]:
-    milliseconds, _, number = event_id.partition("-")
-    return int(milliseconds), int(number or 0)
