@@ -23,6 +23,7 @@ from horos_bus.operating import (
     BadOrder,
     Child,
     DayLimits,
+    ModeOrder,
     Order,
     Place,
     Settled,
@@ -153,9 +154,17 @@ class Control:
 
         An entry that nobody can read is a BadOrder and keeps none behind it from being read.
         """
+        return [*await self.mode_orders(), *await self.society_orders()]
+
+    async def mode_orders(self) -> list[ModeOrder | BadOrder]:
+        """Those of the gateway."""
         asked = await self._bus.command("XRANGE", self._bus.keys.requests, "-", "+", "COUNT", ORDERS_AT_ONCE)
-        theirs = await self._bus.command("XRANGE", self._bus.keys.orders, "-", "+", "COUNT", ORDERS_AT_ONCE)
-        return [*map(mode_order, asked), *map(society_order, theirs)]
+        return [mode_order(entry) for entry in asked]
+
+    async def society_orders(self) -> list[SocietyOrder | BadOrder]:
+        """Those of agents."""
+        asked = await self._bus.command("XRANGE", self._bus.keys.orders, "-", "+", "COUNT", ORDERS_AT_ONCE)
+        return [society_order(entry) for entry in asked]
 
     async def done(self, order: Order) -> None:
         """Forget an order that was carried out, or cannot be. An agent's is settled instead, if it waits."""

@@ -8,7 +8,7 @@ from horos_api.messages import Message, MessageKind, Verdict
 from horos_api.resources import OperatingMode
 from horos_bus.agent_view import AgentView
 from horos_bus.connection import BusError
-from horos_bus.operating import BadOrder, ModeOrder, Order, OrderKind, SocietyOrder
+from horos_bus.operating import BadOrder, ModeOrder, OrderKind, SocietyOrder
 from horos_bus.records import (
     Charge,
     Charged,
@@ -101,7 +101,7 @@ def dead_letter(entry: Sequence[Any]) -> DeadLetter:
     )
 
 
-def mode_order(entry: Sequence[Any]) -> Order:
+def mode_order(entry: Sequence[Any]) -> ModeOrder | BadOrder:
     """Decode one entry of `requests`, as XRANGE gives it."""
     values = {text(name): text(value) for name, value in entry[1].items()}
     try:
@@ -110,7 +110,7 @@ def mode_order(entry: Sequence[Any]) -> Order:
         return BadOrder(text(entry[0]), f"{type(error).__name__}: {error}", of_agents=False)
 
 
-def society_order(entry: Sequence[Any]) -> Order:
+def society_order(entry: Sequence[Any]) -> SocietyOrder | BadOrder:
     """Decode one entry of `orders`, as XRANGE gives it. Agents can write whatever they like there."""
     values = {text(name): value for name, value in entry[1].items()}
     try:

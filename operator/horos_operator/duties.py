@@ -13,11 +13,11 @@ from typing import Final
 
 from horos_bus.connection import BusError, BusUnavailableError
 from horos_bus.doorbells import Doorbells
-from horos_bus.operating import BadOrder, ModeOrder
+from horos_bus.operating import BadOrder
 from horos_operator.agent_factory import AgentFactory
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.group_keeper import GroupKeeper
-from horos_operator.orders import obey_agents, tell_relatives
+from horos_operator.orders import drop, obey_agents, tell_relatives
 from horos_operator.parts import Parts
 from horos_operator.pool_status import PoolStatuses
 from horos_operator.queue import Key
@@ -224,11 +224,10 @@ async def _in_each_namespace(
 
 async def _chores_of(parts: Parts, namespace: str) -> None:
     control = parts.manager.control(namespace)
-    for order in await control.orders():
+    for order in await control.mode_orders():
         if isinstance(order, BadOrder):
-            log.warning("%s: order %s cannot be read and is dropped: %s", namespace, order.id, order.why)
-            await control.done(order)
-        elif isinstance(order, ModeOrder):
+            await drop(parts, namespace, order)
+        else:
             await parts.manager.obey(namespace, order)
             parts.queue.add((namespace, order.agent))
     # Last, since an entry that cannot be read is raised.

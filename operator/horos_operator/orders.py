@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from horos_bus.operating import SocietyOrder
+from horos_bus.operating import BadOrder
 from horos_operator.cluster import ClusterError, NotLeadingError
 from horos_operator.hands import LookAgainError
 from horos_operator.parts import Parts
@@ -19,8 +19,11 @@ async def obey_agents(society: Society, parts: Parts, namespace: str) -> None:
     """
     postponed: set[str] = set()
     trouble: Exception | None = None
-    for order in await parts.manager.control(namespace).orders():
-        if not isinstance(order, SocietyOrder) or order.agent in postponed:
+    for order in await parts.manager.control(namespace).society_orders():
+        if isinstance(order, BadOrder):
+            await drop(parts, namespace, order)
+            continue
+        if order.agent in postponed:
             continue
         try:
             for key in await society.obey(namespace, order):
@@ -45,6 +48,12 @@ async def obey_agents(society: Society, parts: Parts, namespace: str) -> None:
             tell_relatives(parts)
     if trouble is not None:
         raise trouble
+
+
+async def drop(parts: Parts, namespace: str, order: BadOrder) -> None:
+    """Forget an order that nobody can read."""
+    log.warning("%s: order %s cannot be read and is dropped: %s", namespace, order.id, order.why)
+    await parts.manager.control(namespace).done(order)
 
 
 def tell_relatives(parts: Parts) -> None:
