@@ -25,7 +25,7 @@ from horos_operator.groups import (
     plan,
     those_there,
 )
-from horos_operator.hands import Hands
+from horos_operator.hands import Hands, LookAgainError
 from horos_operator.status import write_due
 
 SHORTEST_REST: Final = 0.2
@@ -37,10 +37,6 @@ REFUSED_SECONDS: Final = 30.0
 """How soon what the API server refused is tried again: an admission rule changes without an event to us."""
 
 log = logging.getLogger("horos.operator")
-
-
-class _LookAgainError(Exception):
-    """What was planned does not fit what is there; nothing is broken."""
 
 
 @dataclass(slots=True)
@@ -155,7 +151,7 @@ class GroupKeeper:
                 await self._carry_out(group, action, known)
             known.trouble = ""
             return await self._tell(seen, known)
-        except (_LookAgainError, OutdatedError) as error:
+        except (LookAgainError, OutdatedError) as error:
             log.info("group %s/%s: %s", group.namespace, group.name, error)
             await self._ask_again(group)
             return 0.0
@@ -191,7 +187,7 @@ class GroupKeeper:
                     group.name, group.uid, spec.wake, spec.retain_messages, belongs.members
                 )
                 if outcome == "EXISTS":
-                    raise _LookAgainError("another life has the name on the bus")
+                    raise LookAgainError("another life has the name on the bus")
                 known.projected = digest
             case RemoveFinalizer():
                 rest = tuple(each for each in group.finalizers if each != FINALIZER)
@@ -204,7 +200,7 @@ class GroupKeeper:
         """A cache that lags behind takes a later life for an earlier one, and a list may be an old one."""
         fresh = await self._ask_again(group)
         if fresh is None or fresh.uid != group.uid or fresh.deleting:
-            raise _LookAgainError("it has gone or was replaced meanwhile; its keys would stay for ever")
+            raise LookAgainError("it has gone or was replaced meanwhile; its keys would stay for ever")
 
     async def _ask_again(self, group: GroupFacts) -> GroupFacts | None:
         """Ask the API server itself for the Group of this name, and remember the answer."""

@@ -9,9 +9,8 @@ from horos.decision_words import decided_words, how_to_decide, short, short_argu
 from horos.usage_words import used_up_words
 from horos_api.conditions import Reason
 from horos_api.events import EventType
-from horos_api.names import DEFAULT_THREAD
+from horos_api.names import DEFAULT_THREAD, group_of_thread
 
-_GROUP_THREAD: Final = "group."
 WAITS: Final = "waits for others"
 
 
@@ -227,4 +226,5 @@ def _place(thread: str) -> str:
     """Name the conversation, unless it is the usual one."""
     if thread == DEFAULT_THREAD:
         return ""
-    return f"@{thread.removeprefix(_GROUP_THREAD)}" if thread.startswith(_GROUP_THREAD) else thread
+    group = group_of_thread(thread)
+    return f"@{group}" if group else thread

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from horos_api.conditions import ConditionStatus, ConditionType, Reason
-from horos_api.names import SECRET_GATEWAY, key_prefix
+from horos_api.names import key_prefix
 from horos_bus.connection import Bus
 from horos_operator.assembly import Ground, Probes, assemble, watch_target
-from horos_operator.cluster import ClusterError
 from horos_operator.credentials import redis_url as with_secrets
 from horos_operator.duties import begin_to_lead, duties, whenever_leading
 from horos_operator.elector import Leadership
@@ -59,8 +58,8 @@ def local_settings(redis_url: str, **fields: Any) -> Settings:
     """Build the settings of an operator without a cluster.
 
     `fields` are those of Settings that differ: `model_name`, `model_base_url`, `model_context_window_tokens`;
-    `install` (part of every Redis key) is `local`, and `namespace` (of documents that name none, and of the
-    gateway's token) `default`, unless they say otherwise. Raises pydantic.ValidationError.
+    `install` (part of every Redis key) is `local`, and `namespace` (of documents that name none)
+    `default`, unless they say otherwise. Raises pydantic.ValidationError.
     """
     own = {"install": INSTALL, "namespace": NAMESPACE, "agent_image": "a process of this machine"}
     return Settings.model_validate({**own, "redis_url": redis_url, **fields})
@@ -187,13 +186,6 @@ class LocalOperator:
     def bus(self, namespace: str = NAMESPACE) -> Bus:
         """The door to the messages of a namespace; closed with the operator."""
         return self._bus.at(key_prefix(self.settings.install, namespace))
-
-    async def gateway_token(self) -> str:
-        """Read what callers of a gateway beside this operator have to show: generated once for the folder."""
-        found = await self.cluster.secret(self.settings.namespace, SECRET_GATEWAY) or {}
-        if not found.get("token"):
-            raise ClusterError(f'Secret "{SECRET_GATEWAY}" has no key "token"')
-        return found["token"]
 
     async def aclose(self) -> None:
         """Stop deciding, let each agent's process leave (SIGTERM, killed after 10 s), give the folder back.
