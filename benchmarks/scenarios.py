@@ -29,7 +29,7 @@ FULL = Extent(5, one_way=400, requests=700, crowd=5000, seconds=2.0, turns=3000,
 QUICK = Extent(1, one_way=100, requests=200, crowd=1000, seconds=1.0, turns=300, agents=100, posts=4)
 PAUSE = 0.004
 """Between two messages one way: longer than any peer's handling, so that each finds its receiver asleep."""
-PAUSE_OF_EACH = 0.006
+PAUSE_OF_EACH = 0.002
 """Between two messages to a group, for each member: all have it by then, and are asleep again."""
 
 
