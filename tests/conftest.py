@@ -1,9 +1,12 @@
 """What every test shares: real servers as fixtures, and a guard against talking to other machines."""
 
+import gc
 import ipaddress
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.redis_fixtures", "tests.model_fixtures"]
@@ -30,3 +33,10 @@ def _refuse_foreign_hosts(event: str, arguments: tuple[Any, ...]) -> None:
 
 # kind publishes the API server on loopback, and everything in the cluster is reached through it.
 sys.addaudithook(_refuse_foreign_hosts)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_is_left_open_is_found() -> Iterator[None]:
+    """What a module leaves unclosed fails its last test, not whichever the collector comes by in."""
+    yield
+    gc.collect()

@@ -6,18 +6,19 @@ import re
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
 from horos.errors import INTERRUPTED, HorosError, RefusedError, TimedOutError, UsageError
 from horos.local.asking import Answer, Asked, ask
+from horos.local.audience import Audience, Who, told
 from horos.local.documents import Documents, checked_documents
 from horos.local.folder import DataFolder, data_folder
 from horos.local.follower import Line, LineKind
 from horos.local.interrupts import Interrupts
 from horos.local.model_server import DefaultModel, refuse_without_model
 from horos.local.screen import Screen
-from horos.local.society import Society, Who, told
 from horos.local.stage import Stage, Wanted, apply, beside, standing
 from horos.options import Lines
 from horos.terminal import Terminal
@@ -25,6 +26,8 @@ from horos_bus.records import StoredEvent
 
 PROGRESS_SECONDS: Final = 0.1
 PROBLEM_SECONDS: Final = 0.5
+LONGEST_LOG: Final = 10 * 2**20
+"""Bytes of the log at which another one begins; one older file is kept."""
 _NUMBER: Final = re.compile(r"\d+")
 
 
@@ -96,14 +99,14 @@ class _Running:
         return Wanted(self._documents, self._folder, run.port, run.model, self._show, self._screen.note)
 
     async def _watch(self, stage: Stage, interrupts: Interrupts) -> int:
-        society = stage.society
+        audience = stage.audience
         if self._run.output == Lines.JSON:
-            society.listeners.append(self._print_event)
+            audience.listeners.append(self._print_event)
         await apply(stage, self._documents)
         self._greet(stage)
         async with AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            for work in (society.follow(), self._tell_problems(stage), self._tell_progress(society)):
+            for work in (audience.follow(), self._tell_problems(stage), self._tell_progress(audience)):
                 await stack.enter_async_context(beside(tasks, work))
             interrupts.started = True
             if self._run.ask:
@@ -126,7 +129,10 @@ class _Running:
             if leaving in done:
                 return INTERRUPTED
             raise TimedOutError(f"{self._agent} has not answered within {self._run.seconds:g} s")
-        for answer in answering.result():
+        answers = answering.result()
+        # An answer comes with the last events of its turn, and may be read before them.
+        await stage.audience.catch_up()
+        for answer in answers:
             self._print_answer(answer)
         return 0
 
@@ -167,9 +173,9 @@ class _Running:
     def _print_event(self, who: Who, event: StoredEvent) -> None:
         self._terminal.json(told(who, event), indent=None)
 
-    async def _tell_progress(self, society: Society) -> None:
+    async def _tell_progress(self, audience: Audience) -> None:
         while True:
-            self._screen.progress(society.followers)
+            self._screen.progress(audience.followers)
             await asyncio.sleep(PROGRESS_SECONDS)
 
     async def _tell_problems(self, stage: Stage) -> None:
@@ -222,7 +228,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def _log_into(file: Path) -> None:
     """Operator and gateway log into a file: the terminal is for the conversation. Raises RefusedError."""
     try:
-        handler = logging.FileHandler(file, encoding="utf-8")
+        handler = RotatingFileHandler(file, maxBytes=LONGEST_LOG, backupCount=1, encoding="utf-8")
     except OSError as error:
         raise RefusedError(f"the log {file} cannot be written: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

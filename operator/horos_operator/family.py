@@ -167,7 +167,7 @@ def owner_reference(owner: AgentFacts, *, controller: bool) -> dict[str, Any]:
     }
 
 
-class Kin:
+class ChildIndex:
     """Which Agents name which as their parent, kept beside a cache of Agents.
 
     Of each child it is noted whether an order has made it: then it waits for no sibling's place.

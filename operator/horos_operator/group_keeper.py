@@ -144,7 +144,7 @@ class GroupKeeper:
         return self._manager.groups(namespace)
 
     async def _pass(self, seen: GroupSeen, known: _Known) -> float:
-        """Make one pass over one group. One that is refused, or not as it was seen, holds up no other."""
+        """Make one pass over one group. What is in the way of one holds up no other."""
         group = seen.group
         try:
             for action in plan(seen):
@@ -161,6 +161,11 @@ class GroupKeeper:
         except RefusedError as error:
             self._failed(f"group {group.namespace}/{group.name}", known, error.message)
             return REFUSED_SECONDS
+        except NotLeadingError:
+            raise
+        except ClusterError as error:
+            self._failed(f"group {group.namespace}/{group.name}", known, error.message)
+            return max(RETRY_SECONDS, error.retry_after)
 
     async def _carry_out(self, group: GroupFacts, action: GroupAction, known: _Known) -> None:
         # After each sweep the bus is told once more, only to make sure.

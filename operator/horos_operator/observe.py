@@ -6,7 +6,7 @@ from horos_api.model_fields import ModelConfigSpec
 from horos_api.tool_servers import ToolServerSpec
 from horos_operator.agent_pools import AgentPoolFacts, QuotaFacts
 from horos_operator.facts import AgentFacts, PodFacts
-from horos_operator.family import Family, Kin, family_of
+from horos_operator.family import ChildIndex, Family, family_of
 from horos_operator.group_cache import GroupCache
 from horos_operator.model_configs import ModelConfigFacts, configs_used
 from horos_operator.models import Configs
@@ -27,7 +27,7 @@ class Caches:
         self._gone = Gone()
         self._agents: dict[Key, AgentFacts] = {}
         self._names: dict[str, set[str]] = defaultdict(set)
-        self._kin = Kin()
+        self._children = ChildIndex()
         self._pods = PodCache(self._gone)
         self.pools = PoolCache(self._gone)
         self.groups = GroupCache(self._gone)
@@ -74,7 +74,7 @@ class Caches:
         known = self._agents.get(key)
         if seen.uid not in self._gone and (known is None or known.version <= seen.version):
             self._agents[key] = seen
-            self._kin.change(known, seen)
+            self._children.change(known, seen)
             self._names[seen.namespace].add(seen.name)
             same = known is not None and (known.uid, known.generation) == (seen.uid, seen.generation)
             self.revision += not same
@@ -88,7 +88,7 @@ class Caches:
         known = self._agents.get(key)
         if known is not None and known.uid == seen.uid:
             del self._agents[key]
-            self._kin.change(known, None)
+            self._children.change(known, None)
             self._names[seen.namespace].discard(seen.name)
             self._heard.pop(key, None)
             self.revision += 1
@@ -105,11 +105,11 @@ class Caches:
 
     def children(self, key: Key) -> list[AgentFacts]:
         """The Agents that name this one as their parent, in no order."""
-        return [self._agents[key[0], name] for name in self._kin.children(*key)]
+        return [self._agents[key[0], name] for name in self._children.children(*key)]
 
     def stirred(self) -> set[Key]:
         """Pop the Agents that the change of a parent, a child or a sibling means something new for."""
-        return self._kin.stirred()
+        return self._children.stirred()
 
     def configs(self, namespace: str) -> Configs:
         """The ModelConfigs of a namespace by name."""

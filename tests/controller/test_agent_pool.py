@@ -204,10 +204,10 @@ def test_nobody_overtakes_but_by_class_by_share_and_by_turn(case: PoolSeen) -> N
     ranks = [(not each.urgent, -each.priority) for each in order]
     assert ranks == sorted(ranks)
     # Of siblings, and of agents without a parent, the one that came first is first.
-    kin: dict[tuple[tuple[bool, int], str], list[float]] = defaultdict(list)
+    siblings: dict[tuple[tuple[bool, int], str], list[float]] = defaultdict(list)
     for each, rank in zip(order, ranks, strict=True):
-        kin[rank, each.parent].append(each.since)
-    assert all(since == sorted(since) for since in kin.values())
+        siblings[rank, each.parent].append(each.since)
+    assert all(since == sorted(since) for since in siblings.values())
 
 
 @given(seen())

@@ -252,11 +252,16 @@ async def test_keys_that_redis_lost_come_back_after_a_sweep(scene: Scene) -> Non
     assert await scene.members() == ["ada"]
 
 
-async def test_a_group_that_is_refused_holds_up_no_other_and_is_tried_again(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    "error", [RefusedError("denied by policy"), ClusterError("it fails inside", retry_after=30)]
+)
+async def test_a_group_that_cannot_be_kept_holds_up_no_other_and_is_tried_again(
+    scene: Scene, error: ClusterError
+) -> None:
     scene.born("ada")
     scene.apply("alpha", members=["ada"])
     scene.apply("beta", members=["ada"])
-    scene.shelf.refuses["alpha"] = RefusedError("denied by policy")
+    scene.shelf.refuses["alpha"] = error
     await scene.look()
     assert scene.shelf.written == ["finalizers beta", "status beta"]
     del scene.shelf.refuses["alpha"]

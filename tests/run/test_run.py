@@ -187,8 +187,9 @@ async def test_events_go_to_standard_output_as_json_with_the_answer_last(worksho
     *events, last = [json.loads(line) for line in done.out.splitlines()]
     assert last == {"agent": "hello", "namespace": "default", "answer": "Hello."}
     assert {event["agent"] for event in events} == {"hello"}
-    # The end of the run is written with the answer, and may be read only after it.
-    assert {"RUN_STARTED", "TEXT_MESSAGE_CONTENT"} <= {event["type"] for event in events}
+    kinds = [event["type"] for event in events]
+    assert {"RUN_STARTED", "TEXT_MESSAGE_CONTENT"} <= set(kinds)
+    assert "RUN_FINISHED" in kinds, "it is written with the answer, and may be read only after it"
 
 
 @pytest.mark.parametrize(

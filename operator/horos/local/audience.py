@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -10,11 +11,13 @@ from horos.local.follower import Follower, Line, LineKind
 from horos_api.names import key_prefix
 from horos_bus.connection import Bus, BusError
 from horos_bus.control import Control
-from horos_bus.event_stream import EventStream
+from horos_bus.event_stream import EventStream, position_of
 from horos_bus.records import StoredEvent
 
 LOOK_SECONDS: Final = 0.3
 """How soon an agent that was born is followed."""
+CATCH_UP_SECONDS: Final = 5.0
+"""How long is waited at most for what was written, and not yet shown."""
 BLOCK_SECONDS: Final = 2.0
 REST_SECONDS: Final = 1.0
 _BEGINNING: Final = "0"
@@ -34,7 +37,7 @@ class Who:
 Listener: TypeAlias = Callable[[Who, StoredEvent], None]
 
 
-class Society:
+class Audience:
     """Follows every agent of the namespaces; what is said goes to `show`, each event to `listeners`."""
 
     def __init__(
@@ -45,6 +48,8 @@ class Society:
         self._buses = {each: bus.at(key_prefix(install, each)) for each in namespaces}
         self._show = show
         self._known: dict[Who, str] = {}
+        self._places: dict[Who, str] = {}
+        self._moved = asyncio.Event()
 
     async def remember(self) -> list[str]:
         """Take who is there already: only what they do from now on is shown. Returns their names."""
@@ -68,6 +73,20 @@ class Society:
                         followed.add(who)
                         tasks.create_task(self._read(who), name=f"events of {who.name}")
                 await asyncio.sleep(LOOK_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Wait until what had happened by now has been shown; a Redis that is away is not waited for."""
+        with suppress(TimeoutError, BusError):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                for who in await self._all():
+                    newest = position_of(await EventStream(self._buses[who.namespace]).last_id(who.name))
+                    while position_of(self._place(who)) < newest:
+                        self._moved.clear()
+                        await self._moved.wait()
+
+    def _place(self, who: Who) -> str:
+        """Up to where its events have been shown, or need not be."""
+        return self._places.get(who) or self._known.get(who, _BEGINNING)
 
     async def _all(self) -> list[Who]:
         return [
@@ -104,6 +123,8 @@ class Society:
             listener(who, event)
         for line in follower.feed(event.event):
             self._show(line)
+        self._places[who] = event.id
+        self._moved.set()
 
     async def _lives(self, who: Who) -> bool:
         return (await Control(self._buses[who.namespace]).agents()).get(who.name) == who.uid

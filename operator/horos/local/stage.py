@@ -10,13 +10,13 @@ from typing import Any, Final
 from horos.client import GatewayClient
 from horos.direct import DirectTransport
 from horos.errors import RefusedError, UsageError
+from horos.local.audience import Audience
 from horos.local.documents import Documents
 from horos.local.folder import DataFolder
 from horos.local.follower import Line
 from horos.local.gateway import LocalGateway, open_port
 from horos.local.model_server import DefaultModel, ModelServer
 from horos.local.redis_server import RedisServer
-from horos.local.society import Society
 from horos.session import Session
 from horos_bus.connection import Bus
 from horos_operator.cluster import RefusedError as NotStoredError
@@ -55,7 +55,7 @@ class Stage:
     url: str
     token: str
     model: DefaultModel | None
-    society: Society
+    audience: Audience
     before: list[str]
     """Who was there already, from an earlier run."""
     operator: LocalOperator
@@ -99,8 +99,8 @@ async def standing(wanted: Wanted) -> AsyncIterator[Stage]:
         bus = Bus.open(redis.url, "")
         stack.push_async_callback(bus.aclose)
         # Before anybody acts: what they do from then on is shown.
-        society = Society(bus, INSTALL, wanted.documents.namespaces, wanted.show)
-        before = await society.remember()
+        audience = Audience(bus, INSTALL, wanted.documents.namespaces, wanted.show)
+        before = await audience.remember()
         gateway = LocalGateway(door, redis.url, INSTALL, token)
         await stack.enter_async_context(_serving(tasks, gateway))
         operator = _operator(wanted, redis.url, model)
@@ -109,7 +109,7 @@ async def standing(wanted: Wanted) -> AsyncIterator[Stage]:
         except (FolderInUseError, FolderUnusableError) as error:
             raise RefusedError(f"{error}; choose another folder with --data") from error
         folder.point_here(gateway.url, token)
-        yield Stage(gateway.url, token, model, society, before, operator)
+        yield Stage(gateway.url, token, model, audience, before, operator)
 
 
 @asynccontextmanager
