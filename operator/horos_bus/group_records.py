@@ -91,6 +91,17 @@ class GroupView:
     last: str = "0-0"
 
 
+@dataclass(frozen=True, slots=True)
+class GroupSpan:
+    """Which messages of a group are kept: from the id of the oldest one to that of the newest.
+
+    `0-0` = nothing was ever posted.
+    """
+
+    oldest: str
+    last: str
+
+
 def group_post(entry: Any) -> GroupPost:
     """Decode one message of a group's log, as Redis gives it in a script or outside."""
     found = entry[1]

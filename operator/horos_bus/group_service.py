@@ -10,7 +10,7 @@ from horos_api.names import INBOX_CAP, agent_name_error
 from horos_bus.connection import Argument, Bus
 from horos_bus.decoding import text
 from horos_bus.event_stream import BLOCK_SECONDS
-from horos_bus.group_records import GroupPost, GroupView, NewPost, Posted, group_post
+from horos_bus.group_records import GroupPost, GroupSpan, GroupView, NewPost, Posted, group_post
 from horos_bus.sender import REMEMBER_MS
 
 _ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
@@ -43,7 +43,7 @@ class GroupService:
 
     async def view(self, group: str) -> GroupView | None:
         """Look at one group; None = the bus does not know it."""
-        answer = await self._bus.call("group_view", [group])
+        answer = await self._bus.call("group_view", [group, 1])
         if not answer:
             return None
         uid, wake, retain, last, oldest, length, *members = answer
@@ -59,6 +59,11 @@ class GroupService:
             oldest=text(oldest),
             last=text(last),
         )
+
+    async def span(self, group: str) -> GroupSpan | None:
+        """Look at what is kept of one group's messages; None = the bus does not know it."""
+        answer = await self._bus.call("group_view", [group, ""])
+        return GroupSpan(oldest=text(answer[4]), last=text(answer[3])) if answer else None
 
     async def post(self, post: NewPost) -> Posted:
         """Post from outside the bus, once for each `mid`; NOGROUP remembers nothing of it.

@@ -4,7 +4,7 @@ from typing import Final
 
 from horos_api.events import custom
 from horos_bus.event_stream import position_of
-from horos_bus.group_records import GroupPost, GroupView
+from horos_bus.group_records import GroupPost, GroupSpan
 from horos_bus.group_service import GroupService
 from horos_bus.records import StoredEvent
 from horos_gateway.group_bodies import post_body
@@ -21,7 +21,7 @@ class GroupStream:
 
     async def exists(self, group: str) -> bool:
         """Whether there is such a group; a watcher's stream ends when there is none."""
-        return await self._service.view(group) is not None
+        return await self._service.span(group) is not None
 
     async def read(
         self, group: str, thread: str | None, after: str, wait_seconds: float
@@ -33,17 +33,17 @@ class GroupStream:
         """
         found = await self._service.read(group, after, AT_ONCE, wait_seconds)
         # Looked at after the read: what was dropped before it cannot go unnoticed.
-        view = await self._service.view(group)
-        if view is None or not misses(view, after):
+        span = await self._service.span(group)
+        if span is None or not misses(span, after):
             return [_event(each) for each in found]
-        begin = before_oldest(view)
+        begin = before_oldest(span)
         kept = await self._service.read(group, begin, AT_ONCE)
         return [StoredEvent(begin, custom("gap", {"after": after})), *(_event(each) for each in kept)]
 
 
-def misses(view: GroupView, after: str) -> bool:
+def misses(span: GroupSpan, after: str) -> bool:
     """Whether messages behind this place are no longer kept, or it is a place of another group's life."""
-    place, oldest, newest = position_of(after), position_of(view.oldest), position_of(view.last)
+    place, oldest, newest = position_of(after), position_of(span.oldest), position_of(span.last)
     if place == (0, 0):
         return False
     if place > newest:
@@ -51,9 +51,9 @@ def misses(view: GroupView, after: str) -> bool:
     return place < oldest and oldest[1] != place[1] + 1
 
 
-def before_oldest(view: GroupView) -> str:
+def before_oldest(span: GroupSpan) -> str:
     """The place behind which all lies that is kept."""
-    milliseconds, number = position_of(view.oldest)
+    milliseconds, number = position_of(span.oldest)
     return f"{milliseconds}-{max(0, number - 1)}"
 
 

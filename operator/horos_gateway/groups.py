@@ -62,13 +62,15 @@ class Groups:
         """What was said, the oldest first: behind a place, or else the newest before one."""
         service = self._backend.group_service(namespace)
         # Looked at before the read: whoever watches from `newest` on misses nothing that is not among these.
-        view = await self.view(namespace, group)
+        span = await service.span(group)
+        if span is None:
+            raise no_group(namespace, group)
         if page.after is not None:
             found = await service.read(group, page.after, page.limit)
         else:
             found = await service.latest(group, page.limit, page.before or "")
-        newest = max((view.last, *(each.id for each in found[-1:])), key=position_of)
-        return GroupPostsBody(items=[post_body(e) for e in found], oldest=view.oldest, newest=newest)
+        newest = max((span.last, *(each.id for each in found[-1:])), key=position_of)
+        return GroupPostsBody(items=[post_body(e) for e in found], oldest=span.oldest, newest=newest)
 
     async def view(self, namespace: str, group: str) -> GroupView:
         """Look at one group as the bus knows it."""

@@ -7,7 +7,7 @@ import pytest
 from horos_api.mentions import Wake
 from horos_api.messages import MessageKind
 from horos_bus.decoding import effect_words
-from horos_bus.group_records import NewPost, Posted
+from horos_bus.group_records import GroupSpan, NewPost, Posted
 from horos_bus.group_service import GroupService
 from horos_bus.records import Ending, FencedError, Idle, Turn
 from tests.bus.stage import Stage, answer, kept, posting, record, tool_result, turn_of, user
@@ -158,6 +158,8 @@ async def test_unread_counts_what_lies_behind_the_place(stage: Stage) -> None:
     assert view.unread == {"ada": 0, "bob": 3}, "whoever had read all before has read its own, too"
     assert (await stage.log())[-1].id == view.last
     assert (await stage.log())[0].id == view.oldest
+    assert await stage.groups.span("team") == GroupSpan(view.oldest, view.last)
+    assert await stage.groups.span("nobody") is None
 
 
 async def test_whoever_posts_first_has_read_its_own_words(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from horos_api.mentions import Wake
 from horos_api.names import BODY_BYTES, INBOX_CAP
-from horos_bus.group_records import GroupView, NewPost
+from horos_bus.group_records import GroupSpan, NewPost
 from horos_bus.group_service import GroupService
 from horos_gateway.backend import Backend
 from horos_gateway.group_stream import misses
@@ -282,8 +282,7 @@ async def test_a_place_of_an_earlier_group_of_the_name_gives_a_gap(space):
     [("0-0", False), ("100-3", False), ("100-4", False), ("101-5", False), ("90-2", True), ("102-6", True)],
 )
 def test_what_is_missing_behind_a_place(after, missing):
-    view = GroupView("g", "u", Wake.ALL, 2, length=2, oldest="100-4", last="101-5")
-    assert misses(view, after) is missing
+    assert misses(GroupSpan(oldest="100-4", last="101-5"), after) is missing
 
 
 async def test_the_stream_of_a_deleted_group_ends(space):
@@ -320,8 +319,8 @@ class Lively(GroupService):
 
     said = 0
 
-    async def view(self, group):
-        return await self._and_somebody_posts(group, await super().view(group))
+    async def span(self, group):
+        return await self._and_somebody_posts(group, await super().span(group))
 
     async def latest(self, group, count=100, before=""):
         return await self._and_somebody_posts(group, await super().latest(group, count, before))
