@@ -1,15 +1,16 @@
 """Figures of families on the test cluster: parents that all raise children at once in a pool of few pods.
 
-Run with the cluster up and the chart installed (make demo): `uv run python -m benchmarks.families`.
+Run with the cluster up and the chart installed (make demo-cluster): `uv run python -m benchmarks.families`.
 """
 
 import argparse
 import asyncio
-import json
+import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -17,12 +18,27 @@ from tests.e2e.cluster import Namespace, kubectl, run
 from tests.e2e.model import ScriptedModel
 from tests.simulator.replay import replaying
 
+from benchmarks.machine import about
+from benchmarks.report import beside_budgets, write
+from benchmarks.scale.rows import Row, plain
+from benchmarks.tools import PROJECT, Tools
 from horos.client import GatewayClient
 from horos.proxy import ProxyTransport, open_kube
 from horos_api.names import API_VERSION
 
 LOOK_SECONDS: Final = 0.5
 TOOLS: Final = {"builtin": ["send", "ask", "create_agent"]}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Seconds since the parents were asked, and pods as the API server's watch told them."""
+
+    born: float
+    first: float
+    last: float
+    pods_at_once: int
+    pods_made: int
 
 
 def manifest(kind: str, name: str, **spec: Any) -> dict[str, Any]:
@@ -62,7 +78,7 @@ async def are_there(gateway: GatewayClient, number: int) -> bool:
     return len(await gateway.agents()) >= number
 
 
-async def measure(namespace: Namespace, model: ScriptedModel, given: argparse.Namespace) -> dict[str, Any]:
+async def measure(namespace: Namespace, model: ScriptedModel, given: argparse.Namespace) -> Figures:
     leads = [f"lead-{number}" for number in range(given.parents)]
     replies = [reply for lead in leads for reply in births(lead, given.children)]
     model.play(
@@ -92,32 +108,53 @@ async def measure(namespace: Namespace, model: ScriptedModel, given: argparse.Na
             everybody = given.parents * (given.children + 1)
             born = await until(lambda: are_there(gateway, everybody))
     ends = sorted(each.result() for each in waits)
-    return {
-        "parents": given.parents,
-        "children of each": given.children,
-        "pool": given.pool,
-        "all children born, s": round(born - begin, 1),
-        "first parent answered, s": round(ends[0] - begin, 1),
-        "all parents answered, s": round(ends[-1] - begin, 1),
-        "most pods at a time": replay.most[namespace.name],
-        "pods made": replay.made[namespace.name],
-    }
+    return Figures(
+        born - begin,
+        ends[0] - begin,
+        ends[-1] - begin,
+        replay.most[namespace.name],
+        replay.made[namespace.name],
+    )
+
+
+def rows(found: Figures, given: argparse.Namespace) -> list[Row]:
+    """The figures, with the one limit that there is: a pool's."""
+    what = f"{given.parents} parents × {given.children} children in a pool of {given.pool}"
+    answered = given.parents * (given.children + 1)
+    return [
+        Row(f"{what}: all children are born", found.born, "s"),
+        Row("… the first parent has answered", found.first, "s"),
+        Row("… all parents have answered", found.last, "s"),
+        Row("… answers a second, children's and parents'", answered / found.last, "/s"),
+        Row("… pods that there were at once, at most", found.pods_at_once, "", given.pool),
+        Row("… pods that were made", found.pods_made),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and print; a whole run writes results/ and the README too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.families", description=__doc__)
     parser.add_argument("--parents", type=int, default=20)
     parser.add_argument("--children", type=int, default=20)
     parser.add_argument("--pool", type=int, default=20)
     given = parser.parse_args()
+    on, begun = about([], Tools()), time.monotonic()
     namespace = Namespace(f"bench-{uuid.uuid4().hex[:6]}")
     kubectl("create", "namespace", namespace.name)
     try:
         model = ScriptedModel(namespace)
         model.start()
-        print(json.dumps(asyncio.run(measure(namespace, model, given)), indent=2))
+        found = plain(rows(asyncio.run(measure(namespace, model, given)), given))
     finally:
         run("kubectl", "delete", "namespace", namespace.name, "--wait=true")
+    print(beside_budgets(found))
+    if given == parser.parse_args([]):
+        how = {
+            "command": " ".join(["python -m benchmarks.families", *sys.argv[1:]]),
+            "minutes": round((time.monotonic() - begun) / 60, 1),
+            "budgets": found,
+        }
+        write("families", on | how, PROJECT / "benchmarks")
 
 
 if __name__ == "__main__":
