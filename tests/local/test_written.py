@@ -94,6 +94,20 @@ def test_a_second_apply_takes_back_what_it_says_no_more_and_leaves_what_others_s
     assert changed["metadata"]["uid"] == there["metadata"]["uid"]
 
 
+def test_what_the_operator_has_set_may_be_written_once_more(place: Place) -> None:
+    place.apply(agent("ada"))
+    there = place.agent()
+    place.store.put(
+        "agents", {**there, "metadata": {**there["metadata"], "labels": {"horos.dev/root": "lead"}}}
+    )
+    same = agent("ada") | {"metadata": {"name": "ada", "labels": {"horos.dev/root": "lead"}}}
+    place.apply(same)
+    assert place.agent()["metadata"]["labels"] == {"horos.dev/root": "lead"}
+    assert "horos.dev/root" in place.refusal(
+        agent("ada") | {"metadata": {"name": "ada", "labels": {"horos.dev/root": "eve"}}}
+    )
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -113,6 +127,14 @@ def test_a_second_apply_takes_back_what_it_says_no_more_and_leaves_what_others_s
         (agent("ada") | {"metadata": {"name": "ada", "labels": {"team": "a b"}}}, "metadata.labels.team:"),
         (agent("ada") | {"metadata": {"name": "ada", "labels": {"a b": "x"}}}, "metadata.labels: expected"),
         (agent("ada") | {"metadata": {"name": "ada", "labels": {"n": 1}}}, "metadata.labels: expected texts"),
+        (
+            agent("ada") | {"metadata": {"name": "ada", "labels": {"horos.dev/root": "eve"}}},
+            "metadata.labels: horos.dev/root is the operator's; expected it as it was, found 'eve'",
+        ),
+        (
+            agent("ada") | {"metadata": {"name": "ada", "annotations": {"horos.dev/order": "x"}}},
+            "metadata.annotations: horos.dev/order is the operator's",
+        ),
         ("Agent", "expected an object with apiVersion, kind and metadata, found 'Agent'"),
         ({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "llm"}, "data": {"k": "%"}}, "data.k:"),
         (

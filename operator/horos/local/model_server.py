@@ -4,7 +4,7 @@ import asyncio
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -57,22 +57,43 @@ def refuse_without_model(agents: Sequence[Document]) -> None:
 
 
 class ModelServer:
-    """A running llama.cpp with SmolLM2."""
+    """A running llama.cpp with SmolLM2; `model` is how it is asked."""
 
-    def __init__(self, process: asyncio.subprocess.Process, model: DefaultModel) -> None:
-        self._process = process
-        self.model = model
+    def __init__(self, folder: DataFolder, tell: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._tell = tell
 
     @classmethod
-    async def start(cls, folder: DataFolder) -> Self:
-        """Start it and wait until it listens. Raises RefusedError."""
-        log = folder.path / "model.log"
-        process = await start(
+    async def start(cls, folder: DataFolder, tell: Callable[[str], None]) -> Self:
+        """Start it and wait until it listens; `tell` hears when it had to be started again.
+
+        Raises RefusedError.
+        """
+        server = cls(folder, tell)
+        await server._start(port=0)
+        return server
+
+    async def keep(self) -> None:
+        """Start it again whenever it ends by itself; without end. Raises RefusedError when it cannot be."""
+        while True:
+            status = await self._process.wait()
+            self._tell(f"the local model ended by itself (status {status}) and is started again")
+            # The address stays the same: agents know it by now.
+            await self._start(urlsplit(self.model.base_url).port or 0)
+
+    async def stop(self) -> None:
+        """End it; answers that it is making are cut."""
+        await stop(self._process, seconds=2)
+
+    async def _start(self, port: int) -> None:
+        log = self._folder.path / "model.log"
+        place = {"HOROS_MODEL_PORT": str(port), "HOROS_MODEL_HOST": "127.0.0.1"}
+        self._process = process = await start(
             Command(
                 words=[sys.executable, "-m", "horos_model"],
                 log=log,
-                folder=folder.path,
-                environment={**os.environ, "HOROS_MODEL_PORT": "0", "HOROS_MODEL_HOST": "127.0.0.1"},
+                folder=self._folder.path,
+                environment={**os.environ, **place},
                 heard=True,
             )
         )
@@ -87,11 +108,7 @@ class ModelServer:
         if model is None:
             await stop(process, 0)
             raise RefusedError(f"the local model does not start: {tail(log)}; see {log}")
-        return cls(process, model)
-
-    async def stop(self) -> None:
-        """End it; answers that it is making are cut."""
-        await stop(self._process, seconds=2)
+        self.model = model
 
 
 async def _announced(process: asyncio.subprocess.Process) -> DefaultModel | None:

@@ -87,7 +87,7 @@ async def standing(wanted: Wanted) -> AsyncIterator[Stage]:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         # The model takes longer than all the rest, so it starts first and is waited for last.
         needs_model = wanted.model is None and bool(wanted.documents.without_model)
-        loading = tasks.create_task(ModelServer.start(folder)) if needs_model else None
+        loading = tasks.create_task(ModelServer.start(folder, wanted.say)) if needs_model else None
         redis = await RedisServer.start(folder, wanted.say)
         stack.push_async_callback(redis.stop)
         await stack.enter_async_context(beside(tasks, redis.keep()))
@@ -95,6 +95,7 @@ async def standing(wanted: Wanted) -> AsyncIterator[Stage]:
         if loading is not None:
             server = await loading
             stack.push_async_callback(server.stop)
+            await stack.enter_async_context(beside(tasks, server.keep()))
             model = server.model
         bus = Bus.open(redis.url, "")
         stack.push_async_callback(bus.aclose)

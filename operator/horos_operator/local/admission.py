@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from horos_api.fields import DNS_SUBDOMAIN
-from horos_api.names import API_VERSION, namespace_name_error
+from horos_api.names import API_VERSION, GROUP, namespace_name_error
 from horos_api.pod_fields import LABEL_NAME
 from horos_api.resources import AgentSpec, OperatingMode
 from horos_operator.cluster import RefusedError
@@ -66,6 +66,21 @@ def refused_change(plural: str, before: Body, after: Body) -> str:
         return ""
     old, new = (_valid(plural, each).spec for each in (before, after))
     return next((message for message, allows in rules.items() if not allows(old, new)), "")
+
+
+def refused_marks(before: Body | None, wanted: Body) -> str:
+    """Say which label or annotation of the operator's would be set or changed; '' when none would be.
+
+    What stands in the object already may be written once more, as with the chart's policy about ownership.
+    """
+    for part in ("labels", "annotations"):
+        there = (before or {}).get("metadata", {}).get(part) or {}
+        for key, value in (wanted["metadata"].get(part) or {}).items():
+            if key.startswith(f"{GROUP}/") and there.get(key) != value:
+                return (
+                    f"metadata.{part}: {key} is the operator's; expected it as it was, found {_shown(value)}"
+                )
+    return ""
 
 
 def same_spec(plural: str, before: Body, after: Body) -> bool:

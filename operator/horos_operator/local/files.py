@@ -45,6 +45,12 @@ def write_whole(path: Path, content: bytes, *, surely: bool = True) -> None:
             file.flush()
             os.fsync(file.fileno())
     unfinished.replace(path)
+    if surely:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name is the folder's
+        finally:
+            os.close(folder)
 
 
 def make_folder(folder: Path) -> None:

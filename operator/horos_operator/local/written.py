@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from horos_operator.cluster import RefusedError
-from horos_operator.local.admission import Document, admitted, refused_change
+from horos_operator.local.admission import Document, admitted, refused_change, refused_marks
 from horos_operator.local.apply import applied, newly_applied
 from horos_operator.local.data import DataFolders, data_of
 from horos_operator.local.environment import Values
@@ -58,6 +58,8 @@ class Written:
             return ""
         plural = PLURALS[wanted.kind]
         there = self._store.find(plural, wanted.namespace, wanted.name)
+        if why := refused_marks(there, wanted.body):
+            return why
         return "" if there is None else refused_change(plural, there, applied(there, wanted.body))
 
     def _apply(self, wanted: Document) -> None:
