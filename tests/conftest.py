@@ -37,6 +37,6 @@ sys.addaudithook(_refuse_foreign_hosts)
 
 @pytest.fixture(autouse=True, scope="module")
 def what_is_left_open_is_found() -> Iterator[None]:
-    """What a module leaves unclosed is told with its last test, not with whichever the collector comes by in."""
+    """What a module leaves unclosed is told with its last test, and not with whichever comes by later."""
     yield
     gc.collect()

@@ -78,21 +78,31 @@ class Society:
         known = self._caches.agent((namespace, order.name)) is not None
         # A cache may show what has gone, and not what has come.
         there = await self._ask(namespace, order.name) if known else None
-        if there is not None:
+        if there is not None and not await self._may_make_room(namespace, order, there):
             return _found(order, there)
         decided = await self._decide(namespace, order)
         if isinstance(decided, Refusal):
             # It may have been made when it still could be.
             there = await self._ask(namespace, order.name)
             return _found(order, there) if there is not None and _was_made_for(order, there) else decided
+        if there is not None:
+            await self._cluster.delete_agent(there)
+            raise LookAgainError(f"{there.name} has ended, and makes room for another one of its name")
         return await self._made(namespace, order, decided)
+
+    async def _may_make_room(self, namespace: str, order: SocietyOrder, there: AgentFacts) -> bool:
+        """Whether a child that has ended may go, since its own parent wants another one of its name."""
+        if _was_made_for(order, there) or there.owner_uid != order.uid:
+            return False
+        own = self._caches.children((namespace, there.name))
+        return not await self._living(namespace, [there, *own])
 
     async def _made(self, namespace: str, order: SocietyOrder, decided: Birth) -> AgentFacts | Refusal:
         try:
             made = await self._cluster.create_agent(decided.manifest)
         except NameTakenError as error:
             there = await self._ask(namespace, order.name)
-            if there is None:
+            if there is None or await self._may_make_room(namespace, order, there):
                 raise LookAgainError(error.message) from error
             return _found(order, there)
         except RefusedError as error:

@@ -238,6 +238,62 @@ async def test_a_name_that_is_taken_is_refused(scene: Scene) -> None:
     assert "bob" in scene.town.there
 
 
+async def an_earlier_kid(scene: Scene, *, ended: bool, owner: str = "uid-lead") -> None:
+    """One whose name the lead wants again; what its parent was before does not matter."""
+    scene.town.there["kid"] = agent(
+        spec(parentName="lead"),
+        namespace=scene.namespace,
+        name="kid",
+        uid="uid-old-kid",
+        owner_uid=owner,
+    )
+    await scene.stage.control.create("kid", "uid-old-kid", "lead", "lead")
+    if ended:
+        await scene.stage.control.terminate("kid", "uid-old-kid")
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["its cache knows", "its cache lags behind"])
+async def test_a_child_that_has_ended_makes_room_for_another_of_its_name(scene: Scene, cached: bool) -> None:
+    runtime, _ = await scene.asked(OrderKind.CREATE_AGENT, "kid")
+    await an_earlier_kid(scene, ended=True)
+    if cached:
+        scene.restart()
+    else:
+        with pytest.raises(LookAgainError, match="kid exists"):
+            await scene.obey()
+    with pytest.raises(LookAgainError, match="kid has ended, and makes room for another one of its name"):
+        await scene.obey()
+    assert "kid" not in scene.town.there, "its finalizer has its keys removed"
+    with pytest.raises(LookAgainError, match="an earlier life of kid is still on the bus"):
+        await scene.obey()
+    await scene.stage.control.delete("kid", "uid-old-kid")
+    await scene.obey()
+    assert (await told(runtime))[-1] == ("agent kid was created", False)
+    assert (await scene.stage.view("kid")).uid == scene.town.there["kid"].uid != "uid-old-kid"
+
+
+@pytest.mark.parametrize(
+    "why", ["it lives", "it is another's child", "a child of its own lives", "there may be no more children"]
+)
+async def test_a_name_stays_taken(scene: Scene, why: str) -> None:
+    runtime, _ = await scene.asked(OrderKind.CREATE_AGENT, "kid")
+    owner = "uid-bob" if why == "it is another's child" else "uid-lead"
+    await an_earlier_kid(scene, ended=why != "it lives", owner=owner)
+    if why == "a child of its own lives":
+        grandchild = agent(
+            spec(parentName="kid"), namespace=scene.namespace, name="toddler", uid="uid-toddler"
+        )
+        scene.town.there["toddler"] = grandchild
+        await scene.stage.control.create("toddler", "uid-toddler", "kid", "lead")
+    if why == "there may be no more children":
+        scene.town.there["lead"] = replace(scene.lead, spec=spec(tools=TOOLS, budget={"children": 0}))
+    scene.restart()
+    await scene.obey()
+    *_, (text, failed) = await told(runtime)  # before it, that the earlier one has ended
+    assert failed and text.startswith("agent kid was not created: name 'kid': ")
+    assert scene.town.there["kid"].uid == "uid-old-kid"
+
+
 async def test_a_name_is_free_that_only_an_old_cache_knows(scene: Scene) -> None:
     await scene.asked(OrderKind.CREATE_AGENT, "kid", task="count")
     scene.caches.put_agent(agent(namespace=scene.namespace, name="kid", uid="long-gone"))
