@@ -29,7 +29,7 @@ async def test_groups_stand_above_the_agents_and_are_opened_from_there(window: W
     service = await a_group(window, "ada", "bob")
     await says(service, "Hello all")
     await window.log_in()
-    await window.browser.shows("@review\n2 members · 1 said", "#groups")
+    await window.browser.shows("@review\n2 members · 1 message", "#groups")
     await window.browser.click("#groups a")
     await window.browser.shows("Hello all", SAID)
     assert await window.browser.texts(BY) == ["Eve"]

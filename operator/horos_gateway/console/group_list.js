@@ -61,7 +61,7 @@ export class GroupList {
 
   _row({ name, members, messages }) {
     const href = `#/${encodeURIComponent(this._namespace)}/${encodeURIComponent(`@${name}`)}`;
-    const about = `${members} ${members === 1 ? "member" : "members"} · ${messages.toLocaleString("en")} said`;
+    const about = `${counted(members, "member")} · ${counted(messages, "message")}`;
     const text = el(
       "span",
       { class: "agent-text" },
@@ -71,4 +71,8 @@ export class GroupList {
     const current = this._chosen === `@${name}` ? "page" : null;
     return el("li", {}, el("a", { href, "aria-current": current }, text));
   }
+}
+
+function counted(number, what) {
+  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 }
