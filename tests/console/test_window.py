@@ -144,6 +144,7 @@ async def test_threads_are_apart_and_one_can_be_begun(window: Window) -> None:
         await window.browser.type(".new-thread input", "trip\ue007")
         await window.browser.until("location.hash.endsWith('/ada/trip')")
         await window.browser.shows("Nothing was said here yet")
+        await window.browser.shows("Something was said in main", ".empty")
         await window.say("two")
         await window.browser.shows("second answer", ".answer")
         assert await window.browser.texts(".answer") == ["second answer"]

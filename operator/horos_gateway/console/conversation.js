@@ -131,6 +131,7 @@ export class Conversation {
   _found(body) {
     this.agent(body);
     this._head.threads(body.threads);
+    this._pane.threads(body.threads);
     this._composer.running(body.thread === this.place.thread ? body.turn : "");
     queueMicrotask(() => {
       if (lookOf(body) === "hibernated") this._thread.process(ASLEEP);

@@ -27,10 +27,13 @@ export class Pane {
     this._asks = el("div", { class: "asks" });
     this._queue = el("div", { class: "queue" });
     const where = thread === "main" ? "" : ` --thread ${thread}`;
+    this._place = { namespace, agent, thread };
+    this._others = el("p", { hidden: true });
     this._empty = el(
       "div",
       { class: "empty", hidden: true },
       el("h2", {}, "Nothing was said here yet"),
+      this._others,
       el("p", {}, "Write below, or from a terminal:"),
       command(`horos send ${agent} "Hello" -n ${namespace}${where}`),
     );
@@ -92,6 +95,19 @@ export class Pane {
     this._empty.hidden = this._views.size > 0;
     this._pane.scrollTop = this._pane.scrollHeight;
     this._down.hidden = true;
+  }
+
+  /** Say in which threads of the agent there is something to read, where this one has nothing. */
+  threads(names) {
+    const { namespace, agent, thread } = this._place;
+    const links = names
+      .filter((name) => name !== thread)
+      .map((name) => {
+        const href = `#/${[namespace, agent, name].map(encodeURIComponent).join("/")}`;
+        return el("a", { href }, name);
+      });
+    this._others.hidden = !links.length;
+    this._others.replaceChildren("Something was said in ", ...links.flatMap((link, at) => (at ? [", ", link] : [link])));
   }
 
   /** Nobody will say anything here. */
