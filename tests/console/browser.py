@@ -16,6 +16,7 @@ import pytest
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 ENTER = "\ue007"
 SECONDS = 20.0
+TRIES = 3
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -127,11 +128,9 @@ async def chromium() -> AsyncIterator[Browser]:
     driver = shutil.which("chromedriver")
     if driver is None:
         pytest.fail("chromedriver is not on the PATH; install it (Debian: chromium chromium-driver)")
-    process = await asyncio.create_subprocess_exec(
-        driver, "--port=0", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
+    process, port = await _started(driver)
     try:
-        address = f"http://127.0.0.1:{await _port(process)}"
+        address = f"http://127.0.0.1:{port}"
         with tempfile.TemporaryDirectory(prefix="horos-chromium-") as folder:
             http = httpx2.AsyncClient(base_url=address, verify=False, timeout=60)
             async with http, _session(http, folder) as browser:
@@ -156,10 +155,18 @@ async def _session(http: httpx2.AsyncClient, folder: str) -> AsyncIterator[Brows
         await http.delete(f"/session/{answer['sessionId']}")
 
 
-async def _port(process: asyncio.subprocess.Process) -> int:
-    assert process.stdout
-    async with asyncio.timeout(SECONDS):
-        while line := await process.stdout.readline():
-            if found := re.search(rb"started successfully on port (\d+)", line):
-                return int(found[1])
-    pytest.fail("chromedriver did not start")
+async def _started(driver: str) -> tuple[asyncio.subprocess.Process, int]:
+    """Start the driver on a port of its choice, which another one may have taken: then it ends at once."""
+    said = b""
+    for _ in range(TRIES):
+        process = await asyncio.create_subprocess_exec(
+            driver, "--port=0", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        assert process.stdout
+        async with asyncio.timeout(SECONDS):
+            while line := await process.stdout.readline():
+                said += line
+                if found := re.search(rb"started successfully on port (\d+)", line):
+                    return process, int(found[1])
+            await process.wait()
+    pytest.fail(f"chromedriver did not start: {said.decode(errors='replace')}")
