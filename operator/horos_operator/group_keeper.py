@@ -158,14 +158,12 @@ class GroupKeeper:
         except BusError as error:
             self._failed(f"group {group.namespace}/{group.name}", known, str(error))
             return RETRY_SECONDS
-        except RefusedError as error:
-            self._failed(f"group {group.namespace}/{group.name}", known, error.message)
-            return REFUSED_SECONDS
         except NotLeadingError:
             raise
         except ClusterError as error:
             self._failed(f"group {group.namespace}/{group.name}", known, error.message)
-            return max(RETRY_SECONDS, error.retry_after)
+            refused = isinstance(error, RefusedError)
+            return REFUSED_SECONDS if refused else max(RETRY_SECONDS, error.retry_after)
 
     async def _carry_out(self, group: GroupFacts, action: GroupAction, known: _Known) -> None:
         # After each sweep the bus is told once more, only to make sure.

@@ -47,16 +47,16 @@ class Audience:
         self.listeners: list[Listener] = []
         self._buses = {each: bus.at(key_prefix(install, each)) for each in namespaces}
         self._show = show
-        self._known: dict[Who, str] = {}
         self._places: dict[Who, str] = {}
+        """Up to where the events of each have been shown, or need not be."""
         self._moved = asyncio.Event()
 
     async def remember(self) -> list[str]:
         """Take who is there already: only what they do from now on is shown. Returns their names."""
         for who in await self._all():
             stream = EventStream(self._buses[who.namespace])
-            self._known[who] = await stream.last_id(who.name)
-        return [self._called(who) for who in self._known]
+            self._places[who] = await stream.last_id(who.name)
+        return [self._called(who) for who in self._places]
 
     async def follow(self) -> None:
         """Follow everybody, who is there and who comes; without end."""
@@ -80,13 +80,9 @@ class Audience:
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 for who in await self._all():
                     newest = position_of(await EventStream(self._buses[who.namespace]).last_id(who.name))
-                    while position_of(self._place(who)) < newest:
+                    while position_of(self._places.get(who, _BEGINNING)) < newest:
                         self._moved.clear()
                         await self._moved.wait()
-
-    def _place(self, who: Who) -> str:
-        """Up to where its events have been shown, or need not be."""
-        return self._places.get(who) or self._known.get(who, _BEGINNING)
 
     async def _all(self) -> list[Who]:
         return [
@@ -99,12 +95,13 @@ class Audience:
         """Follow one agent until it is gone; a Redis that is away is waited for."""
         called = self._called(who)
         follower = self.followers.setdefault(called, Follower(called))
-        stream, after = EventStream(self._buses[who.namespace]), self._known.get(who, _BEGINNING)
-        if who not in self._known:
+        stream = EventStream(self._buses[who.namespace])
+        if who not in self._places:
+            self._places[who] = _BEGINNING
             self._show(Line(LineKind.NOTE, called, "is there"))
         while True:
             try:
-                events = await stream.read(who.name, None, after, BLOCK_SECONDS)
+                events = await stream.read(who.name, None, self._places[who], BLOCK_SECONDS)
                 if not events and not await self._lives(who):
                     break
             except (BusError, ValueError, KeyError) as error:
@@ -112,7 +109,6 @@ class Audience:
                 await asyncio.sleep(REST_SECONDS)
                 continue
             for event in events:
-                after = event.id
                 self._heard(who, follower, event)
         if self.followers.get(called) is follower:
             del self.followers[called]

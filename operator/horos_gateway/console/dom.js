@@ -12,6 +12,18 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** Links to threads of an agent, with commas between them. */
+export function threadLinks({ namespace, agent }, threads) {
+  return threads.flatMap((thread, place) => {
+    const href = `#/${[namespace, agent, thread].map(encodeURIComponent).join("/")}`;
+    const link = el("a", { href }, thread);
+    return place ? [", ", link] : [link];
+  });
+}
+
+/** A word as it stands behind a number. */
+export const plural = (number, word) => (number === 1 ? word : `${word}s`);
+
 export const byId = (id) => document.getElementById(id);
 
 /** Say something to a screen reader. */

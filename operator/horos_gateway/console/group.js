@@ -2,7 +2,7 @@
 
 import { GroupApi, Problem } from "./api.js";
 import { newKey } from "./composer.js";
-import { el, say } from "./dom.js";
+import { el, plural, say } from "./dom.js";
 import { Pane } from "./pane.js";
 
 const PAGE = 60;
@@ -201,7 +201,7 @@ class Members {
 
   show({ members, wake }) {
     const whom = wake === "All" ? "each message wakes all of them" : "a message wakes whom it mentions";
-    this._summary.textContent = `${members.length} ${members.length === 1 ? "member" : "members"} · ${whom}`;
+    this._summary.textContent = `${members.length} ${plural(members.length, "member")} · ${whom}`;
     this._list.replaceChildren(...members.map((member) => this._row(member)));
   }
 

@@ -1,7 +1,7 @@
 // The groups of a namespace, beside its agents: asked for again and again, since nothing streams a list.
 
 import { Problem, listGroups } from "./api.js";
-import { byId, el } from "./dom.js";
+import { byId, el, plural } from "./dom.js";
 
 const POLL_MS = 4000;
 
@@ -74,5 +74,5 @@ export class GroupList {
 }
 
 function counted(number, what) {
-  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+  return `${number.toLocaleString("en")} ${plural(number, what)}`;
 }

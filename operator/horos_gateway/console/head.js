@@ -1,6 +1,6 @@
 // The head of a conversation: who it is, what it is doing, and, below, what keeps it from answering.
 
-import { command, el } from "./dom.js";
+import { command, el, plural, threadLinks } from "./dom.js";
 import { lookOf, looksLike, orderFor } from "./residency.js";
 import { Servers } from "./servers.js";
 
@@ -52,12 +52,8 @@ export class Head {
 
   /** Say which other threads wait for a decision. */
   elsewhere(threads) {
-    const { namespace, agent } = this._place;
-    const links = [...new Set(threads)].map((thread) => {
-      const href = `#/${[namespace, agent, thread].map(encodeURIComponent).join("/")}`;
-      return el("a", { href }, thread);
-    });
-    this._elsewhere.replaceChildren(...(links.length ? ["To decide in ", ...between(links, ", ")] : []));
+    const links = threadLinks(this._place, [...new Set(threads)]);
+    this._elsewhere.replaceChildren(...(links.length ? ["To decide in ", ...links] : []));
   }
 
   threads(names) {
@@ -137,12 +133,10 @@ const sinceOf = ({ queue, idleSince }) => {
   return idleSince ? `idle since ${new Date(idleSince).toLocaleString()}` : "";
 };
 
-const between = (parts, word) => parts.flatMap((part, place) => (place ? [word, part] : [part]));
-
 function usageOf(usage) {
   if (!usage?.turns) return "";
   const tokens = ((usage.promptTokens ?? 0) + (usage.completionTokens ?? 0)).toLocaleString("en");
-  return `${usage.turns} ${usage.turns === 1 ? "turn" : "turns"} · ${tokens} tokens`;
+  return `${usage.turns} ${plural(usage.turns, "turn")} · ${tokens} tokens`;
 }
 
 /** The tone, the sentence and the command for a state that keeps a person waiting. */

@@ -1,6 +1,6 @@
 // Where a thread is read: its items, the messages that wait, older ones on demand, and the end that it stays at.
 
-import { command, el } from "./dom.js";
+import { command, el, threadLinks } from "./dom.js";
 import { itemView } from "./items.js";
 
 const NEAR = 80; // pixels from the end that count as reading along
@@ -99,15 +99,12 @@ export class Pane {
 
   /** Say in which threads of the agent there is something to read, where this one has nothing. */
   threads(names) {
-    const { namespace, agent, thread } = this._place;
-    const links = names
-      .filter((name) => name !== thread)
-      .map((name) => {
-        const href = `#/${[namespace, agent, name].map(encodeURIComponent).join("/")}`;
-        return el("a", { href }, name);
-      });
+    const links = threadLinks(
+      this._place,
+      names.filter((name) => name !== this._place.thread),
+    );
     this._others.hidden = !links.length;
-    this._others.replaceChildren("Something was said in ", ...links.flatMap((link, at) => (at ? [", ", link] : [link])));
+    this._others.replaceChildren("Something was said in ", ...links);
   }
 
   /** Nobody will say anything here. */

@@ -1,6 +1,6 @@
 // The tool servers of an agent, in the head: how many, which ones fail, and on demand all about them.
 
-import { el } from "./dom.js";
+import { el, plural } from "./dom.js";
 import { visible, visibleLines } from "./pretty.js";
 
 export class Servers {
@@ -23,7 +23,7 @@ export class Servers {
     const failing = items.filter(({ state }) => state === "Failed").length;
     const count = items.length + unknown.length;
     this.node.hidden = count === 0;
-    this._count.textContent = `${count} tool ${count === 1 ? "server" : "servers"}`;
+    this._count.textContent = `${count} tool ${plural(count, "server")}`;
     this._failing.textContent = failing ? `${failing} failing` : "";
     const stale = resident || !at ? [] : [el("p", { class: "hint" }, `As of ${new Date(at).toLocaleString()}: no process has the agent now.`)];
     const shown = [...stale, ...items.map(serverOf), ...unknown.map(unknownOf)];
@@ -48,7 +48,7 @@ function serverOf({ name, serverName, state, since, tools, hidden, error, errorA
     { class: "server", "data-state": state },
     el("h3", {}, name),
     el("p", { class: "about-server" }, `${state}${when}${shared}`),
-    el("p", {}, `${tools.length} ${tools.length === 1 ? "tool" : "tools"}${more}`, tools.length ? ":" : ""),
+    el("p", {}, `${tools.length} ${plural(tools.length, "tool")}${more}`, tools.length ? ":" : ""),
     tools.length ? el("p", { class: "names" }, tools.join("  ")) : null,
     error ? el("p", { class: "complaint" }, visibleLines(error), errorAt ? ` (${new Date(errorAt).toLocaleString()})` : "") : null,
     stderr ? el("pre", { class: "code", tabindex: "0", "aria-label": `Standard error of ${name}` }, visibleLines(stderr.trimEnd())) : null,
